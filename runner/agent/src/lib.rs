@@ -1,0 +1,1 @@
+//! The runner process: connection, credits, journal, drain.

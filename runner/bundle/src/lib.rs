@@ -1,0 +1,1 @@
+//! Manifest, pack, sign, verify, trust policy.

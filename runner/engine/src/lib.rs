@@ -1,0 +1,1 @@
+//! Wasmtime: compile, cache, warm pool, limits; runs one action.

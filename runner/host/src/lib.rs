@@ -1,0 +1,1 @@
+//! The host side of the WIT, one module per interface.

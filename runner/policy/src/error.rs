@@ -1,0 +1,65 @@
+//! What can be wrong with a value, a file, or a request, said so that it can be mended.
+
+/// A text that is not the value it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{text}` is not valid: {why}")]
+pub struct ParseError {
+    /// The kind of value, such as `plugin name`.
+    pub what: &'static str,
+    /// The offending text, shortened.
+    pub text: String,
+    /// What it should have been.
+    pub why: String,
+}
+
+impl ParseError {
+    pub(crate) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
+        let mut shown: String = text.chars().take(80).collect();
+        if shown.len() < text.len() {
+            shown.push('…');
+        }
+        Self {
+            what,
+            text: shown,
+            why: why.into(),
+        }
+    }
+}
+
+/// A policy file that cannot be used. Nothing runs under a policy that has an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Not TOML, an unknown field, or a value that does not parse.
+    #[error("the policy cannot be read: {0}")]
+    Syntax(String),
+    /// Two `[[secret]]` blocks have the same name.
+    #[error("the policy binds the secret `{0}` twice: keep one [[secret]] block of that name")]
+    DuplicateSecret(String),
+    /// A grant names a secret that no `[[secret]]` block binds.
+    #[error(
+        "a grant for {plugins} names the secret `{secret}`, which no [[secret]] block binds: add one, or remove it from the grant"
+    )]
+    UnboundSecret {
+        /// The patterns of the grant.
+        plugins: String,
+        /// The name that is not bound.
+        secret: String,
+    },
+    /// A secret is to be injected or attached but has no destination.
+    #[error(
+        "the secret `{0}` is granted for {1} but its [[secret]] block has no `to`: say which origins may receive it"
+    )]
+    NoDestination(String, &'static str),
+}
+
+/// Something that a plugin asked for and may not have. The message names what would allow it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is not allowed: {why}; {hint}")]
+pub struct Denied {
+    /// What was asked for.
+    pub what: String,
+    /// Which part said no.
+    pub why: String,
+    /// The line of the grant or manifest that would allow it.
+    pub hint: String,
+}

@@ -1,0 +1,356 @@
+//! Where a request may go: rules over scheme, host, port, path and method.
+//!
+//! A rule is compared with the parsed, normalised target, never with text. Whether the *address*
+//! behind the host may be reached is decided in `address`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+use crate::ParseError;
+
+/// An HTTP method: a token of RFC 9110, compared as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Method(String);
+
+impl Method {
+    /// The method as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Method {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        if !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+            Ok(Self(text))
+        } else {
+            Err(ParseError::new(
+                "method",
+                &text,
+                "write it in capitals, such as GET",
+            ))
+        }
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> Self {
+        method.0
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "http" => Some(Self::Http),
+            "https" => Some(Self::Https),
+            _ => None,
+        }
+    }
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+    const fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum HostPattern {
+    Any,
+    /// `*.example.com`: one or more labels before the suffix, never the suffix itself.
+    Below(String),
+    Exactly(Host<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum PortPattern {
+    Any,
+    Exactly(u16),
+}
+
+/// `scheme://host[:port]`. The host is exact, `*`, or `*.example.com`; the port is exact, `*`, or
+/// left out for the scheme's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OriginPattern {
+    scheme: Scheme,
+    host: HostPattern,
+    port: PortPattern,
+}
+
+impl OriginPattern {
+    fn matches(&self, target: &Target) -> bool {
+        self.scheme == target.scheme
+            && match self.port {
+                PortPattern::Any => true,
+                PortPattern::Exactly(port) => port == target.port,
+            }
+            && match (&self.host, &target.host) {
+                (HostPattern::Any, _) => true,
+                (HostPattern::Exactly(exact), host) => exact == host,
+                (HostPattern::Below(suffix), Host::Domain(name)) => name
+                    .strip_suffix(suffix.as_str())
+                    .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
+                (HostPattern::Below(_), _) => false,
+            }
+    }
+}
+
+/// Parses and normalises a host; a trailing dot is not part of a name's identity.
+fn parse_host(text: &str) -> Option<Host<String>> {
+    match Host::parse(text).ok()? {
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            (!name.is_empty() && !name.ends_with('.')).then(|| Host::Domain(name.to_owned()))
+        }
+        address => Some(address),
+    }
+}
+
+impl FromStr for OriginPattern {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let bad = |why: &str| ParseError::new("origin", text, why);
+        let (scheme, rest) = text
+            .split_once("://")
+            .and_then(|(scheme, rest)| Some((Scheme::parse(scheme)?, rest)))
+            .ok_or_else(|| bad("it must begin with http:// or https://"))?;
+        if rest.contains(['/', '?', '#', '@']) {
+            return Err(bad(
+                "write only scheme, host and port; a path goes into `path`",
+            ));
+        }
+        // The port is what follows the last colon outside an IPv6 literal's brackets.
+        let (host, port) = match rest.rfind(':') {
+            Some(at) if !rest[at..].contains(']') => (&rest[..at], Some(&rest[at + 1..])),
+            _ => (rest, None),
+        };
+        let port = match port {
+            None => PortPattern::Exactly(scheme.default_port()),
+            Some("*") => PortPattern::Any,
+            Some(port) => PortPattern::Exactly(
+                port.parse()
+                    .map_err(|_| bad("the port must be a number or `*`"))?,
+            ),
+        };
+        let host = if host == "*" {
+            HostPattern::Any
+        } else if let Some(suffix) = host.strip_prefix("*.") {
+            match parse_host(suffix) {
+                Some(Host::Domain(name)) if !name.contains('*') => HostPattern::Below(name),
+                _ => return Err(bad("`*.` must be followed by a domain name")),
+            }
+        } else {
+            match parse_host(host) {
+                Some(host) if !host.to_string().contains('*') => HostPattern::Exactly(host),
+                _ => return Err(bad("the host must be a name, an address, `*` or `*.name`")),
+            }
+        };
+        Ok(Self { scheme, host, port })
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://", self.scheme.name())?;
+        match &self.host {
+            HostPattern::Any => f.write_str("*")?,
+            HostPattern::Below(suffix) => write!(f, "*.{suffix}")?,
+            HostPattern::Exactly(host) => write!(f, "{host}")?,
+        }
+        match self.port {
+            PortPattern::Any => f.write_str(":*"),
+            PortPattern::Exactly(port) if port == self.scheme.default_port() => Ok(()),
+            PortPattern::Exactly(port) => write!(f, ":{port}"),
+        }
+    }
+}
+
+/// A path and everything below it, by whole segments: `/api` covers `/api` and `/api/x`, not
+/// `/apiary`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPrefix(String);
+
+impl PathPrefix {
+    /// Whether the path is this one or below it. A path in which a server might see other
+    /// segments than we do (an encoded slash or backslash) is below none but `/`.
+    pub fn covers(&self, path: &str) -> bool {
+        if self.0 == "/" {
+            return true;
+        }
+        let lower = path.to_ascii_lowercase();
+        if lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\') {
+            return false;
+        }
+        path.strip_prefix(self.0.as_str())
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl Default for PathPrefix {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl TryFrom<String> for PathPrefix {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        let bad = |why: &str| ParseError::new("path", &text, why);
+        if !text.starts_with('/') {
+            return Err(bad("it must begin with `/`"));
+        }
+        // What the URL parser would change is not what a request's path will look like.
+        let parsed = Url::parse(&format!("http://h{text}")).map_err(|_| bad("not a URL path"))?;
+        if parsed.path() != text || text.contains("//") {
+            return Err(bad(
+                "write it normalised: no `..`, `//`, `?`, `#`, and specials %-encoded",
+            ));
+        }
+        let trimmed = text.trim_end_matches('/');
+        Ok(Self(
+            if trimmed.is_empty() { "/" } else { trimmed }.to_owned(),
+        ))
+    }
+}
+
+impl From<PathPrefix> for String {
+    fn from(path: PathPrefix) -> Self {
+        path.0
+    }
+}
+
+/// Where requests may go. Left out, `path` is `/` and `methods` are all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HttpRule {
+    /// Scheme, host and port.
+    pub origin: OriginPattern,
+    /// The path and everything below it.
+    #[serde(default, skip_serializing_if = "is_root")]
+    pub path: PathPrefix,
+    /// The methods; empty for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<Method>,
+}
+
+fn is_root(path: &PathPrefix) -> bool {
+    path.0 == "/"
+}
+
+impl HttpRule {
+    /// Whether a request with this method to this target is covered.
+    pub fn matches(&self, method: &str, target: &Target) -> bool {
+        (self.methods.is_empty() || self.methods.iter().any(|m| m.as_str() == method))
+            && self.origin.matches(target)
+            && self.path.covers(&target.path)
+    }
+}
+
+/// A parsed and normalised destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    scheme: Scheme,
+    host: Host<String>,
+    port: u16,
+    path: String,
+}
+
+impl Target {
+    /// The destination of a URL.
+    ///
+    /// # Errors
+    /// Anything but http and https, a URL without a host, or one with userinfo.
+    pub fn of(url: &Url) -> Result<Self, ParseError> {
+        // The message must not carry a query or userinfo, which may hold secrets.
+        let shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+        let bad = |why: &str| ParseError::new("URL", &shown, why);
+        let scheme = Scheme::parse(url.scheme()).ok_or_else(|| bad("only http and https"))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad(
+                "no user or password may stand in it: let the operator bind a secret",
+            ));
+        }
+        let host = url
+            .host_str()
+            .and_then(parse_host)
+            .ok_or_else(|| bad("it needs a host"))?;
+        Ok(Self {
+            scheme,
+            host,
+            port: url.port().unwrap_or(scheme.default_port()),
+            path: url.path().to_owned(),
+        })
+    }
+
+    /// The host, in lower case and without a trailing dot.
+    pub fn host(&self) -> &Host<String> {
+        &self.host
+    }
+
+    /// The port, the scheme's own where the URL has none.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The path, beginning with `/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_https(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
+    /// The origin as a grant would name it, such as `http://127.0.0.1:8080`.
+    pub fn origin(&self) -> String {
+        OriginPattern {
+            scheme: self.scheme,
+            host: HostPattern::Exactly(self.host.clone()),
+            port: PortPattern::Exactly(self.port),
+        }
+        .to_string()
+    }
+}
+
+macro_rules! text_conversions {
+    ($type:ident) => {
+        impl TryFrom<String> for $type {
+            type Error = ParseError;
+            fn try_from(text: String) -> Result<Self, ParseError> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    };
+}
+text_conversions!(OriginPattern);
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

@@ -1,0 +1,120 @@
+//! The interfaces that a plugin can import, each linked only where the rights allow it.
+
+use std::fmt;
+
+/// One interface of the host, named as components import it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Interface {
+    /// `wharf:plugin/log`.
+    Log,
+    /// `wharf:plugin/progress`.
+    Progress,
+    /// `wharf:plugin/control`.
+    Control,
+    /// `wharf:plugin/output`.
+    Output,
+    /// `wharf:plugin/types`, which holds no functions.
+    Types,
+    /// `wharf:plugin/config`.
+    Config,
+    /// `wharf:plugin/http`.
+    Http,
+    /// `wharf:plugin/http-credentials`.
+    HttpCredentials,
+    /// `wharf:plugin/secrets`.
+    Secrets,
+    /// `wharf:plugin/reveal`.
+    Reveal,
+    /// All of `wasi:http`.
+    WasiHttp,
+    /// The parts of WASI that language runtimes import whether they use them or not: clocks,
+    /// random, io, cli, filesystem, sockets. Linked without any power: no file, no environment
+    /// but the manifest's, no address.
+    WasiBase,
+}
+
+impl Interface {
+    /// Every interface.
+    pub const ALL: [Self; 12] = [
+        Self::Log,
+        Self::Progress,
+        Self::Control,
+        Self::Output,
+        Self::Types,
+        Self::Config,
+        Self::Http,
+        Self::HttpCredentials,
+        Self::Secrets,
+        Self::Reveal,
+        Self::WasiHttp,
+        Self::WasiBase,
+    ];
+
+    /// The interface behind an import such as `wharf:plugin/http@0.1.0`, or none if this host has
+    /// no such interface.
+    pub fn of_import(import: &str) -> Option<Self> {
+        let path = import.split('@').next().unwrap_or(import);
+        Some(match path {
+            "wharf:plugin/log" => Self::Log,
+            "wharf:plugin/progress" => Self::Progress,
+            "wharf:plugin/control" => Self::Control,
+            "wharf:plugin/output" => Self::Output,
+            "wharf:plugin/types" => Self::Types,
+            "wharf:plugin/config" => Self::Config,
+            "wharf:plugin/http" => Self::Http,
+            "wharf:plugin/http-credentials" => Self::HttpCredentials,
+            "wharf:plugin/secrets" => Self::Secrets,
+            "wharf:plugin/reveal" => Self::Reveal,
+            _ => match path.split('/').next()? {
+                "wasi:http" => Self::WasiHttp,
+                "wasi:clocks" | "wasi:random" | "wasi:io" | "wasi:cli" | "wasi:filesystem"
+                | "wasi:sockets" => Self::WasiBase,
+                _ => return None,
+            },
+        })
+    }
+
+    /// The line of a grant that allows it, or none where every plugin has it.
+    pub fn grant_hint(self) -> Option<&'static str> {
+        match self {
+            Self::Log
+            | Self::Progress
+            | Self::Control
+            | Self::Output
+            | Self::Types
+            | Self::WasiBase => None,
+            Self::Config => Some("`config` in the manifest's [capabilities] and [grant.config]"),
+            Self::Http | Self::WasiHttp => Some(
+                "`http` in the manifest's [capabilities] and `http = [{ origin = \"…\" }]` in a [[grant]]",
+            ),
+            Self::HttpCredentials => Some(
+                "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"attach\"] }]` in a [[grant]]",
+            ),
+            Self::Secrets => Some(
+                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]` in a [[grant]]",
+            ),
+            Self::Reveal => Some(
+                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"reveal\"] }]` in a [[grant]]",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Log => "wharf:plugin/log",
+            Self::Progress => "wharf:plugin/progress",
+            Self::Control => "wharf:plugin/control",
+            Self::Output => "wharf:plugin/output",
+            Self::Types => "wharf:plugin/types",
+            Self::Config => "wharf:plugin/config",
+            Self::Http => "wharf:plugin/http",
+            Self::HttpCredentials => "wharf:plugin/http-credentials",
+            Self::Secrets => "wharf:plugin/secrets",
+            Self::Reveal => "wharf:plugin/reveal",
+            Self::WasiHttp => "wasi:http",
+            Self::WasiBase => "wasi",
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! Pure types and decisions: names, capabilities, grants, limits, addresses.
+//!
+//! Everything here is a value or a function of values. This crate must never do I/O, read a
+//! clock, or be async: what it decides can be tested by calling it.
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod capability;
+mod digest;
+mod error;
+mod http;
+mod interface;
+mod limits;
+mod name;
+mod policy;
+mod quantity;
+mod rights;
+mod secret;
+
+pub use address::{AddressClass, Networks, classify};
+pub use capability::{Capabilities, SecretAsk, SecretPattern};
+pub use digest::Digest;
+pub use error::{Denied, ParseError, PolicyError};
+pub use http::{HttpRule, Method, OriginPattern, PathPrefix, Target};
+pub use interface::Interface;
+pub use limits::{LimitRequest, Limits};
+pub use name::{ActionName, NamePattern, PluginName, SecretName};
+pub use policy::{Grant, Policy, TrustRule};
+pub use quantity::{ByteSize, Period};
+pub use rights::{CallRights, Rights};
+pub use secret::{Placement, Rung, SecretBinding, SecretGrant, StoreRef};

@@ -1,0 +1,207 @@
+//! The operator's policy file: whom to trust, which secrets there are, who may do what.
+//!
+//! ```toml
+//! [[trust]]
+//! plugins = ["http", "acme/*"]
+//! keys = ["wharf.pub"]                # relative to this file
+//!
+//! [[secret]]
+//! name = "internal-api"
+//! from = "env:INTERNAL_API_TOKEN"
+//! to = [{ origin = "https://api.internal", path = "/v1", methods = ["GET"] }]
+//! as = "bearer"
+//!
+//! [[grant]]
+//! plugins = ["http"]
+//! http = [{ origin = "https://api.internal" }]
+//! networks = ["10.0.0.0/8"]
+//! secrets = [{ name = "internal-api", rungs = ["inject"] }]
+//! limits = { deadline = "30s" }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ActionName, Digest, HttpRule, LimitRequest, NamePattern, Networks, PluginName, PolicyError,
+    Rung, SecretBinding, SecretGrant, SecretName,
+};
+
+/// A policy file. Empty, it trusts nobody and grants nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Policy {
+    /// Who may sign what.
+    #[serde(default)]
+    pub trust: Vec<TrustRule>,
+    /// The secrets there are.
+    #[serde(default, rename = "secret")]
+    pub secrets: Vec<SecretBinding>,
+    /// Who may do what.
+    #[serde(default, rename = "grant")]
+    pub grants: Vec<Grant>,
+}
+
+/// One `[[trust]]` block: plugins of these names must be signed by one of these keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TrustRule {
+    /// Which plugins.
+    pub plugins: Vec<NamePattern>,
+    /// Public keys (PEM), as paths relative to the policy file.
+    pub keys: Vec<String>,
+    /// Versions below this are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_version: Option<semver::Version>,
+    /// Components that are refused whoever signed them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub denied_digests: Vec<Digest>,
+}
+
+/// One `[[grant]]` block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Grant {
+    /// Which plugins.
+    pub plugins: Vec<NamePattern>,
+    /// Which of their actions; all if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ActionName>,
+    /// Where requests may go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpRule>,
+    /// Networks beyond the public ones that a resolved address may be in.
+    #[serde(default)]
+    pub networks: Networks,
+    /// Which secrets may be used, and how.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretGrant>,
+    /// Settings for the plugin to read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config: BTreeMap<String, String>,
+    /// Limits in place of the defaults.
+    #[serde(default)]
+    pub limits: LimitRequest,
+}
+
+impl Grant {
+    /// Whether this grant is about that action of that plugin.
+    pub fn covers(&self, plugin: &PluginName, action: &ActionName) -> bool {
+        self.plugins.iter().any(|pattern| pattern.matches(plugin))
+            && (self.actions.is_empty() || self.actions.contains(action))
+    }
+}
+
+impl Policy {
+    /// Reads a policy and checks that its parts agree.
+    ///
+    /// # Errors
+    /// Anything that is not understood: a policy is used as a whole or not at all.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let policy: Self =
+            toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// The binding of that name.
+    pub fn secret(&self, name: &SecretName) -> Option<&SecretBinding> {
+        self.secrets.iter().find(|binding| binding.name == *name)
+    }
+
+    /// This policy with its grants and secrets replaced by those of another file.
+    pub fn with_grants_of(mut self, other: Self) -> Self {
+        self.grants = other.grants;
+        self.secrets = other.secrets;
+        self
+    }
+
+    fn check(&self) -> Result<(), PolicyError> {
+        let mut names = BTreeSet::new();
+        for binding in &self.secrets {
+            if !names.insert(&binding.name) {
+                return Err(PolicyError::DuplicateSecret(binding.name.to_string()));
+            }
+        }
+        for grant in &self.grants {
+            for secret in &grant.secrets {
+                let Some(binding) = self.secret(&secret.name) else {
+                    return Err(PolicyError::UnboundSecret {
+                        plugins: grant
+                            .plugins
+                            .iter()
+                            .map(NamePattern::to_string)
+                            .collect::<Vec<_>>()
+                            .join(", "),
+                        secret: secret.name.to_string(),
+                    });
+                };
+                for (rung, word) in [(Rung::Inject, "inject"), (Rung::Attach, "attach")] {
+                    if secret.rungs.contains(&rung) && binding.to.is_empty() {
+                        return Err(PolicyError::NoDestination(secret.name.to_string(), word));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = r#"
+        [[trust]]
+        plugins = ["http", "acme/*"]
+        keys = ["wharf.pub"]
+        minimum-version = "0.1.0"
+
+        [[secret]]
+        name = "api"
+        from = "env:API_TOKEN"
+        to = [{ origin = "https://api.test", path = "/v1", methods = ["GET"] }]
+        as = { header = { name = "x-api-key" } }
+
+        [[grant]]
+        plugins = ["http"]
+        http = [{ origin = "https://api.test" }]
+        networks = ["10.0.0.0/8"]
+        secrets = [{ name = "api" }]
+        limits = { deadline = "30s", memory = "64MiB" }
+        config = { region = "eu" }
+    "#;
+
+    #[test]
+    fn a_whole_policy_is_read_and_written_back() {
+        let policy = Policy::from_toml(WHOLE).unwrap();
+        assert_eq!(policy.grants[0].secrets[0].rungs, [Rung::Inject]);
+        let again = Policy::from_toml(&toml::to_string(&policy).unwrap()).unwrap();
+        assert_eq!(again, policy);
+    }
+
+    #[test]
+    fn an_unknown_field_makes_the_whole_policy_unusable() {
+        let error = Policy::from_toml("[[grant]]\nplugins = ['*']\nhtpp = []").unwrap_err();
+        assert!(error.to_string().contains("htpp"), "{error}");
+    }
+
+    #[test]
+    fn a_grant_of_a_secret_that_nobody_bound_is_an_error() {
+        let text = "[[grant]]\nplugins = ['http']\nsecrets = [{ name = 'ghost' }]";
+        let error = Policy::from_toml(text).unwrap_err();
+        assert!(
+            matches!(error, PolicyError::UnboundSecret { .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_secret_to_inject_needs_a_destination() {
+        let text =
+            "[[secret]]\nname='a'\nfrom='env:A'\n[[grant]]\nplugins=['http']\nsecrets=[{name='a'}]";
+        let error = Policy::from_toml(text).unwrap_err();
+        assert!(matches!(error, PolicyError::NoDestination(..)), "{error}");
+    }
+}

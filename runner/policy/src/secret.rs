@@ -1,0 +1,155 @@
+//! Secrets as the operator binds them: where the value comes from, and what may be done with it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{HttpRule, ParseError, SecretName};
+
+/// What a plugin may do with a secret, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rung {
+    /// The host adds the credential to requests; the plugin does not know of it.
+    Inject,
+    /// The plugin names the credential on a request; the host adds it.
+    Attach,
+    /// The host computes with the secret; the plugin gets the result.
+    Operate,
+    /// The plugin gets the value. Audited.
+    Reveal,
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inject => "inject",
+            Self::Attach => "attach",
+            Self::Operate => "operate",
+            Self::Reveal => "reveal",
+        })
+    }
+}
+
+/// Where on a request the credential goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Placement {
+    /// `authorization: Bearer VALUE` (RFC 6750).
+    Bearer,
+    /// `authorization: Basic …` (RFC 7617) with this user and the value as password.
+    Basic {
+        /// The user name.
+        user: String,
+    },
+    /// A header of this name, with the value behind a fixed prefix.
+    Header {
+        /// The name, in lower case.
+        name: String,
+        /// What stands before the value.
+        #[serde(default)]
+        prefix: String,
+    },
+}
+
+/// Where a secret is stored: `STORE:PATH[#FIELD]`, such as `env:API_TOKEN` or
+/// `vault:kv/prod/github#token`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StoreRef {
+    store: String,
+    path: String,
+    field: Option<String>,
+}
+
+impl StoreRef {
+    /// The store, such as `env`.
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+    /// The place within the store.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+    /// The field of a secret that has several.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+}
+
+impl TryFrom<String> for StoreRef {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        let bad = || {
+            ParseError::new(
+                "secret reference",
+                &text,
+                "write STORE:PATH or STORE:PATH#FIELD",
+            )
+        };
+        let (store, rest) = text.split_once(':').ok_or_else(bad)?;
+        let (path, field) = match rest.split_once('#') {
+            Some((path, field)) => (path, Some(field.to_owned())),
+            None => (rest, None),
+        };
+        let named = !store.is_empty() && store.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        if !named || path.is_empty() || field.as_deref() == Some("") {
+            return Err(bad());
+        }
+        Ok(Self {
+            store: store.to_owned(),
+            path: path.to_owned(),
+            field,
+        })
+    }
+}
+
+impl From<StoreRef> for String {
+    fn from(reference: StoreRef) -> Self {
+        reference.to_string()
+    }
+}
+
+impl fmt::Display for StoreRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.store, self.path)?;
+        self.field
+            .iter()
+            .try_for_each(|field| write!(f, "#{field}"))
+    }
+}
+
+/// One `[[secret]]` block of the operator's policy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretBinding {
+    /// The name by which grants and plugins speak of it.
+    pub name: SecretName,
+    /// Where the value is.
+    pub from: StoreRef,
+    /// Which requests may carry it, for *inject* and *attach*.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<HttpRule>,
+    /// Where on the request it goes.
+    #[serde(default = "bearer", rename = "as")]
+    pub placement: Placement,
+}
+
+fn bearer() -> Placement {
+    Placement::Bearer
+}
+
+/// One secret of a grant, with what may be done with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecretGrant {
+    /// Which binding.
+    pub name: SecretName,
+    /// What the plugin may do with it; *inject* if left out.
+    #[serde(default = "inject_only")]
+    pub rungs: Vec<Rung>,
+}
+
+fn inject_only() -> Vec<Rung> {
+    vec![Rung::Inject]
+}

@@ -1,0 +1,1 @@
+//! The frames between runner and controller, transport-free.

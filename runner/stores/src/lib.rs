@@ -1,0 +1,1 @@
+//! Secret stores and object stores behind two small traits.
