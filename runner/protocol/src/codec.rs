@@ -1,5 +1,7 @@
 //! Messages to bytes and back, bounded.
 
+use std::io::Cursor;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -56,20 +58,18 @@ pub fn decode<F: DeserializeOwned>(message: &[u8]) -> Result<Vec<F>, DecodeError
     if message.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let mut rest = message;
+    let mut reader = rmp_serde::Deserializer::new(Cursor::new(message));
+    // Frames nest a few levels; a message that nests deeper only wants to exhaust the stack.
+    reader.set_max_depth(32);
     let mut frames = Vec::new();
-    while !rest.is_empty() {
+    while reader.position() < message.len() as u64 {
         if frames.len() == MAX_FRAMES {
             return Err(DecodeError::TooMany);
         }
-        let mut reader = rmp_serde::Deserializer::from_read_ref(rest);
-        // Frames nest a few levels; a message that nests deeper only wants to exhaust the stack.
-        reader.set_max_depth(32);
         let frame = F::deserialize(&mut reader).map_err(|error| DecodeError::Malformed {
             index: frames.len(),
             reason: error.to_string(),
         })?;
-        rest = &rest[rest.len() - reader.get_ref().len()..];
         frames.push(frame);
     }
     Ok(frames)
