@@ -33,6 +33,11 @@ macro_rules! ulid_id {
             pub const fn from_ulid(ulid: Ulid) -> Self {
                 Self(ulid)
             }
+
+            /// The ULID, for those who keep it as 16 bytes.
+            pub const fn ulid(&self) -> Ulid {
+                self.0
+            }
         }
 
         impl fmt::Display for $type {
