@@ -1,1 +1,20 @@
-//! What crosses crates: end to end, real servers, faults.
+//! What the end-to-end tests share: the real binary, real bundles, real processes.
+//!
+//! Nothing here reaches into a crate of Wharf: a test sees what a user sees, which is the command
+//! line, the API and the files.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bundles;
+mod process;
+mod proxy;
+mod service;
+mod wharf;
+mod world;
+
+pub use bundles::{Bundles, bundles};
+pub use process::Process;
+pub use proxy::WireTap;
+pub use service::Service;
+pub use wharf::{Answer, built, source, wharf, wharf_in};
+pub use world::{World, until};

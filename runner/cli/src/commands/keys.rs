@@ -1,0 +1,136 @@
+//! `wharf keygen`, `wharf sign`, `wharf verify`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{ArgGroup, Args};
+use secrecy::SecretString;
+use serde_json::json;
+use wharf_bundle::{PublicKey, SigningKey, signature_path};
+
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{local, terminal};
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// The folder to write wharf.key and wharf.pub into; never overwrites a key
+    dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// Any file
+    file: PathBuf,
+    /// The encrypted key, as `wharf keygen` or cosign write it; the password comes from
+    /// WHARF_KEY_PASSWORD or a prompt
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("against").required(true).args(["policy", "key"])))]
+pub(crate) struct Verify {
+    /// Any file; with --policy a plugin
+    file: PathBuf,
+    /// A trust policy: who may sign which plugins
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// A public key (PEM)
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// The Sigstore bundle; FILE.sigstore.json if left out
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The password of a key, from the environment or from whoever sits there.
+fn password(prompt: &str, twice: bool) -> Result<SecretString> {
+    if let Ok(password) = std::env::var("WHARF_KEY_PASSWORD") {
+        return Ok(password.into());
+    }
+    let ask = |prompt: &str| {
+        rpassword::prompt_password(prompt).map_err(|error| {
+            Failure::usage(format!("no password for the key: {error}"))
+                .help("set WHARF_KEY_PASSWORD where there is no terminal to ask at")
+        })
+    };
+    let first = ask(prompt)?;
+    if twice && ask("the same again: ")? != first {
+        return Err(Failure::usage("the two passwords differ").help("run the command again"));
+    }
+    Ok(first.into())
+}
+
+impl Keygen {
+    pub(crate) fn run(self) -> Result<Exit> {
+        let password = password("password for the new key: ", true)?;
+        let (key, public) = write_key_pair(&self.dir, &password)?;
+        terminal::print(key.display());
+        terminal::print(public.display());
+        Ok(Exit::Done)
+    }
+}
+
+/// Makes a key pair in a folder.
+pub(crate) fn write_key_pair(dir: &Path, password: &SecretString) -> Result<(PathBuf, PathBuf)> {
+    let key = SigningKey::generate().or_exit(Exit::Usage, "cannot make a key")?;
+    wharf_bundle::write_key_pair(dir, &key, password).or_exit(Exit::Usage, "cannot write the key")
+}
+
+/// Signs a file: writes the Sigstore bundle beside it.
+pub(crate) fn sign_file(file: &Path, key: &SigningKey) -> Result<PathBuf> {
+    let bytes = local::read(file)?;
+    let bundle = wharf_bundle::sign(&bytes, key).or_exit(Exit::Usage, format_args!("cannot sign {}", file.display()))?;
+    let target = signature_path(file);
+    fs::write(&target, bundle).or_exit(Exit::Usage, format_args!("cannot write {}", target.display()))?;
+    Ok(target)
+}
+
+impl Sign {
+    pub(crate) fn run(self) -> Result<Exit> {
+        let key = SigningKey::load(&self.key, &password("password of the key: ", false)?)
+            .or_exit(Exit::Usage, format_args!("cannot use {}", self.key.display()))?;
+        terminal::print(sign_file(&self.file, &key)?.display());
+        Ok(Exit::Done)
+    }
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<Exit> {
+        let bytes: Arc<[u8]> = local::read(&self.file)?.into();
+        let bundle_file = self.bundle.clone().unwrap_or_else(|| signature_path(&self.file));
+        let bundle = fs::read(&bundle_file).ok();
+        let digest = wharf_bundle::digest(&bytes);
+        let signers = match (&self.policy, &self.key) {
+            (Some(policy), _) => {
+                let (_, trust) = local::load_policy(policy)?;
+                let verified = trust
+                    .verify(bytes, bundle.as_deref())
+                    .or_exit(Exit::Refused, format_args!("{} is not verified", self.file.display()))?;
+                verified.signers().iter().map(|signer| signer.path.clone()).collect()
+            }
+            (None, Some(key_file)) => {
+                let key = PublicKey::load(key_file)
+                    .or_exit(Exit::Usage, format_args!("cannot use {}", key_file.display()))?;
+                let bundle = bundle.ok_or_else(|| {
+                    Failure::refused(format!("{} is not signed: no {}", self.file.display(), bundle_file.display()))
+                        .help("sign it with `wharf sign`, or name the bundle with --bundle")
+                })?;
+                wharf_bundle::verify_with_key(&bytes, &bundle, std::slice::from_ref(&key))
+                    .or_exit(Exit::Refused, format_args!("{} is not verified", self.file.display()))?;
+                vec![key_file.display().to_string()]
+            }
+            (None, None) => return Err(Failure::usage("name a --policy or a --key")),
+        };
+        if self.json {
+            terminal::print_json(&json!({ "ok": true, "file": self.file, "digest": digest, "signers": signers }));
+        } else {
+            terminal::print(format_args!("verified {digest}, signed by {}", signers.join(", ")));
+        }
+        Ok(Exit::Done)
+    }
+}

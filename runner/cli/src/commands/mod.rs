@@ -1,0 +1,112 @@
+//! The command line, one module a command. `wharf help` is its reference.
+
+mod controller;
+mod exec;
+mod group;
+mod keys;
+mod plugin;
+mod run;
+mod runner;
+mod token;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use controller::stop_signal;
+pub(crate) use exec::submit_and_wait;
+pub(crate) use group::rows;
+pub(crate) use keys::{sign_file, write_key_pair};
+pub(crate) use plugin::spinner;
+
+use crate::demo;
+use crate::exit::{Exit, Result};
+
+/// Runs automation actions as signature-verified WebAssembly plugins.
+///
+/// Exit codes: 0 done · 1 the action failed · 2 usage or bad input · 3 refused (signature, policy,
+/// grant) · 4 stopped by a limit or deadline · 5 the controller or runner could not be reached.
+/// With --json, stdout is one JSON document and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Show more of what happens; twice for everything. WHARF_LOG takes a finer filter.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build, sign and run everything once on this machine, and show what is refused
+    Demo(demo::Args),
+    /// Make, build, pack, inspect and publish plugins
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Make a signing key: DIR/wharf.key (encrypted) and DIR/wharf.pub
+    Keygen(keys::Keygen),
+    /// Sign a file: writes FILE.sigstore.json
+    Sign(keys::Sign),
+    /// Verify the signature of a file against a key or a trust policy
+    Verify(keys::Verify),
+    /// Run one action of a signed plugin here, without a controller
+    Run(run::Args),
+    /// Start the controller
+    #[command(subcommand)]
+    Controller(controller::Command),
+    /// Groups of runners
+    #[command(subcommand)]
+    Group(group::Command),
+    /// Tokens to enrol runners and to use the API
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Enrol, start and list runners
+    #[command(subcommand)]
+    Runner(runner::Command),
+    /// Submit executions and see what became of them
+    #[command(subcommand)]
+    Exec(exec::Command),
+}
+
+impl Command {
+    /// Whether stdout must be one JSON document, also when the command fails.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.json,
+            Self::Plugin(command) => command.wants_json(),
+            Self::Keygen(_) => false,
+            Self::Sign(_) => false,
+            Self::Verify(args) => args.json,
+            Self::Run(args) => args.json,
+            Self::Controller(_) => false,
+            Self::Group(command) => command.wants_json(),
+            Self::Token(command) => command.wants_json(),
+            Self::Runner(command) => command.wants_json(),
+            Self::Exec(command) => command.wants_json(),
+        }
+    }
+
+    pub(crate) async fn run(self) -> Result<Exit> {
+        match self {
+            Self::Demo(args) => demo::run(args).await,
+            Self::Plugin(command) => command.run().await,
+            Self::Keygen(args) => args.run(),
+            Self::Sign(args) => args.run(),
+            Self::Verify(args) => args.run(),
+            Self::Run(args) => run::run(args).await,
+            Self::Controller(command) => command.run().await,
+            Self::Group(command) => command.run().await,
+            Self::Token(command) => command.run().await,
+            Self::Runner(command) => command.run().await,
+            Self::Exec(command) => command.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        use clap::CommandFactory;
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,225 @@
+//! `wharf plugin`: make, build, pack, inspect, publish.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use wharf_bundle::{Manifest, PackOptions, PluginToml, signature_path};
+use wharf_policy::PluginName;
+
+use super::group::rows;
+use crate::client::{Client, Connection};
+use crate::exit::{Context, Exit, Result};
+use crate::{local, plugin_build, scaffold, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a plugin that builds, with a test, in a new folder
+    New {
+        /// Its name, such as tickets or acme/tickets
+        name: PluginName,
+        /// The language it is written in
+        #[arg(long, value_enum, default_value_t = Language::Rust)]
+        lang: Language,
+    },
+    /// Build a plugin: the component with its manifest → target/wharf/NAME.wasm
+    Build {
+        /// Its folder
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Pack any component, however it was built, with its manifest
+    Pack {
+        /// A component that exports wharf:plugin/actions or wasi:cli/run
+        component: PathBuf,
+        /// The plugin.toml
+        #[arg(long, value_name = "FILE")]
+        manifest: PathBuf,
+        /// Where to write it
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a plugin is, what it asks for, and who signed it
+    Inspect {
+        /// A packed plugin
+        file: PathBuf,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Upload a plugin and its signature to a controller
+    Publish {
+        /// A packed plugin; its signature is expected beside it
+        file: PathBuf,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// List the plugins that a controller has
+    List {
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Language {
+    /// Rust, with the wharf-plugin SDK
+    Rust,
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::New { .. } => false,
+            Self::Build { json, .. }
+            | Self::Pack { json, .. }
+            | Self::Inspect { json, .. }
+            | Self::Publish { json, .. }
+            | Self::List { json, .. } => *json,
+        }
+    }
+
+    pub(crate) async fn run(self) -> Result<Exit> {
+        match self {
+            Self::New { name, lang: Language::Rust } => {
+                let folder = PathBuf::from(name.as_str().replace('/', "-"));
+                for file in scaffold::create(&folder, &name)? {
+                    terminal::print(file.display());
+                }
+                terminal::note(format_args!(
+                    "next: cd {} && cargo test && wharf plugin build",
+                    folder.display()
+                ));
+            }
+            Self::Build { dir, json } => {
+                let bar = spinner();
+                let packed = plugin_build::build(&dir, PackOptions::default(), &mut |line| {
+                    bar.set_message(line.to_owned());
+                })
+                .await;
+                bar.finish_and_clear();
+                tell(&packed?, json);
+            }
+            Self::Pack { component, manifest, output, json } => {
+                let toml = PluginToml::load(&manifest).or_exit(Exit::Usage, manifest.display())?;
+                tell(&plugin_build::pack(&component, &toml, PackOptions::default(), &output).await?, json);
+            }
+            Self::Inspect { file, json } => inspect(&file, json)?,
+            Self::Publish { file, json, connection } => {
+                let client = Client::connect(&connection)?;
+                let signature = std::fs::read(signature_path(&file)).ok();
+                if signature.is_none() {
+                    terminal::note(format_args!(
+                        "{} is not signed: no runner will run it; sign it with `wharf sign` and publish it again",
+                        file.display()
+                    ));
+                }
+                let published = client.publish(local::read(&file)?, signature).await?;
+                if json {
+                    terminal::print_json(&published);
+                } else {
+                    let member = |name: &str| terminal::cell(&published[name]);
+                    terminal::print(format_args!("{}@{} {}", member("name"), member("version"), member("digest")));
+                }
+            }
+            Self::List { json, connection } => {
+                let listing: Value = Client::connect(&connection)?.get("/v1/plugins").await?;
+                if json {
+                    terminal::print_json(&listing);
+                } else {
+                    terminal::print(terminal::table(&["name", "version", "digest", "signed"], rows(&listing)));
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// A line that shows what a long step is doing.
+pub(crate) fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {elapsed:>3} {prefix} {wide_msg:.dim}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    bar
+}
+
+fn tell(packed: &plugin_build::Packed, json: bool) {
+    let manifest = &packed.manifest;
+    if json {
+        terminal::print_json(&json!({
+            "file": packed.file,
+            "digest": packed.digest,
+            "name": manifest.name,
+            "version": manifest.version,
+        }));
+    } else {
+        terminal::print(packed.file.display());
+        terminal::note(format_args!("{}@{} {}", manifest.name, manifest.version, packed.digest));
+    }
+}
+
+fn inspect(file: &Path, json: bool) -> Result<()> {
+    let bytes = local::read(file)?;
+    let manifest = Manifest::read(&bytes).or_exit(Exit::Usage, file.display())?;
+    let shape = wharf_bundle::shape(&bytes).or_exit(Exit::Usage, file.display())?;
+    let signature = std::fs::read(signature_path(file)).ok();
+    let signed = match &signature {
+        None => "not signed".to_owned(),
+        Some(bundle) => match wharf_bundle::KeyBundle::parse(bundle) {
+            Ok(bundle) if bundle.signed() == wharf_bundle::digest(&bytes) => {
+                "has a signature; `wharf verify` tells whether it is to be trusted".to_owned()
+            }
+            Ok(_) => "has the signature of another file".to_owned(),
+            Err(reason) => format!("has a signature that cannot be used: {reason}"),
+        },
+    };
+    let digest = wharf_bundle::digest(&bytes);
+    if json {
+        terminal::print_json(&json!({
+            "file": file,
+            "digest": digest,
+            "size": bytes.len(),
+            "manifest": manifest,
+            "imports": shape.imports,
+            "exports": shape.exports,
+            "signature": signed,
+        }));
+        return Ok(());
+    }
+    terminal::print(format_args!("{}@{}  {}", manifest.name, manifest.version, manifest.description));
+    terminal::print(format_args!("digest     {digest}"));
+    terminal::print(format_args!("size       {} bytes", bytes.len()));
+    terminal::print(format_args!("signature  {signed}"));
+    let capabilities = serde_json::to_value(&manifest.capabilities).unwrap_or_default();
+    let asks: Vec<String> = capabilities
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    terminal::print(format_args!("asks for   {}", if asks.is_empty() { "nothing".to_owned() } else { asks.join("\n           ") }));
+    terminal::print(format_args!("imports    {}", shape.imports.join("\n           ")));
+    for (name, action) in &manifest.actions {
+        let kind = if action.command.is_some() { " (program)" } else { "" };
+        let again = if action.idempotent { ", may be tried again" } else { "" };
+        terminal::print(format_args!("\naction {name}{kind}{again}\n  {}", action.description));
+        terminal::print(format_args!("  input   {}", action.input_schema));
+        terminal::print(format_args!("  output  {}", action.output_schema));
+    }
+    Ok(())
+}

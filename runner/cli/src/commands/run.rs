@@ -1,0 +1,200 @@
+//! `wharf run`: one action of a signed plugin, here and now, without a controller.
+//!
+//! The same verification, grants, limits and sandbox as on a runner.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use wharf_bundle::signature_path;
+use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
+use wharf_host::{AuditEvent, Events, LogLine, Progress, Services, ServicesConfig};
+use wharf_policy::{ActionName, CallRights, LimitRequest, Period, Rights};
+use wharf_stores::Stores;
+
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{home, local, terminal};
+
+/// Run one action of a signed plugin here, without a controller
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A packed plugin; its signature is expected beside it
+    file: PathBuf,
+    /// Which of its actions
+    action: ActionName,
+    /// The input: JSON, @FILE, or - for stdin
+    #[arg(long, default_value = "{}")]
+    input: String,
+    /// Grants and secrets, in place of those of the policy
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
+    /// Who may sign; and the grants and secrets, unless --grant is given
+    #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+    /// Stop it after this long; never longer than its grant allows
+    #[arg(long, value_name = "PERIOD")]
+    timeout: Option<Period>,
+    /// Print the answer, with logs and usage, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The JSON that an `--input` names.
+pub(super) fn read_json(input: &str) -> Result<Value> {
+    let text = match input {
+        "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).or_exit(Exit::Usage, "cannot read stdin")?;
+            text
+        }
+        input => match input.strip_prefix('@') {
+            Some(file) => local::read_text(file.as_ref())?,
+            None => input.to_owned(),
+        },
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("the input is not JSON: {error}"))
+            .help("give a JSON document, @FILE, or - for stdin")
+    })
+}
+
+/// Shows lines as they come, or keeps them for the document.
+struct Listener {
+    kept: Option<Mutex<Vec<Value>>>,
+}
+
+impl Events for Listener {
+    fn log(&self, line: LogLine) {
+        let level = format!("{:?}", line.level).to_lowercase();
+        match &self.kept {
+            Some(kept) => {
+                let entry = json!({ "level": level, "message": line.message, "fields": line.fields });
+                if let Ok(mut kept) = kept.lock() {
+                    kept.push(entry);
+                }
+            }
+            None => {
+                let fields: String = line.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+                terminal::note(format_args!("{level:5} {}{fields}", line.message));
+            }
+        }
+    }
+
+    fn progress(&self, progress: Progress) {
+        if self.kept.is_none() {
+            let percent = progress.fraction.map(|fraction| format!("{:.0}% ", fraction * 100.0)).unwrap_or_default();
+            terminal::note(format_args!("{percent}{}", progress.message));
+        }
+    }
+
+    fn audit(&self, event: AuditEvent) {
+        tracing::info!(?event, "audit");
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<Exit> {
+    let input = read_json(&args.input)?;
+    let (mut policy, trust) = local::load_policy(&args.policy)?;
+    if let Some(file) = &args.grant {
+        policy = policy.with_grants_of(local::load_grants(file)?);
+    }
+    let bytes: Arc<[u8]> = local::read(&args.file)?.into();
+    let signature = std::fs::read(signature_path(&args.file)).ok();
+    let verified = trust
+        .verify(bytes, signature.as_deref())
+        .or_exit(Exit::Refused, format_args!("{} is refused", args.file.display()))?;
+
+    let manifest = verified.manifest();
+    if !manifest.actions.contains_key(&args.action) {
+        let known: Vec<_> = manifest.actions.keys().map(ActionName::as_str).collect();
+        return Err(Failure::usage(format!("{} has no action `{}`", manifest.name, args.action))
+            .help(format!("it has: {}", known.join(", "))));
+    }
+    let narrowed = CallRights {
+        limits: LimitRequest { deadline: args.timeout, ..LimitRequest::default() },
+        ..CallRights::default()
+    };
+    let rights = Rights::effective(
+        &manifest.name,
+        &args.action,
+        &manifest.capabilities,
+        &manifest.limits,
+        &policy,
+        &narrowed,
+    );
+    let secrets = wharf_host::resolve(&rights, &Stores::local())
+        .await
+        .or_exit(Exit::Refused, "a secret is not to be had")?;
+
+    let engine = Engine::new(EngineConfig {
+        cache: wharf_engine::CacheDir::At(home::cache()?),
+        ..EngineConfig::for_one_run()
+    })
+    .or_exit(Exit::Usage, "the engine does not start")?;
+    let plugin = engine.load(&verified).await.or_exit(Exit::Usage, args.file.display())?;
+    let prepared = engine
+        .prepare(&plugin, &args.action, rights)
+        .or_exit(Exit::Refused, format_args!("{} is refused", args.file.display()))?;
+    let services = Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
+    let listener = Arc::new(Listener { kept: args.json.then(Mutex::default) });
+    let cancel = Cancel::new();
+    let call = Call {
+        execution: "local".to_owned(),
+        attempt: 1,
+        input: (&input).into(),
+        cancel: cancel.clone(),
+        events: Arc::clone(&listener) as Arc<dyn Events>,
+        services: Arc::new(services),
+        secrets: Arc::new(secrets),
+    };
+    let mut running = std::pin::pin!(prepared.run(call));
+    let report = tokio::select! {
+        report = &mut running => report,
+        signal = super::stop_signal() => {
+            signal?;
+            cancel.kill();
+            running.await
+        }
+    };
+
+    let (verdict, usage, timings) = wharf_agent::verdict::of(&report);
+    let exit = match &report.outcome {
+        Outcome::Done(_) => Exit::Done,
+        Outcome::Failed(wharf_engine::ActionError::InvalidInput(_)) => Exit::Usage,
+        Outcome::Failed(_) | Outcome::Cancelled => Exit::Failed,
+        Outcome::Refused(_) => Exit::Refused,
+        Outcome::Stopped(_) => Exit::Stopped,
+    };
+    let output: Option<Value> = match &report.outcome {
+        Outcome::Done(output) => serde_json::from_str(output).ok(),
+        _ => None,
+    };
+    if args.json {
+        let mut document = serde_json::to_value(&verdict).unwrap_or_default();
+        document["ok"] = (exit == Exit::Done).into();
+        document["output"] = output.into();
+        document["usage"] = serde_json::to_value(usage).unwrap_or_default();
+        document["timings"] = serde_json::to_value(timings).unwrap_or_default();
+        let logs = listener.kept.as_ref().and_then(|kept| kept.lock().ok().map(|mut kept| std::mem::take(&mut *kept)));
+        document["logs"] = logs.into();
+        terminal::print_json(&document);
+    } else {
+        match output {
+            Some(output) => terminal::print_json(&output),
+            None => terminal::error(&said(&report.outcome), None),
+        }
+    }
+    Ok(exit)
+}
+
+/// What a person reads of a run that gave no output.
+fn said(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(_) => "done".to_owned(),
+        Outcome::Failed(error) => error.to_string(),
+        Outcome::Refused(refused) => refused.to_string(),
+        Outcome::Stopped(stop) => stop.to_string(),
+        Outcome::Cancelled => "cancelled".to_owned(),
+    }
+}

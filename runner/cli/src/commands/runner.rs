@@ -1,0 +1,154 @@
+//! `wharf runner`: the process that runs actions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use wharf_agent::{Agent, AgentConfig, EnrolRequest};
+use wharf_policy::Period;
+
+use super::group::rows;
+use crate::client::{Client, Connection};
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{home, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Join a group: makes this runner's key and registers it
+    Enroll(Enroll),
+    /// Start the runner: dials out to its controller and takes work until a signal
+    Start(Start),
+    /// List the runners of a controller
+    List {
+        /// Only those of this group
+        #[arg(long)]
+        group: Option<wharf_protocol::GroupName>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Enroll {
+    /// The controller's URL
+    #[arg(long, env = "WHARF_CONTROLLER", value_name = "URL", default_value_t = format!("http://{}", home::LISTEN))]
+    controller: String,
+    /// A file that holds the enrolment token; WHARF_TOKEN holds the token itself
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// Where the runner keeps its key, journal and cache
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// A PEM file of authorities to trust beside the system's
+    #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// What it trusts, which secrets it has, and what it grants
+    #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+    /// Where the runner keeps its key, journal and cache
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// How many attempts it runs at a time [default: 4 for each core]
+    #[arg(long)]
+    slots: Option<u32>,
+    /// How long it may take to finish after SIGTERM
+    #[arg(long, default_value = "60s")]
+    drain_timeout: Period,
+    /// A PEM file of authorities to trust beside the system's
+    #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self, Self::List { json: true, .. })
+    }
+
+    pub(crate) async fn run(self) -> Result<Exit> {
+        match self {
+            Self::Enroll(enroll) => enroll.run().await,
+            Self::Start(start) => start.run().await,
+            Self::List { group, json, connection } => {
+                let query = group.map(|group| format!("?group={group}")).unwrap_or_default();
+                let listing: Value = Client::connect(&connection)?.get(&format!("/v1/runners{query}")).await?;
+                if json {
+                    terminal::print_json(&listing);
+                } else {
+                    let columns = ["id", "group", "host", "version", "platform", "state", "running", "credits"];
+                    terminal::print(terminal::table(&columns, rows(&listing)));
+                }
+                Ok(Exit::Done)
+            }
+        }
+    }
+}
+
+impl Enroll {
+    async fn run(self) -> Result<Exit> {
+        let token = match (&self.token_file, std::env::var("WHARF_TOKEN")) {
+            (Some(file), _) => std::fs::read_to_string(file)
+                .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))?,
+            (None, Ok(token)) => token,
+            (None, Err(_)) => {
+                return Err(Failure::usage("no enrolment token").help(
+                    "set WHARF_TOKEN or name a file with --token-file; on the controller's side `wharf token create --group NAME` makes one",
+                ));
+            }
+        };
+        let enrolled = wharf_agent::enrol(EnrolRequest {
+            controller: self.controller,
+            token: token.trim().to_owned().into(),
+            state_dir: match self.state {
+                Some(state) => state,
+                None => home::runner_state()?,
+            },
+            ca_file: self.ca_file,
+        })
+        .await
+        .or_exit(Exit::Unreachable, "the runner is not enrolled")?;
+        terminal::print(enrolled.runner);
+        terminal::note(format_args!("enrolled in group {}; start it with `wharf runner start --policy FILE`", enrolled.group));
+        Ok(Exit::Done)
+    }
+}
+
+impl Start {
+    async fn run(self) -> Result<Exit> {
+        let state = match self.state {
+            Some(state) => state,
+            None => home::runner_state()?,
+        };
+        let mut config = AgentConfig::new(state, self.policy);
+        config.slots = self.slots.unwrap_or(config.slots);
+        config.drain_timeout = self.drain_timeout.duration();
+        config.ca_file = self.ca_file;
+        let running = Agent::start(config).await.or_exit(Exit::Refused, "the runner does not start")?;
+        terminal::note(format_args!("runner {} starts", running.runner()));
+        let mut finished = std::pin::pin!(running.wait());
+        tokio::select! {
+            ended = &mut finished => {
+                ended.or_exit(Exit::Unreachable, "the runner has stopped")?;
+                return Ok(Exit::Done);
+            }
+            signal = super::controller::stop_signal() => signal?,
+        }
+        terminal::note("draining: no more work is taken; a second signal ends what runs");
+        running.drain();
+        tokio::select! {
+            ended = &mut finished => ended.or_exit(Exit::Unreachable, "the runner has stopped")?,
+            signal = super::controller::stop_signal() => {
+                signal?;
+                running.kill();
+                finished.await.or_exit(Exit::Unreachable, "the runner has stopped")?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,197 @@
+//! A controller and its runners, as processes, with the bundles published.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Bundles, Process, bundles};
+
+/// Asks again until there is an answer; gives up, loudly, after a minute.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1200 {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("after a minute still not: {what}");
+}
+
+/// One controller with its data, its port and its admin token.
+pub struct World {
+    dir: tempfile::TempDir,
+    port: u16,
+    http: reqwest::Client,
+    controller: Option<Process>,
+}
+
+/// The group that every world has.
+pub const GROUP: &str = "test";
+
+impl World {
+    /// A controller with short leases, a group, and every bundle published.
+    pub async fn start() -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut world = Self {
+            dir: tempfile::tempdir().unwrap(),
+            port,
+            http: reqwest::Client::new(),
+            controller: None,
+        };
+        world.start_controller().await;
+        world.post("/v1/groups", &json!({ "name": GROUP, "kind": "persistent" })).await;
+        for name in ["http", "transform", "notify", "hostile", "command"] {
+            world.publish(bundles().file(name)).await;
+        }
+        world
+    }
+
+    /// The folder of this world.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Starts the controller, again if it was killed, and waits until it serves.
+    pub async fn start_controller(&mut self) {
+        let (data, listen) = (self.path("controller"), format!("127.0.0.1:{}", self.port));
+        let args = [
+            "-vv", "controller", "start", "--data", &data, "--listen", &listen, "--lease", "3s", "--heartbeat", "500ms",
+        ];
+        let process = Process::start(&args, &[], &self.dir.path().join("controller.log"));
+        self.controller = Some(process);
+        until("the controller is healthy", async || {
+            let answer = self.http.get(format!("{}/healthz", self.url())).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the controller as `kill -9` does.
+    pub async fn kill_controller(&mut self) {
+        self.controller.take().unwrap().kill().await;
+    }
+
+    pub fn controller(&self) -> &Process {
+        self.controller.as_ref().unwrap()
+    }
+
+    /// Writes a policy that trusts the test key for everything, with these grants and secrets.
+    pub fn policy(&self, name: &str, rest: &str) -> PathBuf {
+        let Bundles { key, .. } = bundles();
+        let file = self.dir.path().join(format!("{name}.toml"));
+        std::fs::write(&file, format!("[[trust]]\nplugins = ['*']\nkeys = ['{}']\n{rest}", key.display())).unwrap();
+        file
+    }
+
+    /// Enrols a runner with the controller at this URL.
+    pub async fn enrol(&self, name: &str, controller: &str) {
+        let token = self.post("/v1/tokens", &json!({ "kind": "enrolment", "group": GROUP, "ttl_s": 60 })).await;
+        let state = self.path(name);
+        let args = ["runner", "enroll", "--controller", controller, "--state", &state];
+        let token = token["token"].as_str().unwrap();
+        crate::wharf_in(self.dir.path(), &args, &[("WHARF_TOKEN", token)]).ok();
+    }
+
+    /// Starts an enrolled runner, and waits until the controller sees it.
+    pub async fn start_runner(&self, name: &str, policy: &Path) -> Process {
+        let state = self.path(name);
+        let args = ["-vv", "runner", "start", "--state", &state, "--policy", policy.to_str().unwrap()];
+        let process = Process::start(&args, &[], &self.dir.path().join(format!("{name}.log")));
+        let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
+        let identity: Value = serde_json::from_str(&identity).unwrap();
+        until("the runner is online", async || {
+            let runners = self.get("/v1/runners").await;
+            let listed = runners["runners"].as_array().or(runners.as_array())?.clone();
+            listed
+                .iter()
+                .any(|runner| runner["id"] == identity["runner"] && runner["state"] == "online")
+                .then_some(())
+        })
+        .await;
+        process
+    }
+
+    /// Enrols and starts a runner.
+    pub async fn runner(&self, name: &str, policy: &Path) -> Process {
+        self.enrol(name, &self.url()).await;
+        self.start_runner(name, policy).await
+    }
+
+    fn token(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("controller/admin.token")).unwrap().trim().to_owned()
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
+        let answer = request.bearer_auth(self.token()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        self.send(self.http.get(format!("{}{path}", self.url()))).await.1
+    }
+
+    pub async fn try_post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send(self.http.post(format!("{}{path}", self.url())).json(body)).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.try_post(path, body).await;
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// Publishes a bundle with its signature.
+    pub async fn publish(&self, file: &Path) {
+        let args = ["plugin", "publish", file.to_str().unwrap(), "--controller", &self.url()];
+        crate::wharf_in(self.dir.path(), &args, &[("WHARF_TOKEN", &self.token())]).ok();
+    }
+
+    /// Runs `wharf` as this world's admin.
+    pub fn wharf(&self, args: &[&str]) -> crate::Answer {
+        let (url, token) = (self.url(), self.token());
+        crate::wharf_in(self.dir.path(), args, &[("WHARF_CONTROLLER", &url), ("WHARF_TOKEN", &token)])
+    }
+
+    /// Submits an execution and gives its id.
+    pub async fn submit(&self, plugin: &str, action: &str, input: Value) -> String {
+        let request = json!({ "group": GROUP, "plugin": plugin, "action": action, "input": input });
+        let execution = self.post("/v1/executions", &request).await;
+        execution["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The execution as it is now.
+    pub async fn execution(&self, id: &str) -> Value {
+        self.get(&format!("/v1/executions/{id}")).await
+    }
+
+    /// Waits for the end of an execution.
+    pub async fn finished(&self, id: &str) -> Value {
+        until(&format!("{id} is finished"), async || {
+            let execution = self.get(&format!("/v1/executions/{id}?wait_ms=1000")).await;
+            (execution["state"] == "finished").then_some(execution)
+        })
+        .await
+    }
+
+    /// Submits and waits.
+    pub async fn run(&self, plugin: &str, action: &str, input: Value) -> Value {
+        let id = self.submit(plugin, action, input).await;
+        self.finished(&id).await
+    }
+}
