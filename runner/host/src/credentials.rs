@@ -1,0 +1,52 @@
+//! `wharf:plugin/http-credentials`: *attach*: a credential that the guest names on a request and
+//! never sees. Where it may go is the binding's word.
+
+use wasmtime::component::Resource;
+use wharf_policy::{Rung, SecretName};
+
+use crate::State;
+use crate::bindings::http::{HttpError, Request, Response};
+use crate::bindings::http_credentials::{CredentialError, Host, HostCredential};
+use crate::resolve::Resolved;
+
+/// A handle on a credential: the name of its secret. The right to it is checked at every use.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Credential {
+    name: SecretName,
+}
+
+impl HostCredential for State {
+    fn open(
+        &mut self,
+        name: String,
+    ) -> wasmtime::Result<Result<Resource<Credential>, CredentialError>> {
+        let Some(run) = &self.run else {
+            return Ok(Err(CredentialError::Denied));
+        };
+        let Ok(binding) = run.rights.secret(&name, Rung::Attach) else {
+            return Ok(Err(CredentialError::Denied));
+        };
+        if !matches!(run.secrets.get(&binding.name), Resolved::Value(_)) {
+            return Ok(Err(CredentialError::Unavailable));
+        }
+        run.opened(&binding.name, Rung::Attach);
+        let name = binding.name.clone();
+        Ok(Ok(self.table.push(Credential { name })?))
+    }
+
+    fn drop(&mut self, credential: Resource<Credential>) -> wasmtime::Result<()> {
+        self.table.delete(credential)?;
+        Ok(())
+    }
+}
+
+impl Host for State {
+    async fn send(
+        &mut self,
+        request: Request,
+        credential: Resource<Credential>,
+    ) -> wasmtime::Result<Result<Response, HttpError>> {
+        let name = self.table.get(&credential)?.name.clone();
+        self.send_record(request, Some(&name)).await
+    }
+}

@@ -1,0 +1,182 @@
+//! Bodies on their way: counted out, and counted, bounded in time and scrubbed in.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, Sleep};
+use wasmtime_wasi_http::WasiBody;
+
+use super::traffic::{Open, Traffic};
+use super::{EgressError, OutBody, error};
+use crate::StreamScrubber;
+use crate::run::Run;
+
+/// The body of a request, for the client.
+pub(super) fn request(
+    body: OutBody,
+    traffic: &Arc<Traffic>,
+) -> Result<Option<reqwest::Body>, EgressError> {
+    Ok(match body {
+        OutBody::None => None,
+        OutBody::Whole(bytes) => {
+            traffic.sent(bytes.len() as u64)?;
+            Some(bytes.into())
+        }
+        OutBody::Stream(stream) if stream.is_end_stream() => None,
+        OutBody::Stream(stream) => Some(reqwest::Body::wrap(Counted {
+            stream: Mutex::new(stream),
+            traffic: traffic.clone(),
+        })),
+    })
+}
+
+/// A body that the guest is still writing. The lock is never waited for: it only makes the body
+/// shareable, as the client wants it.
+struct Counted {
+    stream: Mutex<WasiBody>,
+    traffic: Arc<Traffic>,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let stream = self
+            .stream
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        let frame = ready!(Pin::new(stream).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| {
+            let frame = frame?;
+            if let Some(data) = frame.data_ref() {
+                self.traffic.sent(data.len() as u64)?;
+            }
+            Ok(frame)
+        }))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// The body of a response.
+pub(crate) struct Body {
+    inner: reqwest::Body,
+    run: Arc<Run>,
+    scrub: StreamScrubber,
+    wait: Option<Duration>,
+    timer: Pin<Box<Sleep>>,
+    open: Option<Open>,
+}
+
+impl Body {
+    pub(super) fn new(
+        run: &Arc<Run>,
+        inner: reqwest::Body,
+        open: Open,
+        wait: Option<Duration>,
+    ) -> Self {
+        Self {
+            inner,
+            run: run.clone(),
+            scrub: run.scrubber().stream(),
+            timer: Box::pin(tokio::time::sleep_until(until(run, wait))),
+            wait,
+            open: Some(open),
+        }
+    }
+
+    /// All of it, if it is no more than so many bytes.
+    pub(crate) async fn collect(mut self, most: u64) -> Result<Vec<u8>, EgressError> {
+        let mut whole = Vec::new();
+        while let Some(frame) = self.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                if (whole.len() + data.len()) as u64 > most {
+                    return Err(EgressError::TooLarge(most));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+        Ok(whole)
+    }
+
+    fn end(&mut self) {
+        self.open = None;
+        self.inner = reqwest::Body::default();
+    }
+
+    fn fail(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        self.end();
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+/// When to give up on the next part.
+fn until(run: &Run, wait: Option<Duration>) -> Instant {
+    wait.and_then(|wait| Instant::now().checked_add(wait))
+        .map_or(run.deadline, |at| at.min(run.deadline))
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = EgressError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
+        let this = &mut *self;
+        loop {
+            if this.open.is_none() {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    ready!(this.timer.as_mut().poll(cx));
+                    return this.fail(EgressError::Timeout);
+                }
+            };
+            let data = match frame {
+                None => {
+                    this.end();
+                    let rest = this.scrub.finish();
+                    return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
+                }
+                Some(Err(error)) => {
+                    let why = error::deepest(&error);
+                    let why = this.run.scrubber().scrub(&why).into_owned();
+                    return this.fail(EgressError::Protocol(format!(
+                        "the response broke off: {why}"
+                    )));
+                }
+                // Trailers are not passed on: nothing bounds or scrubs them.
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => data,
+                    Err(_) => continue,
+                },
+            };
+            if let Err(error) = this.run.traffic.received(data.len() as u64) {
+                return this.fail(error);
+            }
+            if this.wait.is_some() {
+                let next = until(&this.run, this.wait);
+                this.timer.as_mut().reset(next);
+            }
+            let clean = this.scrub.push(data);
+            if !clean.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(clean))));
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Links what the rights allow, and nothing else: an ungranted import fails before the plugin
+//! starts.
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings::random as wasi_random;
+use wharf_policy::{Interface, Rights};
+
+use crate::State;
+use crate::bindings::{
+    config, control, http, http_credentials, log, output, progress, reveal, secrets,
+};
+
+/// An interface that could not be linked: a fault of this host, not of the plugin.
+#[derive(Debug, thiserror::Error)]
+#[error("the host cannot link {interface}: {why}")]
+pub struct LinkError {
+    /// The interface.
+    pub interface: Interface,
+    /// What wasmtime said.
+    pub why: String,
+}
+
+/// Adds every interface that these rights allow to an empty linker.
+///
+/// # Errors
+/// The linker holds one of them already.
+pub fn link(linker: &mut Linker<State>, rights: &Rights) -> Result<(), LinkError> {
+    for interface in Interface::ALL {
+        if rights.allows(interface) {
+            add(linker, interface).map_err(|error| LinkError {
+                interface,
+                why: format!("{error:#}"),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn add(linker: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()> {
+    type Own = HasSelf<State>;
+    match interface {
+        Interface::Log => log::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::Progress => progress::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::Control => control::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::Output => output::add_to_linker::<_, Own>(linker, |state| state),
+        // Types have nothing to call; components import the instance all the same.
+        Interface::Types => linker.instance("wharf:plugin/types@0.1.0").map(drop),
+        Interface::Config => config::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::Http => http::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::HttpCredentials => {
+            http_credentials::add_to_linker::<_, Own>(linker, |state| state)
+        }
+        Interface::Secrets => secrets::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::Reveal => reveal::add_to_linker::<_, Own>(linker, |state| state),
+        Interface::WasiHttp => {
+            wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+            wasmtime_wasi_http::p3::add_to_linker(linker)
+        }
+        Interface::WasiBase => add_wasi(linker),
+    }
+}
+
+/// All of WASI 0.2 and 0.3, with calls for randomness bounded by us.
+fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    linker.allow_shadowing(true);
+    wasi_random::random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wasi_random::insecure::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The secrets of a run: their values, and the scrubber that knows every one of them.
+//!
+//! All bindings of the rights are resolved before the run, so that a value that the guest meets
+//! by any way can be recognised. Nothing here shows a value.
+
+use std::collections::BTreeMap;
+
+use ::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
+use wharf_stores::{ResolveError, SecretValue, Stores};
+use zeroize::Zeroizing;
+
+use crate::Scrubber;
+
+/// The shortest secret that can be used, in bytes. Shorter ones would be found in ordinary text.
+pub const SHORTEST: usize = 6;
+
+/// Secrets that cannot be used, so that nothing is run. Names bindings and stores, never values.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// A secret that is to be injected is not to be had.
+    #[error("secret-unavailable: {0}")]
+    Unavailable(#[from] ResolveError),
+    /// Too short to be recognised in what leaves a run.
+    #[error(
+        "the secret `{binding}` (from `{from}`) is shorter than {SHORTEST} bytes and would be found in ordinary text: use a longer one"
+    )]
+    TooShort {
+        /// The binding.
+        binding: SecretName,
+        /// Its reference.
+        from: String,
+    },
+    /// It is to go into a header and cannot.
+    #[error(
+        "the secret `{binding}` (from `{from}`) is to go into a header and has a line end or a control character in it: check what is stored"
+    )]
+    NotAHeader {
+        /// The binding.
+        binding: SecretName,
+        /// Its reference.
+        from: String,
+    },
+    /// All of them together are too large.
+    #[error("the secrets of this run are too large to be searched for: {0}")]
+    TooLarge(String),
+}
+
+/// What a binding came to.
+pub(crate) enum Resolved<'a> {
+    /// Its value.
+    Value(&'a SecretValue),
+    /// The store has no such secret.
+    NotFound,
+    /// The store did not answer.
+    Unavailable,
+}
+
+enum Entry {
+    Value(SecretValue),
+    NotFound,
+    Unavailable,
+}
+
+/// The values of the secrets of one set of rights. Wiped when dropped.
+#[derive(Default)]
+pub struct Secrets {
+    entries: BTreeMap<SecretName, Entry>,
+    scrubber: Scrubber,
+}
+
+impl Secrets {
+    /// No secrets.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// What removes these secrets from text.
+    pub fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
+    pub(crate) fn get(&self, name: &SecretName) -> Resolved<'_> {
+        match self.entries.get(name) {
+            Some(Entry::Value(value)) => Resolved::Value(value),
+            Some(Entry::Unavailable) => Resolved::Unavailable,
+            Some(Entry::NotFound) | None => Resolved::NotFound,
+        }
+    }
+}
+
+/// Reads the values of all secrets that these rights can use.
+///
+/// # Errors
+/// A secret that is only to be injected is missing (the plugin could not be told), or a secret
+/// cannot be used as it is. Missing secrets of other rungs are told to the plugin when it asks.
+pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, SecretError> {
+    let mut entries = BTreeMap::new();
+    let mut tokens: Vec<(&SecretName, Zeroizing<String>)> = Vec::new();
+    for (binding, rungs) in rights.secrets() {
+        let entry = match stores.get(binding).await {
+            Ok(value) => {
+                let goes_into_header = rungs
+                    .iter()
+                    .any(|rung| matches!(rung, Rung::Inject | Rung::Attach));
+                check(binding, &value, goes_into_header)?;
+                if let Placement::Basic { user } = &binding.placement {
+                    tokens.push((&binding.name, basic(user, &value)));
+                }
+                Entry::Value(value)
+            }
+            Err(error) if rungs == [Rung::Inject] => return Err(error.into()),
+            Err(error) if error.is_not_found() => Entry::NotFound,
+            Err(_) => Entry::Unavailable,
+        };
+        entries.insert(binding.name.clone(), entry);
+    }
+    let values = entries.iter().filter_map(|(name, entry)| match entry {
+        Entry::Value(value) => Some((name.as_str(), value.expose())),
+        Entry::NotFound | Entry::Unavailable => None,
+    });
+    let tokens = tokens
+        .iter()
+        .map(|(name, token)| (name.as_str(), token.as_bytes()));
+    let scrubber = Scrubber::new(values.chain(tokens))
+        .map_err(|error| SecretError::TooLarge(error.to_string()))?;
+    Ok(Secrets { entries, scrubber })
+}
+
+/// The credentials of RFC 7617.
+pub(crate) fn basic(user: &str, value: &SecretValue) -> Zeroizing<String> {
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + value.expose().len()));
+    pair.extend_from_slice(user.as_bytes());
+    pair.push(b':');
+    pair.extend_from_slice(value.expose());
+    Zeroizing::new(STANDARD.encode(&*pair))
+}
+
+fn check(
+    binding: &SecretBinding,
+    value: &SecretValue,
+    goes_into_header: bool,
+) -> Result<(), SecretError> {
+    if value.expose().len() < SHORTEST {
+        return Err(SecretError::TooShort {
+            binding: binding.name.clone(),
+            from: binding.from.to_string(),
+        });
+    }
+    let plain = !matches!(binding.placement, Placement::Basic { .. });
+    if goes_into_header && plain && HeaderValue::from_bytes(value.expose()).is_err() {
+        return Err(SecretError::NotAHeader {
+            binding: binding.name.clone(),
+            from: binding.from.to_string(),
+        });
+    }
+    Ok(())
+}

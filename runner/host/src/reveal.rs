@@ -1,0 +1,37 @@
+//! `wharf:plugin/reveal`: the value itself. Off by default, audited each time, and the instance
+//! is marked so that it is never used again.
+
+use std::sync::atomic::Ordering;
+
+use wharf_policy::Rung;
+
+use crate::bindings::reveal::{Host, RevealError};
+use crate::resolve::Resolved;
+use crate::{AuditEvent, State};
+
+/// How often one run may ask. Each time is an entry in the audit trail, which must stay bounded.
+const MOST: u32 = 1_000;
+
+impl Host for State {
+    fn reveal(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, RevealError>> {
+        let Some(run) = &self.run else {
+            return Ok(Err(RevealError::Denied));
+        };
+        let Ok(binding) = run.rights.secret(&name, Rung::Reveal) else {
+            return Ok(Err(RevealError::Denied));
+        };
+        let value = match run.secrets.get(&binding.name) {
+            Resolved::Value(value) => value,
+            Resolved::NotFound => return Ok(Err(RevealError::NotFound)),
+            Resolved::Unavailable => return Ok(Err(RevealError::Unavailable)),
+        };
+        if run.reveals.fetch_add(1, Ordering::AcqRel) >= MOST {
+            run.reveals.store(MOST, Ordering::Release);
+            return Ok(Err(RevealError::Denied));
+        }
+        run.events.audit(AuditEvent::SecretRevealed {
+            secret: binding.name.clone(),
+        });
+        Ok(Ok(value.expose().to_vec()))
+    }
+}

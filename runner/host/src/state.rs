@@ -1,0 +1,155 @@
+//! The data of one store, from unbound to bound to over.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wharf_policy::Limits;
+
+use crate::limiter::Limiter;
+use crate::output::Output;
+use crate::run::Run;
+use crate::stdio::Stdio;
+use crate::wasi_http::Hooks;
+use crate::{Binding, Collected, LimitHit, Usage, wasi};
+
+/// A host call that reaches something, made before the instance was bound to an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "denied: `{0}` was called before the instance was bound to an execution; call it from an action, not from an initialiser"
+)]
+pub(crate) struct Unbound(pub(crate) &'static str);
+
+/// The data of one store.
+pub struct State {
+    pub(crate) table: ResourceTable,
+    pub(crate) run: Option<Arc<Run>>,
+    pub(crate) output: Output,
+    pub(crate) ignored: u32,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    stdio: Stdio,
+    limiter: Limiter,
+    resources: u32,
+}
+
+impl State {
+    /// A state without an execution: what reaches anything is denied, log and progress go
+    /// nowhere and are counted, and the limits hold already.
+    pub fn unbound(limits: &Limits) -> Self {
+        let stdio = Stdio::default();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.resources as usize);
+        Self {
+            table,
+            run: None,
+            output: Output::default(),
+            ignored: 0,
+            wasi: wasi::context(&stdio, None),
+            http: wasi::http_context(),
+            hooks: Hooks::default(),
+            stdio,
+            limiter: Limiter::new(limits),
+            resources: limits.resources,
+        }
+    }
+
+    /// Binds it to an execution. Only the first binding counts: one instance, one run.
+    pub fn bind(&mut self, binding: Binding) {
+        if self.run.is_some() {
+            return;
+        }
+        let limits = *binding.rights.limits();
+        let command = binding.command.clone();
+        let run = Arc::new(Run::new(binding));
+        self.table.set_max_capacity(limits.resources as usize);
+        self.resources = limits.resources;
+        self.limiter.rebind(&limits);
+        self.stdio.bind(&run, command.as_ref());
+        if command.is_some() {
+            self.wasi = wasi::context(&self.stdio, command.as_ref());
+        }
+        self.output.bind(&run);
+        self.hooks.bind(&run);
+        self.run = Some(run);
+    }
+
+    /// What is left of the run, scrubbed. Tells how many lines of log were dropped, if any.
+    pub fn take(&mut self) -> Collected {
+        let stdout = self.stdio.finish();
+        let output = self.output.finish();
+        let Some(run) = &self.run else {
+            return Collected {
+                usage: self.usage(),
+                ..Collected::default()
+            };
+        };
+        run.end();
+        Collected {
+            output,
+            stdout,
+            usage: self.usage(),
+            revealed: run.reveals.load(std::sync::atomic::Ordering::Acquire) > 0,
+        }
+    }
+
+    /// For [`wasmtime::Store::limiter`].
+    pub fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+
+    /// The limit that host code ended the run for.
+    pub fn stopped_by(&self) -> Option<LimitHit> {
+        self.run.as_ref().and_then(|run| run.stopped_by())
+    }
+
+    /// The limit behind an error that the guest's call ended in: one that host code ended it for,
+    /// a full resource table, or growth that was refused and that the guest could not do without.
+    pub fn limit_behind(&self, error: &wasmtime::Error) -> Option<LimitHit> {
+        self.stopped_by()
+            .or_else(|| LimitHit::of_error(error, u64::from(self.resources)))
+            .or_else(|| self.limiter.hit())
+    }
+
+    /// The run, for calls that mean nothing without one.
+    pub(crate) fn bound(&self, call: &'static str) -> Result<&Arc<Run>, Unbound> {
+        self.run.as_ref().ok_or(Unbound(call))
+    }
+
+    fn usage(&self) -> Usage {
+        let mut usage = Usage {
+            memory: self.limiter.memory(),
+            ignored_unbound: self.ignored.saturating_add(self.stdio.ignored()),
+            ..Usage::default()
+        };
+        if let Some(run) = &self.run {
+            let log = run.budget.used();
+            usage.log_entries = log.entries;
+            usage.log_bytes = log.bytes;
+            usage.log_dropped = log.dropped;
+            run.traffic.tell(&mut usage);
+        }
+        usage
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}
