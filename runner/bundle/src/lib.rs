@@ -1,1 +1,41 @@
-//! Manifest, pack, sign, verify, trust policy.
+//! Bundles: a plugin's component with its manifest inside and its signature beside it.
+//!
+//! This crate packs, describes, signs and verifies. It never runs a component, never talks to a
+//! network, and has no way to make a [`Verified`] but [`TrustPolicy::verify`].
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod key_file;
+mod keys;
+mod manifest;
+mod pack;
+mod plugin_toml;
+mod refusal;
+mod schema;
+mod sections;
+mod shape;
+mod sigstore_bundle;
+mod trust;
+
+pub use error::{BundleError, KeyError, TrustError};
+pub use key_file::{PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, write_key_pair};
+pub use keys::{PublicKey, SigningKey};
+pub use manifest::{Action, Command, Description, FORMAT, MANIFEST_SECTION, Manifest};
+pub use pack::{PackOptions, pack, pack_with};
+pub use plugin_toml::PluginToml;
+pub use refusal::Refusal;
+pub use shape::{ACTIONS_EXPORT, Kind, Shape, shape};
+pub use sigstore_bundle::{KeyBundle, sign, signature_path, verify_with_key};
+pub use trust::{Signer, TrustPolicy, Verified};
+
+use sha2::{Digest as _, Sha256};
+use wharf_policy::Digest;
+
+/// The largest component that is packed or verified, in bytes.
+pub const MAX_COMPONENT: usize = 256 << 20;
+
+/// The SHA-256 digest of these bytes.
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
+}

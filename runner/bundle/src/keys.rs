@@ -1,0 +1,245 @@
+//! Keys: ECDSA P-256, and nothing else. Private keys are at rest only encrypted, as cosign does it.
+//!
+//! Neither key is ever printed; what names a key in messages is its fingerprint.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use sigstore::crypto::signing_key::ecdsa::ec::{EcdsaKeys, EcdsaSigner};
+use sigstore::crypto::signing_key::ecdsa::{ECDSAKeys, EllipticCurve};
+use sigstore::crypto::signing_key::{
+    COSIGN_PRIVATE_KEY_PEM_LABEL, KeyPair as _, SIGSTORE_PRIVATE_KEY_PEM_LABEL, Signer as _,
+    kdf::BOX_NONCE_SIZE,
+};
+use sigstore_crypto::{SigningScheme, VerificationKey, validate_raw_public_key};
+use sigstore_types::{DerPublicKey, SignatureBytes};
+use wharf_policy::Digest;
+use zeroize::Zeroizing;
+
+use crate::{KeyError, digest};
+
+const SCHEME: SigningScheme = SigningScheme::EcdsaP256Sha256;
+
+/// The largest key file, in bytes. Keys are a few hundred.
+const MAX_KEY: usize = 64 << 10;
+
+/// A private key that signs plugins.
+pub struct SigningKey {
+    keys: EcdsaKeys,
+    signer: EcdsaSigner,
+    public: PublicKey,
+}
+
+impl SigningKey {
+    /// A new key from the system's randomness.
+    ///
+    /// # Errors
+    /// The randomness or the cryptography fails.
+    pub fn generate() -> Result<Self, KeyError> {
+        Self::of(EcdsaKeys::new(EllipticCurve::P256).map_err(failed)?)
+    }
+
+    /// Opens a key as cosign and `wharf keygen` write it. An unencrypted key is refused, whatever
+    /// the password.
+    ///
+    /// # Errors
+    /// Not such a key, not P-256, or the wrong password.
+    pub fn from_encrypted_pem(pem: &str, password: &SecretString) -> Result<Self, KeyError> {
+        check_envelope(pem)?;
+        let password = password.expose_secret().as_bytes();
+        match ECDSAKeys::from_encrypted_pem(pem.as_bytes(), password) {
+            Ok(ECDSAKeys::P256(keys)) => Self::of(keys),
+            Ok(_) => Err(KeyError::NotP256),
+            Err(_) => Err(KeyError::WrongPassword),
+        }
+    }
+
+    /// Opens a key file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`SigningKey::from_encrypted_pem`].
+    pub fn load(path: &Path, password: &SecretString) -> Result<Self, KeyError> {
+        let pem = Zeroizing::new(read(path)?);
+        Self::from_encrypted_pem(&pem, password)
+    }
+
+    /// The key as PEM, encrypted with a password (scrypt and NaCl secretbox, as cosign does it).
+    ///
+    /// # Errors
+    /// The randomness or the cryptography fails.
+    pub fn to_encrypted_pem(&self, password: &SecretString) -> Result<Zeroizing<String>, KeyError> {
+        let pem = self
+            .keys
+            .private_key_to_encrypted_pem(password.expose_secret().as_bytes())
+            .map_err(failed)?;
+        Ok(Zeroizing::new(pem.replace("\r\n", "\n")))
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// An ASN.1 DER signature over the SHA-256 of these bytes.
+    pub(crate) fn sign(&self, bytes: &[u8]) -> Result<SignatureBytes, KeyError> {
+        let signature = self.signer.sign(bytes).map_err(failed)?;
+        Ok(SignatureBytes::new(signature))
+    }
+
+    fn of(keys: EcdsaKeys) -> Result<Self, KeyError> {
+        let public = PublicKey::from_spki(keys.public_key_to_der().map_err(failed)?)?;
+        let signer = keys.to_signer().map_err(failed)?;
+        Ok(Self {
+            keys,
+            signer,
+            public,
+        })
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.public.fingerprint)
+    }
+}
+
+/// A public key that checks signatures.
+#[derive(Clone)]
+pub struct PublicKey {
+    spki: DerPublicKey,
+    fingerprint: Digest,
+}
+
+impl PublicKey {
+    /// Reads a PEM block `PUBLIC KEY`.
+    ///
+    /// # Errors
+    /// Not such a block, or not P-256.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if pem.len() > MAX_KEY {
+            return Err(KeyError::NotAPublicKey("it is far too large".to_owned()));
+        }
+        let not_public = |why: String| KeyError::NotAPublicKey(why);
+        if pem.matches("-----BEGIN ").count() > 1 {
+            return Err(not_public(
+                "the file has more than one PEM block".to_owned(),
+            ));
+        }
+        let spki = DerPublicKey::from_pem(pem).map_err(|error| not_public(error.to_string()))?;
+        Self::from_spki(spki.into_bytes())
+    }
+
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`PublicKey::from_pem`].
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        Self::from_pem(&read(path)?)
+    }
+
+    /// The key as PEM.
+    pub fn to_pem(&self) -> String {
+        self.spki.to_pem().replace("\r\n", "\n")
+    }
+
+    /// The SHA-256 of the key's SubjectPublicKeyInfo (DER): what names a key to people.
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    /// What a Sigstore bundle says about its key: the fingerprint in base64.
+    pub(crate) fn hint(&self) -> String {
+        STANDARD.encode(self.fingerprint.as_bytes())
+    }
+
+    /// Whether this key made the signature over bytes of this digest.
+    pub(crate) fn verifies(&self, signed: Digest, signature: &SignatureBytes) -> bool {
+        VerificationKey::from_spki_with_scheme(&self.spki, SCHEME)
+            .and_then(|key| key.verify_prehashed(signed.as_bytes(), signature))
+            .is_ok()
+    }
+
+    fn from_spki(der: Vec<u8>) -> Result<Self, KeyError> {
+        let fingerprint = digest(&der);
+        let spki = DerPublicKey::new(der);
+        let key =
+            VerificationKey::from_spki_with_scheme(&spki, SCHEME).map_err(|_| KeyError::NotP256)?;
+        validate_raw_public_key(SCHEME, key.as_bytes()).map_err(|_| KeyError::NotP256)?;
+        Ok(Self { spki, fingerprint })
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.fingerprint)
+    }
+}
+
+/// Refuses what the key code below would take too easily: an unencrypted key, or a nonce of
+/// another length than the cipher's, on which it would panic.
+fn check_envelope(pem: &str) -> Result<(), KeyError> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        cipher: Cipher,
+    }
+    #[derive(Deserialize)]
+    struct Cipher {
+        nonce: String,
+    }
+    let wrong = |why: &str| KeyError::NotAnEncryptedKey(why.to_owned());
+    if pem.len() > MAX_KEY {
+        return Err(wrong("it is far too large"));
+    }
+    let body = [SIGSTORE_PRIVATE_KEY_PEM_LABEL, COSIGN_PRIVATE_KEY_PEM_LABEL]
+        .iter()
+        .find_map(|label| {
+            pem.trim()
+                .strip_prefix(&format!("-----BEGIN {label}-----"))?
+                .strip_suffix(&format!("-----END {label}-----"))
+        })
+        .ok_or_else(|| wrong("it is not one PEM block `ENCRYPTED SIGSTORE PRIVATE KEY`"))?;
+    let body: String = body.split_whitespace().collect();
+    let json = STANDARD
+        .decode(body)
+        .map_err(|_| wrong("its content is not base64"))?;
+    let envelope: Envelope =
+        serde_json::from_slice(&json).map_err(|_| wrong("its content is not cosign's"))?;
+    let nonce = STANDARD
+        .decode(envelope.cipher.nonce)
+        .map_err(|_| wrong("its nonce is not base64"))?;
+    if nonce.len() != BOX_NONCE_SIZE as usize {
+        return Err(wrong("its nonce has the wrong length"));
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, KeyError> {
+    let unreadable = |why: String| KeyError::Unreadable {
+        path: path.display().to_string(),
+        why,
+    };
+    let size = fs::metadata(path)
+        .map_err(|error| unreadable(error.to_string()))?
+        .len();
+    if size > MAX_KEY as u64 {
+        return Err(unreadable(format!("it has {size} bytes; keys are small")));
+    }
+    fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}
+
+fn failed(error: impl fmt::Display) -> KeyError {
+    KeyError::Failed(error.to_string())
+}
