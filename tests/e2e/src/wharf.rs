@@ -16,7 +16,7 @@ pub fn built() -> PathBuf {
 }
 
 /// The binary, of the same profile as this test.
-pub fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let built = built();

@@ -24,14 +24,26 @@ pub struct World {
     port: u16,
     http: reqwest::Client,
     controller: Option<Process>,
+    /// How much the processes tell of themselves.
+    verbosity: &'static [&'static str],
 }
 
 /// The group that every world has.
-pub const GROUP: &str = "test";
+pub(crate) const GROUP: &str = "test";
 
 impl World {
-    /// A controller with short leases, a group, and every bundle published.
+    /// A controller with short leases, a group, and every bundle published. All processes log
+    /// everything, so that a test can look for what must not be there.
     pub async fn start() -> Self {
+        Self::with(&["-vv"]).await
+    }
+
+    /// The same, logging as little as in production.
+    pub async fn quiet() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(verbosity: &'static [&'static str]) -> Self {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -40,6 +52,7 @@ impl World {
             port,
             http: reqwest::Client::new(),
             controller: None,
+            verbosity,
         };
         world.start_controller().await;
         world.post("/v1/groups", &json!({ "name": GROUP, "kind": "persistent" })).await;
@@ -69,9 +82,8 @@ impl World {
     /// Starts the controller, again if it was killed, and waits until it serves.
     pub async fn start_controller(&mut self) {
         let (data, listen) = (self.path("controller"), format!("127.0.0.1:{}", self.port));
-        let args = [
-            "-vv", "controller", "start", "--data", &data, "--listen", &listen, "--lease", "3s", "--heartbeat", "500ms",
-        ];
+        let args = ["controller", "start", "--data", &data, "--listen", &listen, "--lease", "3s", "--heartbeat", "500ms"];
+        let args = [self.verbosity, &args].concat();
         let process = Process::start(&args, &[], &self.dir.path().join("controller.log"));
         self.controller = Some(process);
         until("the controller is healthy", async || {
@@ -110,7 +122,8 @@ impl World {
     /// Starts an enrolled runner, and waits until the controller sees it.
     pub async fn start_runner(&self, name: &str, policy: &Path) -> Process {
         let state = self.path(name);
-        let args = ["-vv", "runner", "start", "--state", &state, "--policy", policy.to_str().unwrap()];
+        let args = ["runner", "start", "--state", &state, "--policy", policy.to_str().unwrap()];
+        let args = [self.verbosity, &args].concat();
         let process = Process::start(&args, &[], &self.dir.path().join(format!("{name}.log")));
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
@@ -132,7 +145,8 @@ impl World {
         self.start_runner(name, policy).await
     }
 
-    fn token(&self) -> String {
+    /// The admin token.
+    pub fn token(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("controller/admin.token")).unwrap().trim().to_owned()
     }
 
