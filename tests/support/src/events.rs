@@ -25,7 +25,7 @@ impl Recorder {
     pub fn wait_for(&self, message: &str) {
         let missing = |lines: &mut Vec<LogLine>| !lines.iter().any(|l| l.message == message);
         let lines = self.lines.lock().unwrap();
-        let (_, late) = self
+        let (_lines, late) = self
             .more
             .wait_timeout_while(lines, PATIENCE, missing)
             .unwrap();

@@ -13,7 +13,7 @@ use wharf_host::{Secrets, Services, ServicesConfig};
 use wharf_test_support as support;
 use wharf_test_support::Recorder;
 
-pub fn small() -> EngineConfig {
+pub(crate) fn small() -> EngineConfig {
     EngineConfig {
         max_instances: 8,
         warm: 0,
@@ -22,18 +22,18 @@ pub fn small() -> EngineConfig {
     }
 }
 
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     Engine::new(small()).unwrap()
 }
 
 /// A plugin of the repository.
-pub async fn plugin(engine: &Engine, name: &str) -> Plugin {
+pub(crate) async fn plugin(engine: &Engine, name: &str) -> Plugin {
     let packed = support::packed(engine, name).await;
     engine.load(&support::verified(packed)).await.unwrap()
 }
 
 /// A component in text form, as the plugin `t` with these actions and nothing asked for.
-pub async fn from_text(engine: &Engine, text: &str, actions: &str) -> Plugin {
+pub(crate) async fn from_text(engine: &Engine, text: &str, actions: &str) -> Plugin {
     let toml = format!(
         "[plugin]\nname = 't'\nversion = '0.1.0'\ndescription = 'test'\nlicense = 'Apache-2.0'\n{actions}"
     );
@@ -43,14 +43,14 @@ pub async fn from_text(engine: &Engine, text: &str, actions: &str) -> Plugin {
 }
 
 /// An action of any input and output, entered as a plugin or as a program.
-pub fn action(name: &str, command: bool) -> String {
+pub(crate) fn action(name: &str, command: bool) -> String {
     let command = if command { "command = {}" } else { "" };
     format!(
         "[[action]]\nname = '{name}'\ndescription = ''\nidempotent = true\ninput-schema = true\noutput-schema = true\n{command}\n"
     )
 }
 
-pub fn prepare(
+pub(crate) fn prepare(
     engine: &Engine,
     plugin: &Plugin,
     action: &str,
@@ -61,14 +61,14 @@ pub fn prepare(
 }
 
 /// A policy that lets `hostile` link, with these limits.
-pub fn grant(limits: &str) -> String {
+pub(crate) fn grant(limits: &str) -> String {
     format!(
         "[[secret]]\nname='key'\nfrom='env:WHARF_TEST_KEY'\nto=[{{origin='http://127.0.0.1:1'}}]\nas='bearer'\n\
          [[grant]]\nplugins=['*']\nhttp=[{{origin='http://127.0.0.1:1'}}]\nsecrets=[{{name='key',rungs=['operate']}}]\nlimits={{{limits}}}"
     )
 }
 
-pub fn call(input: &str, cancel: &Cancel, events: &Arc<Recorder>) -> Call {
+pub(crate) fn call(input: &str, cancel: &Cancel, events: &Arc<Recorder>) -> Call {
     Call {
         execution: "01TEST".to_owned(),
         attempt: 1,
@@ -80,14 +80,14 @@ pub fn call(input: &str, cancel: &Cancel, events: &Arc<Recorder>) -> Call {
     }
 }
 
-pub async fn run(prepared: &Prepared, input: &str) -> Report {
+pub(crate) async fn run(prepared: &Prepared, input: &str) -> Report {
     prepared
         .run(call(input, &Cancel::new(), &Arc::default()))
         .await
 }
 
 /// `hostile`, built and compiled once for all tests of a file.
-pub async fn hostile_plugin() -> &'static (Engine, Plugin) {
+pub(crate) async fn hostile_plugin() -> &'static (Engine, Plugin) {
     static HOSTILE: OnceCell<(Engine, Plugin)> = OnceCell::const_new();
     HOSTILE
         .get_or_init(|| async {
@@ -99,18 +99,18 @@ pub async fn hostile_plugin() -> &'static (Engine, Plugin) {
 }
 
 /// An action of `hostile` under these limits.
-pub async fn hostile_action(action: &str, limits: &str) -> Prepared {
+pub(crate) async fn hostile_action(action: &str, limits: &str) -> Prepared {
     let (engine, plugin) = hostile_plugin().await;
     prepare(engine, plugin, action, &grant(limits)).unwrap()
 }
 
 /// Runs an action of `hostile` under these limits.
-pub async fn hostile(action: &str, input: &str, limits: &str) -> Report {
+pub(crate) async fn hostile(action: &str, input: &str, limits: &str) -> Report {
     run(&hostile_action(action, limits).await, input).await
 }
 
 /// The message of a stop, and a check that it names the value and the key.
-pub fn stopped(report: Report, value: &str, key: &str) {
+pub(crate) fn stopped(report: Report, value: &str, key: &str) {
     let Outcome::Stopped(stop) = report.outcome else {
         panic!("not stopped: {:?}", report.outcome);
     };
