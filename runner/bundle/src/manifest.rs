@@ -109,7 +109,7 @@ impl Manifest {
     pub fn read(component: &[u8]) -> Result<Self, BundleError> {
         let mut found = Vec::new();
         for section in sections(component)? {
-            if let Some(custom) = section.custom(component)?
+            if let Some(custom) = section?.custom(component)?
                 && custom.name == MANIFEST_SECTION
             {
                 found.push(custom.data);

@@ -178,6 +178,7 @@ fn without_manifest(component: &[u8]) -> Result<Vec<u8>, BundleError> {
     let mut bare = Vec::with_capacity(component.len());
     bare.extend_from_slice(&component[..PREAMBLE]);
     for section in sections {
+        let section = section?;
         let is_manifest = section
             .custom(component)?
             .is_some_and(|custom| custom.name == MANIFEST_SECTION);

@@ -64,8 +64,9 @@ impl Section {
     }
 }
 
-/// The sections of a component, in order, covering it from the preamble to the last byte.
-pub(crate) fn sections(component: &[u8]) -> Result<Vec<Section>, BundleError> {
+/// The sections of a component, in order, covering it from the preamble to the last byte. One by
+/// one, so that a file of a hundred million empty sections costs no memory.
+pub(crate) fn sections(component: &[u8]) -> Result<Sections<'_>, BundleError> {
     if component.len() > MAX_COMPONENT {
         return Err(BundleError::TooLarge {
             what: "the component",
@@ -78,21 +79,45 @@ pub(crate) fn sections(component: &[u8]) -> Result<Vec<Section>, BundleError> {
         (Some(MAGIC), Some(MODULE)) => return Err(BundleError::CoreModule),
         _ => return Err(BundleError::NotWasm),
     }
-    let mut reader = BinaryReader::new(&component[PREAMBLE..], PREAMBLE);
-    let mut sections = Vec::new();
-    while !reader.eof() {
-        let start = reader.original_position();
-        let id = reader.read_u8().map_err(damaged)?;
-        let length = reader.read_var_u32().map_err(damaged)? as usize;
-        let content = reader.original_position();
-        reader.read_bytes(length).map_err(damaged)?;
-        sections.push(Section {
+    Ok(Sections {
+        reader: BinaryReader::new(&component[PREAMBLE..], PREAMBLE),
+    })
+}
+
+/// Yields each section; after an error nothing of what it yielded may be used.
+pub(crate) struct Sections<'a> {
+    reader: BinaryReader<'a>,
+}
+
+impl Sections<'_> {
+    fn read(&mut self) -> Result<Section, BinaryReaderError> {
+        let start = self.reader.original_position();
+        let id = self.reader.read_u8()?;
+        let length = self.reader.read_var_u32()? as usize;
+        let content = self.reader.original_position();
+        self.reader.read_bytes(length)?;
+        let end = self.reader.original_position();
+        Ok(Section {
             id,
-            whole: start..reader.original_position(),
-            content: content..reader.original_position(),
-        });
+            whole: start..end,
+            content: content..end,
+        })
     }
-    Ok(sections)
+}
+
+impl Iterator for Sections<'_> {
+    type Item = Result<Section, BundleError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.reader.eof() {
+            return None;
+        }
+        let section = self.read().map_err(damaged);
+        if section.is_err() {
+            self.reader = BinaryReader::new(&[], 0);
+        }
+        Some(section)
+    }
 }
 
 pub(crate) fn damaged(error: BinaryReaderError) -> BundleError {
@@ -149,8 +174,8 @@ mod tests {
                 }
             }
             let bytes = component.finish();
-            let seen: Vec<_> = sections(&bytes).unwrap().iter()
-                .filter_map(|s| s.custom(&bytes).unwrap())
+            let seen: Vec<_> = sections(&bytes).unwrap()
+                .filter_map(|section| section.unwrap().custom(&bytes).unwrap())
                 .map(|c| (c.name.to_owned(), c.data.to_vec()))
                 .collect();
             prop_assert_eq!(seen, reference(&bytes));
@@ -159,10 +184,8 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(tail in prop::collection::vec(any::<u8>(), 0..64)) {
             let bytes = [MAGIC, COMPONENT, &tail].concat();
-            if let Ok(found) = sections(&bytes) {
-                for section in found {
-                    let _ = section.custom(&bytes);
-                }
+            for section in sections(&bytes).unwrap().flatten() {
+                let _ = section.custom(&bytes);
             }
         }
     }

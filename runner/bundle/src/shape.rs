@@ -3,13 +3,16 @@
 use wasmparser::{ComponentExportSectionReader, ComponentImportSectionReader};
 
 use crate::BundleError;
-use crate::sections::{EXPORT, IMPORT, damaged, sections};
+use crate::sections::{EXPORT, IMPORT, Section, damaged, sections};
 
 /// The export that makes a component a plugin with actions.
 pub const ACTIONS_EXPORT: &str = "wharf:plugin/actions@0.1.0";
 
 /// The export that makes a component a program, up to its patch version.
 const RUN_EXPORT: &str = "wasi:cli/run@0.2.";
+
+/// The most imports, or exports, that are read. A plugin has a few dozen.
+const MAX_NAMES: usize = 10_000;
 
 /// What of a component can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +44,18 @@ pub fn shape(component: &[u8]) -> Result<Shape, BundleError> {
     let mut imports = Vec::new();
     let mut exports = Vec::new();
     for section in sections(component)? {
+        let section = section?;
         match section.id {
             IMPORT => {
                 let reader = ComponentImportSectionReader::new(section.reader(component));
                 for import in reader.map_err(damaged)? {
-                    imports.push(import.map_err(damaged)?.name.name.to_owned());
+                    push(&mut imports, import.map_err(damaged)?.name.name, &section)?;
                 }
             }
             EXPORT => {
                 let reader = ComponentExportSectionReader::new(section.reader(component));
                 for export in reader.map_err(damaged)? {
-                    exports.push(export.map_err(damaged)?.name.name.to_owned());
+                    push(&mut exports, export.map_err(damaged)?.name.name, &section)?;
                 }
             }
             _ => {}
@@ -63,6 +67,17 @@ pub fn shape(component: &[u8]) -> Result<Shape, BundleError> {
         exports,
         kind,
     })
+}
+
+fn push(names: &mut Vec<String>, name: &str, section: &Section) -> Result<(), BundleError> {
+    if names.len() == MAX_NAMES {
+        return Err(BundleError::Damaged {
+            offset: section.content.start,
+            why: format!("more than {MAX_NAMES} imports or exports"),
+        });
+    }
+    names.push(name.to_owned());
+    Ok(())
 }
 
 fn kind_of(exports: &[String]) -> Result<Kind, BundleError> {
