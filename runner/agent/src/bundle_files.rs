@@ -1,0 +1,123 @@
+//! Bundles on this runner's disk, by digest. Only a place to keep them: what is read here is
+//! verified again before it is used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use wharf_policy::Digest;
+
+use crate::AgentError;
+use crate::private_file::{private_folder, write_whole};
+
+/// Bytes of all bundles together; past it, the oldest go.
+const ROOM: u64 = 4 << 30;
+
+/// The folder of bundles.
+#[derive(Debug, Clone)]
+pub(crate) struct BundleFiles {
+    folder: PathBuf,
+}
+
+impl BundleFiles {
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, AgentError> {
+        private_folder(&folder)?;
+        Ok(Self { folder })
+    }
+
+    fn component(&self, digest: Digest) -> PathBuf {
+        self.folder.join(format!("{}.wasm", digest.to_hex()))
+    }
+
+    fn signature(&self, digest: Digest) -> PathBuf {
+        self.folder
+            .join(format!("{}.wasm.sigstore.json", digest.to_hex()))
+    }
+
+    /// The component, if a whole one is here. One that was changed on disk is removed.
+    pub(crate) fn read_component(&self, digest: Digest) -> Option<Vec<u8>> {
+        let path = self.component(digest);
+        let bytes = read(&path)?;
+        if wharf_bundle::digest(&bytes) == digest {
+            return Some(bytes);
+        }
+        tracing::warn!(path = %path.display(), "a stored bundle was damaged; fetching it again");
+        let _ = fs::remove_file(path);
+        None
+    }
+
+    /// The signature, if there is one here.
+    pub(crate) fn read_signature(&self, digest: Digest) -> Option<Vec<u8>> {
+        read(&self.signature(digest))
+    }
+
+    /// Keeps a component. That it cannot be kept is no reason not to run it.
+    pub(crate) fn keep_component(&self, digest: Digest, bytes: &[u8]) {
+        self.keep(&self.component(digest), bytes);
+        self.make_room();
+    }
+
+    /// Keeps a signature.
+    pub(crate) fn keep_signature(&self, digest: Digest, bytes: &[u8]) {
+        self.keep(&self.signature(digest), bytes);
+    }
+
+    fn keep(&self, path: &Path, bytes: &[u8]) {
+        if let Err(error) = write_whole(path, bytes) {
+            tracing::warn!(%error, "a bundle cannot be kept on disk");
+        }
+    }
+
+    /// Removes the oldest files until the rest fits.
+    fn make_room(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let about = entry.metadata().ok()?;
+                Some((about.modified().ok()?, about.len(), entry.path()))
+            })
+            .collect();
+        files.sort();
+        let mut all: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (_, size, path) in files {
+            if all <= ROOM {
+                return;
+            }
+            if fs::remove_file(path).is_ok() {
+                all -= size;
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Vec<u8>> {
+    match fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(%error, path = %path.display(), "a stored bundle cannot be read");
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_that_was_changed_on_disk_is_not_given_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = BundleFiles::open(folder.path().join("bundles")).unwrap();
+        let digest = wharf_bundle::digest(b"component");
+        assert!(files.read_component(digest).is_none());
+        files.keep_component(digest, b"component");
+        assert_eq!(files.read_component(digest).unwrap(), b"component");
+        fs::write(files.component(digest), b"comp0nent").unwrap();
+        assert!(files.read_component(digest).is_none());
+        assert!(!files.component(digest).exists());
+    }
+}

@@ -1,0 +1,188 @@
+//! From a digest to a plugin that may run: here or from the controller, verified, loaded, kept.
+//!
+//! The bytes that are verified are the bytes that are loaded: one buffer, read once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use tokio::sync::OnceCell;
+use wharf_bundle::{MAX_COMPONENT, TrustPolicy, Verified};
+use wharf_engine::{Engine, EngineError, Plugin};
+use wharf_policy::Digest;
+
+use crate::bundle_files::BundleFiles;
+use crate::controller::{Controller, FetchError};
+
+/// The largest signature.
+const SIGNATURE: u64 = 1 << 20;
+/// Plugins that are kept loaded.
+const LOADED: usize = 64;
+
+/// Why a component is not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unready {
+    /// It is not to be had now.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// It is not trusted.
+    #[error("the bundle {digest} is refused: {why}")]
+    Refused {
+        /// Which.
+        digest: Digest,
+        /// Why.
+        why: wharf_bundle::Refusal,
+    },
+    /// It is trusted, and cannot be run.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The runner itself failed.
+    #[error("the bundle {0} could not be verified: the verifier broke off")]
+    Broke(Digest),
+}
+
+#[derive(Default)]
+struct Entry {
+    plugin: OnceCell<Plugin>,
+    used: AtomicU64,
+}
+
+/// The plugins of this runner.
+pub(crate) struct Bundles {
+    files: BundleFiles,
+    controller: Controller,
+    trust: Arc<TrustPolicy>,
+    engine: Engine,
+    loaded: DashMap<Digest, Arc<Entry>>,
+    clock: AtomicU64,
+}
+
+impl Bundles {
+    pub(crate) fn new(
+        files: BundleFiles,
+        controller: Controller,
+        trust: TrustPolicy,
+        engine: Engine,
+    ) -> Self {
+        Self {
+            files,
+            controller,
+            trust: Arc::new(trust),
+            engine,
+            loaded: DashMap::new(),
+            clock: AtomicU64::new(0),
+        }
+    }
+
+    /// The plugin with this digest. Many that ask at a time fetch, verify and load it once.
+    pub(crate) async fn plugin(&self, digest: Digest) -> Result<Plugin, Unready> {
+        let entry = match self.loaded.get(&digest) {
+            Some(entry) => Arc::clone(&entry),
+            None => self.entry(digest),
+        };
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        entry.used.store(now, Ordering::Relaxed);
+        let plugin = entry.plugin.get_or_try_init(|| self.load(digest)).await;
+        plugin.cloned()
+    }
+
+    /// The components that are loaded.
+    pub(crate) fn loaded(&self) -> Vec<Digest> {
+        let ready = self.loaded.iter().filter(|e| e.plugin.initialized());
+        ready.map(|entry| *entry.key()).collect()
+    }
+
+    fn entry(&self, digest: Digest) -> Arc<Entry> {
+        if self.loaded.len() >= LOADED {
+            let oldest = self
+                .loaded
+                .iter()
+                .min_by_key(|entry| entry.used.load(Ordering::Relaxed))
+                .map(|entry| *entry.key());
+            if let Some(oldest) = oldest {
+                self.loaded.remove(&oldest);
+            }
+        }
+        Arc::clone(&self.loaded.entry(digest).or_default())
+    }
+
+    async fn load(&self, digest: Digest) -> Result<Plugin, Unready> {
+        let bytes = self.component(digest).await?;
+        let kept = self.files.read_signature(digest);
+        let verified = match kept {
+            Some(signature) => {
+                match self.verify(digest, bytes.clone(), Some(signature)).await {
+                    // It may have been signed anew, by a key that is trusted now.
+                    Err(Unready::Refused { .. }) => {
+                        let signature = self.fetch_signature(digest).await?;
+                        self.verify(digest, bytes, signature).await?
+                    }
+                    result => result?,
+                }
+            }
+            None => {
+                let signature = self.fetch_signature(digest).await?;
+                self.verify(digest, bytes, signature).await?
+            }
+        };
+        let plugin = self.engine.load(&verified).await?;
+        let manifest = verified.manifest();
+        let signers: Vec<_> = verified.signers().iter().map(|s| s.path.as_str()).collect();
+        tracing::info!(
+            plugin = %manifest.name,
+            version = %manifest.version,
+            %digest,
+            signers = signers.join(", "),
+            "a plugin is verified and loaded"
+        );
+        Ok(plugin)
+    }
+
+    async fn component(&self, digest: Digest) -> Result<Arc<[u8]>, Unready> {
+        let files = self.files.clone();
+        let kept = tokio::task::spawn_blocking(move || files.read_component(digest)).await;
+        if let Ok(Some(bytes)) = kept {
+            return Ok(bytes.into());
+        }
+        let fetched = self.controller.bundle(digest, MAX_COMPONENT as u64).await?;
+        let bytes: Arc<[u8]> = fetched.as_ref().into();
+        let (files, copy) = (self.files.clone(), Arc::clone(&bytes));
+        // That it is kept for the next start is a convenience: a failure is logged there.
+        let _ = tokio::task::spawn_blocking(move || files.keep_component(digest, &copy)).await;
+        Ok(bytes)
+    }
+
+    /// The controller's signature; none if it has none, for the verifier to say what that means.
+    async fn fetch_signature(&self, digest: Digest) -> Result<Option<Vec<u8>>, Unready> {
+        match self.controller.signature(digest, SIGNATURE).await {
+            Ok(signature) => Ok(Some(signature.to_vec())),
+            Err(FetchError::Missing(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn verify(
+        &self,
+        digest: Digest,
+        bytes: Arc<[u8]>,
+        signature: Option<Vec<u8>>,
+    ) -> Result<Verified, Unready> {
+        let trust = Arc::clone(&self.trust);
+        let files = self.files.clone();
+        tokio::task::spawn_blocking(move || {
+            let verified = trust
+                .verify(bytes, signature.as_deref())
+                .map_err(|why| Unready::Refused { digest, why })?;
+            // The bytes were compared with the digest when they came; this is the last word.
+            if verified.digest() != digest {
+                return Err(Unready::Fetch(FetchError::Wrong(digest)));
+            }
+            if let Some(signature) = signature {
+                files.keep_signature(digest, &signature);
+            }
+            Ok(verified)
+        })
+        .await
+        .unwrap_or(Err(Unready::Broke(digest)))
+    }
+}

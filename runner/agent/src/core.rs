@@ -1,0 +1,509 @@
+//! The runner's own loop: it turns what happens into decisions of [`Attempts`], and those into
+//! frames, tasks and journal entries. It never waits for anything but the next event, so that
+//! heartbeats leave on time whatever else goes on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+use wharf_protocol::{Acceptance, Assignment, AttemptKey, HandBackReason, ToController, ToRunner};
+
+use crate::attempts::{Attempts, Taken};
+use crate::cancel::{Cancel, Gate};
+use crate::connection::{Ended, Held, Welcome};
+use crate::controller::Session;
+use crate::execute::{Context, Execute, ProgressBoard, Reporter};
+use crate::journal::{Journal, Kept, Notice};
+use crate::logs::Logs;
+use crate::outbox::Outbox;
+use crate::payloads::{Upload, Uploads};
+use crate::status::{Link, Status, now_ms};
+use crate::task;
+
+/// Events taken at a time.
+const BATCH: usize = 256;
+/// How long small frames wait for company.
+const COMPANY: Duration = Duration::from_millis(2);
+/// How often the time-driven decisions are made.
+const TICK: Duration = Duration::from_millis(500);
+/// Results read back from the journal at a time.
+const PAGE: usize = 64;
+/// How long a leaving runner, with nothing left to run, waits for acknowledgements.
+const LAST_ACKS: Duration = Duration::from_secs(10);
+
+/// What happens to a runner.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A connection wants to know what to say in its hello.
+    Hello(oneshot::Sender<Held>),
+    /// The controller has welcomed a connection.
+    Connected {
+        /// Which connection.
+        number: u64,
+        /// What the controller said.
+        welcome: Welcome,
+        /// What will be written to it.
+        outbox: Arc<Outbox>,
+    },
+    /// Frames came in on a connection.
+    Frames(u64, Vec<ToRunner>),
+    /// A connection ended, or could not be made.
+    Disconnected(u64, Ended),
+    /// The action of an attempt runs now.
+    Started(AttemptKey),
+    /// Word from the journal.
+    Journal(Notice),
+    /// An output was stored, or not.
+    Uploaded(u64, Upload),
+    /// Take no more work, finish, leave.
+    Drain,
+    /// End what runs, deliver, leave.
+    Kill(String),
+}
+
+/// What the loop is made of.
+pub(crate) struct Parts {
+    pub(crate) attempts: Attempts,
+    pub(crate) execute: Arc<dyn Execute>,
+    pub(crate) journal: Journal,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) uploads: Uploads,
+    pub(crate) session: watch::Sender<Session>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Where actions run.
+    pub(crate) runtime: Handle,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// One attempt that runs.
+struct Running {
+    gate: Arc<Gate>,
+    cancel: Cancel,
+}
+
+struct Live {
+    number: u64,
+    outbox: Arc<Outbox>,
+}
+
+/// How far a runner is on its way out.
+enum Leaving {
+    No,
+    /// Until then, what runs may finish.
+    Draining(Instant),
+    /// What ran was ended; until then, results may be delivered.
+    Killed(Instant),
+}
+
+pub(crate) struct Core {
+    parts: Parts,
+    running: HashMap<AttemptKey, Running>,
+    progress: Arc<ProgressBoard>,
+    live: Option<Live>,
+    heartbeat: Interval,
+    leaving: Leaving,
+    /// Since when nothing is left to run.
+    idle_since: Option<Instant>,
+    rejected: Option<String>,
+    flush_at: Option<Instant>,
+    /// Results wait to be read back, and nobody reads yet.
+    pump: bool,
+    reading: bool,
+    delivered: u64,
+    trouble: Option<String>,
+}
+
+impl Core {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            running: HashMap::new(),
+            progress: Arc::default(),
+            live: None,
+            heartbeat: ticker(Duration::from_secs(5)),
+            leaving: Leaving::No,
+            idle_since: None,
+            rejected: None,
+            flush_at: None,
+            pump: false,
+            reading: false,
+            delivered: 0,
+            trouble: None,
+        }
+    }
+
+    /// Runs until the runner may leave. Gives why the controller will not have it, if so.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Event>) -> Option<String> {
+        let mut tick = ticker(TICK);
+        let mut batch = Vec::with_capacity(BATCH);
+        while !self.may_leave() {
+            let flush_at = self.flush_at;
+            tokio::select! {
+                biased;
+                _ = self.heartbeat.tick(), if self.live.is_some() => self.beat(),
+                _ = tick.tick() => self.tick(),
+                () = sleep_until(flush_at.unwrap_or_else(Instant::now)), if flush_at.is_some() => {
+                    self.flush();
+                }
+                _ = inbox.recv_many(&mut batch, BATCH) => {
+                    for event in batch.drain(..) {
+                        self.happened(event);
+                    }
+                }
+            }
+            self.settle();
+        }
+        if let Some(live) = &self.live {
+            live.outbox.close();
+        }
+        self.publish();
+        self.rejected
+    }
+
+    fn happened(&mut self, event: Event) {
+        match event {
+            Event::Hello(answer) => {
+                let held = Held {
+                    plugins: self.parts.execute.held(),
+                    running: self.parts.attempts.held(),
+                    journaled: self.parts.attempts.journal(),
+                };
+                // The connection may have ended before its hello; nobody misses the answer then.
+                let _ = answer.send(held);
+            }
+            Event::Connected {
+                number,
+                welcome,
+                outbox,
+            } => self.connected(number, welcome, outbox),
+            Event::Frames(number, frames) => {
+                if self.live.as_ref().is_some_and(|live| live.number == number) {
+                    frames.into_iter().for_each(|frame| self.received(frame));
+                }
+            }
+            Event::Disconnected(number, ended) => self.disconnected(number, ended),
+            Event::Started(key) => {
+                if self.parts.attempts.started(key) {
+                    self.soon(&ToController::Started(key));
+                }
+            }
+            Event::Journal(notice) => self.journal(notice),
+            Event::Uploaded(number, upload) => self.uploaded(number, upload),
+            Event::Drain => self.drain(),
+            Event::Kill(reason) => self.kill(&reason),
+        }
+    }
+
+    fn connected(&mut self, number: u64, welcome: Welcome, outbox: Arc<Outbox>) {
+        for warning in &welcome.warnings {
+            tracing::warn!(warning, "the controller warns");
+        }
+        tracing::info!("connected to the controller");
+        self.heartbeat = ticker(welcome.heartbeat);
+        self.live = Some(Live { number, outbox });
+        self.parts
+            .session
+            .send_replace(Some(Arc::from(welcome.session)));
+        self.pump = true;
+        if !matches!(self.leaving, Leaving::No) {
+            self.now(&ToController::Draining);
+        }
+        self.set_link(Link::Connected {
+            since_ms: now_ms(),
+            warnings: welcome.warnings,
+        });
+    }
+
+    fn disconnected(&mut self, number: u64, ended: Ended) {
+        let was_live = self.live.take_if(|live| live.number == number).is_some();
+        if was_live {
+            self.parts.session.send_replace(None);
+            self.parts.attempts.disconnected();
+            self.flush_at = None;
+        }
+        let reason = ended.to_string();
+        if let Ended::Goodbye { retry: false, .. } = ended {
+            tracing::error!(reason, "the controller will not have this runner");
+            self.rejected = Some(reason.clone());
+            self.set_link(Link::Rejected { reason });
+            self.drain();
+        } else {
+            tracing::warn!(reason, "not connected to the controller; trying again");
+            self.set_link(Link::Connecting { reason });
+        }
+    }
+
+    fn received(&mut self, frame: ToRunner) {
+        match frame {
+            ToRunner::Assign(assignment) => self.assigned(*assignment),
+            ToRunner::ResultAck { key, acceptance } => self.acknowledged(key, acceptance),
+            ToRunner::Cancel {
+                key,
+                reason,
+                grace_ms,
+            } => {
+                if let Some(running) = self.running.get(&key) {
+                    let grace = Duration::from_millis(grace_ms);
+                    running.cancel.request(&reason, grace);
+                }
+            }
+            ToRunner::Drain => self.drain(),
+            ToRunner::LogAck { key, next } => self.parts.logs.acknowledged(key, next),
+            // The connection keeps these to itself.
+            ToRunner::Challenge(_) | ToRunner::Welcome { .. } | ToRunner::Goodbye { .. } => {}
+        }
+    }
+
+    fn assigned(&mut self, assignment: Assignment) {
+        let key = assignment.key;
+        let supersedes = match self.parts.attempts.assign(key) {
+            Taken::Known | Taken::Returned => return,
+            Taken::Run { supersedes } => supersedes,
+        };
+        if let Some(older) = supersedes.and_then(|older| self.running.get(&older)) {
+            older.cancel.kill("a newer attempt at the same execution");
+        }
+        self.soon(&ToController::Accept(key));
+        let running = Running {
+            gate: Arc::default(),
+            cancel: Cancel::default(),
+        };
+        let context = Context {
+            reporter: Reporter {
+                key,
+                logs: Arc::clone(&self.parts.logs),
+                progress: Arc::clone(&self.progress),
+            },
+            cancel: running.cancel.clone(),
+            gate: Arc::clone(&running.gate),
+            events: self.parts.events.clone(),
+        };
+        self.running.insert(key, running);
+        self.parts.runtime.spawn(task::run(
+            Arc::clone(&self.parts.execute),
+            self.parts.journal.clone(),
+            assignment,
+            context,
+        ));
+    }
+
+    fn acknowledged(&mut self, key: AttemptKey, acceptance: Acceptance) {
+        if !self.parts.attempts.acknowledged(key) {
+            return;
+        }
+        self.parts.journal.remove(key);
+        self.delivered += 1;
+        self.pump = true;
+        match acceptance {
+            Acceptance::Accepted | Acceptance::Duplicate => {}
+            Acceptance::Late => {
+                tracing::warn!(%key, "a result came too late; the controller keeps it as a dead letter")
+            }
+            Acceptance::Unknown => tracing::warn!(%key, "the controller knows nothing of a result"),
+        }
+    }
+
+    fn journal(&mut self, notice: Notice) {
+        match notice {
+            Notice::Stored(results) => {
+                for kept in results {
+                    self.running.remove(&kept.key);
+                    self.parts.attempts.journaled(kept.key, kept.bytes);
+                    self.deliver(kept);
+                }
+            }
+            Notice::Read(results) => {
+                self.reading = false;
+                self.pump |= !results.is_empty();
+                for kept in results {
+                    self.deliver(kept);
+                }
+            }
+            Notice::Failing(reason) => {
+                self.parts.attempts.set_blocked(true);
+                self.trouble = Some(format!("the journal cannot be written: {reason}"));
+            }
+            Notice::Working => {
+                self.parts.attempts.set_blocked(false);
+                self.trouble = None;
+            }
+        }
+    }
+
+    /// Sends a result that is on disk, if there is a way to; else it waits there.
+    fn deliver(&mut self, kept: Kept) {
+        let Some(live) = &self.live else { return };
+        if !self.parts.attempts.is_waiting(kept.key) || !live.outbox.has_room() {
+            return;
+        }
+        self.parts.attempts.sent(kept.key);
+        match kept.upload {
+            None => live.outbox.result(kept.frame),
+            Some(digest) => {
+                let uploads = self.parts.uploads.clone();
+                let store = uploads.store(live.number, kept, digest);
+                self.parts.runtime.spawn(store);
+            }
+        }
+    }
+
+    fn uploaded(&mut self, number: u64, upload: Upload) {
+        let Some(live) = self.live.as_ref().filter(|live| live.number == number) else {
+            return;
+        };
+        match upload {
+            Upload::Stored(kept) => live.outbox.result(kept.frame),
+            Upload::Never(_, frame) => live.outbox.result(frame),
+            Upload::Later(key) => self.parts.attempts.unsent(key),
+        }
+    }
+
+    fn drain(&mut self) {
+        if !matches!(self.leaving, Leaving::No) {
+            return;
+        }
+        tracing::info!("draining: no more work is taken");
+        self.leaving = Leaving::Draining(Instant::now() + self.parts.drain_timeout);
+        self.now(&ToController::Draining);
+        for key in self.parts.attempts.drain() {
+            let withdrawn = self.running.get(&key).is_some_and(|r| r.gate.withdraw());
+            if withdrawn && let Some(running) = self.running.remove(&key) {
+                running.cancel.kill("the runner leaves");
+                self.parts.attempts.give_back(key, HandBackReason::Draining);
+            }
+        }
+        self.publish();
+    }
+
+    fn kill(&mut self, reason: &str) {
+        self.drain();
+        self.leaving = Leaving::Killed(Instant::now() + LAST_ACKS);
+        for running in self.running.values() {
+            running.cancel.kill(reason);
+        }
+    }
+
+    fn beat(&mut self) {
+        let Some(live) = &self.live else { return };
+        let progress = self.progress.take();
+        let frame = ToController::Heartbeat {
+            running: self.parts.attempts.held(),
+            progress,
+        };
+        if !live.outbox.heartbeat(&frame) {
+            tracing::debug!("the last heartbeat has not left yet");
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.live.is_some() {
+            self.parts.attempts.tick();
+            self.pump = true;
+            if !self.progress.is_empty() {
+                self.beat();
+            }
+        }
+        if let Leaving::Draining(until) = self.leaving
+            && Instant::now() >= until
+        {
+            tracing::warn!("the drain took too long: what still runs is ended");
+            self.kill("the runner leaves and could not wait longer");
+        }
+        self.publish();
+    }
+
+    /// What follows from whatever has just happened.
+    fn settle(&mut self) {
+        if let Some(live) = &self.live {
+            for (key, reason) in self.parts.attempts.returns() {
+                live.outbox.now(&ToController::HandBack { key, reason });
+            }
+            if std::mem::take(&mut self.pump) && !self.reading && live.outbox.has_room() {
+                let keys = self.parts.attempts.waiting(PAGE);
+                if !keys.is_empty() {
+                    self.reading = true;
+                    self.parts.journal.read(keys);
+                }
+            }
+            let add = self.parts.attempts.credit();
+            if add > 0 {
+                live.outbox.now(&ToController::Credit { add });
+            }
+        }
+        if !matches!(self.leaving, Leaving::No) && self.parts.attempts.idle() {
+            self.idle_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn may_leave(&self) -> bool {
+        if self.rejected.is_some() && self.parts.attempts.idle() {
+            return true;
+        }
+        match self.leaving {
+            Leaving::No => false,
+            Leaving::Draining(_) => {
+                self.parts.attempts.finished()
+                    || self
+                        .idle_since
+                        .is_some_and(|since| since.elapsed() > LAST_ACKS)
+            }
+            Leaving::Killed(until) => self.parts.attempts.finished() || Instant::now() >= until,
+        }
+    }
+
+    fn soon(&mut self, frame: &ToController) {
+        if let Some(live) = &self.live {
+            live.outbox.soon(frame);
+            self.flush_at.get_or_insert(Instant::now() + COMPANY);
+        }
+    }
+
+    fn now(&self, frame: &ToController) {
+        if let Some(live) = &self.live {
+            live.outbox.now(frame);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.flush_at = None;
+        if let Some(live) = &self.live {
+            live.outbox.flush();
+        }
+    }
+
+    fn set_link(&self, link: Link) {
+        self.parts.status.send_modify(|status| status.link = link);
+        self.publish();
+    }
+
+    fn publish(&self) {
+        let (running, journaled, credits) = self.parts.attempts.counts();
+        let (log_lines_waiting, log_lines_lost) = self.parts.logs.counts();
+        self.parts.status.send_if_modified(|status| {
+            let next = Status {
+                draining: !matches!(self.leaving, Leaving::No),
+                running,
+                journaled,
+                credits,
+                delivered: self.delivered,
+                log_lines_waiting,
+                log_lines_lost,
+                trouble: self.trouble.clone(),
+                ..status.clone()
+            };
+            let changed = next != *status;
+            *status = next;
+            changed
+        });
+    }
+}
+
+fn ticker(period: Duration) -> Interval {
+    let mut ticker = interval(period);
+    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticker
+}

@@ -1,0 +1,63 @@
+//! The runner's own policy, read once at the start: it bounds everything a controller can ask for.
+
+use std::path::{Path, PathBuf};
+
+use wharf_bundle::TrustPolicy;
+use wharf_policy::Policy;
+use wharf_stores::Stores;
+
+use crate::AgentError;
+
+/// Whom this runner trusts, what it grants, and where its secrets are.
+#[derive(Clone)]
+pub struct RunnerPolicy {
+    /// The file as it was read.
+    pub policy: Policy,
+    /// Whom it trusts, with the keys read.
+    pub trust: TrustPolicy,
+    /// Where secrets come from.
+    pub stores: Stores,
+}
+
+impl RunnerPolicy {
+    /// Reads a policy file and the keys that it names, which are relative to it, as are `file:`
+    /// secrets.
+    ///
+    /// # Errors
+    /// Anything that is not understood: a runner does not start with a part of a policy.
+    pub fn load(path: &Path) -> Result<Self, AgentError> {
+        let bad = |reason: String| AgentError::Policy {
+            path: path.to_owned(),
+            reason,
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let policy = Policy::from_toml(&text).map_err(|error| bad(error.to_string()))?;
+        let folder: PathBuf = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let trust = TrustPolicy::load(&policy, &folder).map_err(|error| bad(error.to_string()))?;
+        Ok(Self {
+            policy,
+            trust,
+            stores: Stores::from_env_snapshot(folder),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_is_missing_or_wrong_keeps_the_runner_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        let error = |path: &Path| RunnerPolicy::load(path).err().unwrap().to_string();
+        assert!(error(&path).contains("does not start"));
+        std::fs::write(&path, "[[trust]]\nplugins = ['*']\nkeys = ['gone.pub']\n").unwrap();
+        assert!(error(&path).contains("gone.pub"), "{}", error(&path));
+        std::fs::write(&path, "[[grants]]\n").unwrap();
+        assert!(error(&path).contains("grants"), "{}", error(&path));
+    }
+}

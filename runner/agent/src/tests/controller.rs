@@ -1,0 +1,373 @@
+//! A controller for tests: it shakes hands for real, and else does what the test says.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path as UrlPath, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{any, get, post};
+use ed25519_dalek::{Signature, SigningKey, Verifier as _};
+use serde_bytes::ByteBuf;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use wharf_policy::{CallRights, Digest};
+use wharf_protocol::{
+    Assignment, AttemptKey, Challenge, Hello, Payload, Pipe, ToController, ToRunner, decode,
+    encode, hello_message,
+};
+
+use super::executor::FakeExecutor;
+use super::soon;
+use crate::agent::Surroundings;
+use crate::controller::Controller;
+use crate::endpoint::Endpoint;
+use crate::execute::Execute;
+use crate::identity::{Card, Identity};
+use crate::{Agent, AgentConfig, Running};
+
+pub(super) const SESSION: &str = "session-of-the-test";
+const NAME: &str = "the-controller";
+const HEARTBEAT_MS: u64 = 100;
+
+/// What the HTTP side holds.
+#[derive(Default)]
+pub(super) struct Shelf {
+    pub(super) bundles: HashMap<Digest, Vec<u8>>,
+    pub(super) signatures: HashMap<Digest, Vec<u8>>,
+    pub(super) payloads: HashMap<Digest, Vec<u8>>,
+    /// So many uploads fail first.
+    pub(super) failing_uploads: u32,
+    /// Uploads are refused for good.
+    pub(super) no_uploads: bool,
+}
+
+#[derive(Clone)]
+struct Shared {
+    key: SigningKey,
+    name: &'static str,
+    peers: mpsc::UnboundedSender<Peer>,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+/// A controller that listens.
+pub(super) struct Fake {
+    pub(super) address: String,
+    key: SigningKey,
+    pub(super) shelf: Arc<Mutex<Shelf>>,
+    peers: mpsc::UnboundedReceiver<Peer>,
+    waiting: Vec<Peer>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Fake {
+    pub(super) async fn start() -> Self {
+        Self::listen("127.0.0.1:0", NAME).await
+    }
+
+    /// A controller that calls itself something else.
+    pub(super) async fn stranger() -> Self {
+        Self::listen("127.0.0.1:0", "a-stranger").await
+    }
+
+    async fn listen(address: &str, name: &'static str) -> Self {
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let (sender, peers) = mpsc::unbounded_channel();
+        let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let shared = Shared {
+            key: key.clone(),
+            name,
+            peers: sender,
+            shelf: Arc::clone(&shelf),
+        };
+        let app = Router::new()
+            .route("/v1/runner/connect", any(connect))
+            .route("/v1/runners/enrol", post(enrol))
+            .route("/v1/bundles/{digest}", get(bundle))
+            .route("/v1/bundles/{digest}/signature", get(signature))
+            .route("/v1/payloads/{digest}", get(payload).put(store))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(shared);
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self {
+            address,
+            key,
+            shelf,
+            peers,
+            waiting: Vec::new(),
+            server,
+        }
+    }
+
+    /// The next connection for that pipe, with its handshake done.
+    pub(super) async fn peer(&mut self, pipe: Pipe) -> Peer {
+        if let Some(at) = self.waiting.iter().position(|p| p.hello.pipe == pipe) {
+            return self.waiting.remove(at);
+        }
+        loop {
+            let peer = soon("a connection", self.peers.recv()).await.unwrap();
+            if peer.hello.pipe == pipe {
+                return peer;
+            }
+            self.waiting.push(peer);
+        }
+    }
+
+    pub(super) fn config(&self, state: &Path) -> AgentConfig {
+        AgentConfig {
+            slots: 4,
+            ..AgentConfig::new(state, state.join("policy.toml"))
+        }
+    }
+
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let url = format!("http://{}", self.address);
+        let endpoint = Endpoint::parse(&url).unwrap();
+        let (session, live) = tokio::sync::watch::channel(None);
+        let card = Card {
+            runner: "01JD8Z6J3KX9V4T0M5N7P2Q1RS".parse().unwrap(),
+            group: "here".parse().unwrap(),
+            controller: NAME.to_owned(),
+            url,
+        };
+        Surroundings {
+            identity: Arc::new(Identity::for_test(self.key.clone(), card)),
+            controller: Controller::new(endpoint.clone(), None, live).unwrap(),
+            endpoint,
+            tls: None,
+            session,
+            lock: None,
+        }
+    }
+
+    /// A runner of this controller that does what the fake executor does.
+    pub(super) fn runner(&self, state: &Path) -> (Running, Arc<FakeExecutor>) {
+        let executor = Arc::new(FakeExecutor::default());
+        let execute: Arc<dyn Execute> = executor.clone();
+        let running = Agent::start_with(&self.config(state), self.surroundings(), execute);
+        (running.unwrap(), executor)
+    }
+}
+
+/// One welcomed connection.
+pub(super) struct Peer {
+    pub(super) hello: Hello,
+    socket: WebSocket,
+    frames: std::collections::VecDeque<ToController>,
+}
+
+impl Peer {
+    pub(super) async fn send(&mut self, frame: ToRunner) {
+        let mut message = Vec::new();
+        encode(&mut message, &frame).unwrap();
+        self.send_bytes(message).await;
+    }
+
+    pub(super) async fn send_bytes(&mut self, bytes: Vec<u8>) {
+        self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+
+    pub(super) async fn assign(&mut self, key: AttemptKey, action: &str, input: &str) {
+        self.send(assign(key, action, input)).await;
+    }
+
+    pub(super) async fn acknowledge(&mut self, key: AttemptKey) {
+        let acceptance = wharf_protocol::Acceptance::Accepted;
+        self.send(ToRunner::ResultAck { key, acceptance }).await;
+    }
+
+    /// The next frame, or nothing once the runner has closed.
+    pub(super) async fn next(&mut self) -> Option<ToController> {
+        loop {
+            if let Some(frame) = self.frames.pop_front() {
+                return Some(frame);
+            }
+            match soon("a frame", self.socket.recv()).await {
+                Some(Ok(Message::Binary(bytes))) => self.frames.extend(
+                    decode::<ToController>(&bytes).expect("the runner sends whole frames"),
+                ),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// The next frame that `wanted` takes; others are passed over.
+    pub(super) async fn find<T>(
+        &mut self,
+        what: &str,
+        mut wanted: impl FnMut(ToController) -> Option<T>,
+    ) -> T {
+        soon(what, async {
+            loop {
+                let frame = self.next().await.expect("the connection is open");
+                if let Some(found) = wanted(frame) {
+                    return found;
+                }
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn result(&mut self) -> (AttemptKey, wharf_protocol::Verdict) {
+        self.find("a result", |frame| match frame {
+            ToController::Result { key, verdict, .. } => Some((key, verdict)),
+            _ => None,
+        })
+        .await
+    }
+}
+
+pub(super) fn assign(key: AttemptKey, action: &str, input: &str) -> ToRunner {
+    ToRunner::Assign(Box::new(Assignment {
+        key,
+        plugin: "test".parse().unwrap(),
+        digest: Digest::from_bytes([1; 32]),
+        action: action.parse().unwrap(),
+        input: Payload::Inline(input.to_owned()),
+        rights: CallRights::default(),
+        lease_ms: 30_000,
+    }))
+}
+
+async fn connect(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| async move {
+        // A runner that goes away during the handshake is none of the test's business.
+        if let Some(peer) = shake_hands(socket, &shared).await {
+            let _ = shared.peers.send(peer);
+        }
+    })
+}
+
+async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
+    let challenge = Challenge {
+        controller: shared.name.to_owned(),
+        nonce: ByteBuf::from(getrandom::u64().unwrap().to_be_bytes().repeat(4)),
+    };
+    let mut message = Vec::new();
+    encode(&mut message, &ToRunner::Challenge(challenge.clone())).unwrap();
+    socket.send(Message::Binary(message.into())).await.ok()?;
+    let Some(Ok(Message::Binary(bytes))) = socket.recv().await else {
+        return None;
+    };
+    let mut frames: Vec<ToController> = decode(&bytes).ok()?;
+    let Some(ToController::Hello(hello)) = frames.pop() else {
+        return None;
+    };
+    let signed = hello_message(&challenge, &hello.runner, hello.pipe);
+    let signature = Signature::from_slice(&hello.signature).unwrap();
+    shared
+        .key
+        .verifying_key()
+        .verify(&signed, &signature)
+        .expect("the hello is signed by the runner's key");
+    let mut message = Vec::new();
+    let welcome = ToRunner::Welcome {
+        session: SESSION.to_owned(),
+        group: "here".parse().unwrap(),
+        lease_ms: 30_000,
+        heartbeat_ms: HEARTBEAT_MS,
+        warnings: vec![],
+    };
+    encode(&mut message, &welcome).unwrap();
+    socket.send(Message::Binary(message.into())).await.ok()?;
+    Some(Peer {
+        hello: *hello,
+        socket,
+        frames: std::collections::VecDeque::new(),
+    })
+}
+
+fn authorised(headers: &HeaderMap) -> bool {
+    let bearer = format!("Bearer {SESSION}");
+    headers.get("authorization").is_some_and(|value| *value == *bearer)
+}
+
+type Answer = Result<Vec<u8>, StatusCode>;
+
+fn from_shelf(
+    shared: &Shared,
+    headers: &HeaderMap,
+    find: impl FnOnce(&Shelf) -> Option<Vec<u8>>,
+) -> Answer {
+    if !authorised(headers) {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    find(&shared.shelf.lock().unwrap()).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn bundle(
+    State(shared): State<Shared>,
+    UrlPath(digest): UrlPath<Digest>,
+    headers: HeaderMap,
+) -> Answer {
+    from_shelf(&shared, &headers, |shelf| shelf.bundles.get(&digest).cloned())
+}
+
+async fn signature(
+    State(shared): State<Shared>,
+    UrlPath(digest): UrlPath<Digest>,
+    headers: HeaderMap,
+) -> Answer {
+    from_shelf(&shared, &headers, |shelf| {
+        shelf.signatures.get(&digest).cloned()
+    })
+}
+
+async fn payload(
+    State(shared): State<Shared>,
+    UrlPath(digest): UrlPath<Digest>,
+    headers: HeaderMap,
+) -> Answer {
+    from_shelf(&shared, &headers, |shelf| shelf.payloads.get(&digest).cloned())
+}
+
+async fn store(
+    State(shared): State<Shared>,
+    UrlPath(digest): UrlPath<Digest>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    if !authorised(&headers) {
+        return StatusCode::UNAUTHORIZED;
+    }
+    let mut shelf = shared.shelf.lock().unwrap();
+    if shelf.no_uploads {
+        return StatusCode::PAYLOAD_TOO_LARGE;
+    }
+    if shelf.failing_uploads > 0 {
+        shelf.failing_uploads -= 1;
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    shelf.payloads.insert(digest, body.to_vec());
+    StatusCode::CREATED
+}
+
+async fn enrol(
+    State(shared): State<Shared>,
+    axum::Json(ask): axum::Json<serde_json::Value>,
+) -> Result<axum::Json<serde_json::Value>, (StatusCode, String)> {
+    if ask["token"] != "whf_good" {
+        let error = serde_json::json!({"error": {"code": "token", "message": "the token has expired: ask for a new one"}});
+        return Err((StatusCode::UNAUTHORIZED, error.to_string()));
+    }
+    assert_eq!(ask["public_key"].as_str().unwrap().len(), 44);
+    Ok(axum::Json(serde_json::json!({
+        "runner": "01JD8Z6J3KX9V4T0M5N7P2Q1RS",
+        "group": "here",
+        "controller": shared.name,
+    })))
+}
