@@ -105,7 +105,7 @@ fn the_manifests_of_the_copy_are_those_of_the_sdk() {
 fn a_new_plugin_depends_on_what_the_workspace_does() {
     let workspace = workspace();
     let text = fs::read_to_string(sdk().join("template/Cargo.toml.tmpl")).unwrap();
-    let plugin: Table = text.replace("{{name}}", "example").parse().unwrap();
+    let plugin: Table = text.replace("{{package}}", "example").parse().unwrap();
     for table in ["dependencies", "dev-dependencies"] {
         for (name, dependency) in plugin[table].as_table().unwrap() {
             match dependency.get("path") {
@@ -120,7 +120,7 @@ fn a_new_plugin_depends_on_what_the_workspace_does() {
 }
 
 #[test]
-fn a_new_plugin_has_no_placeholder_but_its_name() {
+fn a_new_plugin_has_no_placeholder_but_its_names() {
     for file in [
         "Cargo.toml.tmpl",
         "plugin.toml.tmpl",
@@ -128,6 +128,7 @@ fn a_new_plugin_has_no_placeholder_but_its_name() {
         "README.md.tmpl",
     ] {
         let text = fs::read_to_string(sdk().join("template").join(file)).unwrap();
-        assert!(!text.replace("{{name}}", "").contains("{{"), "{file}");
+        let filled = text.replace("{{name}}", "").replace("{{package}}", "");
+        assert!(!filled.contains("{{"), "{file}");
     }
 }
