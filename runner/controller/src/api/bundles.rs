@@ -1,0 +1,196 @@
+//! Bundles and their signatures: published by people, fetched by runners.
+//!
+//! The controller does not verify signatures. Runners do, by their own policy.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use wharf_bundle::Manifest;
+use wharf_policy::Digest;
+
+use super::auth::{AtLeast, Fetcher, Operator};
+use super::error::ApiError;
+use super::extract::{Segment, Whole};
+use super::routes::{JSON, Needs, Operation, Routes, Verb};
+use super::{App, blocking, plugins};
+use crate::catalog::PluginRef;
+use crate::driver::Command;
+use crate::model::{BundleRecord, Change};
+use crate::store::Shelf;
+
+/// The most bytes of a bundle.
+const MAX_BUNDLE: usize = 64 << 20;
+
+/// The most bytes of a signature.
+const MAX_SIGNATURE: usize = 1 << 20;
+
+const WASM: &str = "application/wasm";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let put = Operation {
+        verb: Verb::Put,
+        path: "/v1/bundles/{digest}",
+        id: "publishBundle",
+        summary: "Publish a plugin: a component with its manifest inside",
+        needs: Needs::Operator,
+        query: &[],
+        body: Some((WASM, None)),
+        limit: MAX_BUNDLE,
+        answers: &[
+            (
+                200,
+                "It was published before.",
+                Some((JSON, Some("Plugin"))),
+            ),
+            (201, "It is published.", Some((JSON, Some("Plugin")))),
+            (
+                400,
+                "The digest is not that of the body, or there is no sound manifest.",
+                Some((JSON, Some("Error"))),
+            ),
+        ],
+    };
+    let get = Operation {
+        verb: Verb::Get,
+        id: "getBundle",
+        summary: "The bytes of a bundle",
+        needs: Needs::SessionOrReader,
+        body: None,
+        answers: &[(200, "The component.", Some((WASM, None)))],
+        ..put.clone()
+    };
+    let put_signature = Operation {
+        path: "/v1/bundles/{digest}/signature",
+        id: "publishSignature",
+        summary: "Publish the Sigstore bundle that signs a bundle, in place of an earlier one",
+        body: Some((JSON, None)),
+        limit: MAX_SIGNATURE,
+        answers: &[(204, "It is published.", None)],
+        ..put.clone()
+    };
+    let get_signature = Operation {
+        path: "/v1/bundles/{digest}/signature",
+        id: "getSignature",
+        summary: "The Sigstore bundle that signs a bundle",
+        answers: &[
+            (200, "The Sigstore bundle.", Some((JSON, None))),
+            (404, "There is none.", Some((JSON, Some("Error")))),
+        ],
+        ..get.clone()
+    };
+    routes
+        .add(put, put_bundle)
+        .add(get, get_bundle)
+        .add(put_signature, put_bundle_signature)
+        .add(get_signature, get_bundle_signature)
+}
+
+async fn put_bundle(
+    _: AtLeast<Operator>,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+    Whole(bytes): Whole,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    if let Some(known) = app.directory.catalog.resolve(&PluginRef::Exactly(digest)) {
+        return Ok((StatusCode::OK, Json(plugins::document(&app, &known.record))));
+    }
+    let now = app.clock.now();
+    let blobs = app.blobs.clone();
+    let record = blocking(move || {
+        let found = wharf_bundle::digest(&bytes);
+        if found != digest {
+            return Err(ApiError::bad_request(
+                "wrong-digest",
+                format!("the path says {digest}, the body is {found}"),
+            ));
+        }
+        let manifest =
+            Manifest::read(&bytes).map_err(|error| ApiError::bad_request("bad-bundle", error))?;
+        blobs.put(Shelf::Bundles, &digest, &bytes)?;
+        Ok(Arc::new(BundleRecord {
+            digest,
+            manifest,
+            size: bytes.len() as u64,
+            published: now,
+        }))
+    })
+    .await?;
+    let change = Change::BundlePublished(Arc::clone(&record));
+    app.handle
+        .ask(|reply| Command::Keep { change, reply })
+        .await?;
+    tracing::info!(plugin = %record.manifest.name, version = %record.manifest.version, %digest, "a bundle is published");
+    Ok((StatusCode::CREATED, Json(plugins::document(&app, &record))))
+}
+
+async fn get_bundle(
+    _: Fetcher,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+) -> Result<Response, ApiError> {
+    fetch(&app, Shelf::Bundles, digest, WASM, "bundle").await
+}
+
+async fn put_bundle_signature(
+    _: AtLeast<Operator>,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+    Whole(bytes): Whole,
+) -> Result<StatusCode, ApiError> {
+    if app
+        .directory
+        .catalog
+        .resolve(&PluginRef::Exactly(digest))
+        .is_none()
+    {
+        return Err(ApiError::not_found(
+            "no-such-bundle",
+            format!("there is no bundle {digest}: publish it before its signature"),
+        ));
+    }
+    // Only that it is a JSON object; what it proves is for runners to say.
+    serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).map_err(|error| {
+        ApiError::bad_request(
+            "bad-body",
+            format!("the signature is not a Sigstore bundle: {error}"),
+        )
+    })?;
+    let blobs = app.blobs.clone();
+    blocking(move || blobs.put(Shelf::Signatures, &digest, &bytes)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn get_bundle_signature(
+    _: Fetcher,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+) -> Result<Response, ApiError> {
+    fetch(
+        &app,
+        Shelf::Signatures,
+        digest,
+        JSON,
+        "signature of a bundle",
+    )
+    .await
+}
+
+/// The bytes of a blob as a response.
+pub(super) async fn fetch(
+    app: &App,
+    shelf: Shelf,
+    digest: Digest,
+    media: &'static str,
+    what: &str,
+) -> Result<Response, ApiError> {
+    let blobs = app.blobs.clone();
+    let bytes = blocking(move || blobs.get(shelf, &digest)).await?;
+    let bytes = bytes.ok_or_else(|| {
+        ApiError::not_found("no-such-blob", format!("there is no {what} {digest} here"))
+    })?;
+    Ok(([(header::CONTENT_TYPE, media)], bytes).into_response())
+}

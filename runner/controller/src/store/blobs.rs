@@ -1,0 +1,153 @@
+//! Large things as files named by their digest: bundles, their signatures, payloads.
+//!
+//! A file appears under its name only when it is whole and on the disk, so a reader never sees a
+//! half of one, and a reference that was committed never dangles.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use wharf_policy::Digest;
+
+/// Which kind of thing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shelf {
+    /// Components, by their own digest.
+    Bundles,
+    /// Sigstore bundles, by the digest of the component that they sign.
+    Signatures,
+    /// JSON documents, by their own digest.
+    Payloads,
+}
+
+impl Shelf {
+    const ALL: [Self; 3] = [Self::Bundles, Self::Signatures, Self::Payloads];
+
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Bundles => "bundles",
+            Self::Signatures => "signatures",
+            Self::Payloads => "payloads",
+        }
+    }
+}
+
+/// A file that could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {path}: {source}; check free space and permissions there")]
+pub struct BlobError {
+    action: &'static str,
+    path: String,
+    source: io::Error,
+}
+
+/// The folders. Every method blocks.
+#[derive(Debug, Clone)]
+pub(crate) struct Blobs {
+    root: PathBuf,
+}
+
+impl Blobs {
+    /// Opens the folders, made if missing, for this user only.
+    pub(crate) fn open(data: &Path) -> Result<Self, BlobError> {
+        let root = data.join("blobs");
+        for folder in Shelf::ALL.map(Shelf::folder).into_iter().chain(["new"]) {
+            let path = root.join(folder);
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&path)
+                .map_err(failed("cannot make", &path))?;
+        }
+        // What was being written when the process died.
+        let unfinished = root.join("new");
+        for entry in fs::read_dir(&unfinished).map_err(failed("cannot read", &unfinished))? {
+            let path = entry.map_err(failed("cannot read", &unfinished))?.path();
+            fs::remove_file(&path).map_err(failed("cannot remove", &path))?;
+        }
+        Ok(Self { root })
+    }
+
+    fn path(&self, shelf: Shelf, digest: &Digest) -> PathBuf {
+        self.root.join(shelf.folder()).join(digest.to_hex())
+    }
+
+    /// Keeps these bytes, durably. The caller has checked that they belong under this digest.
+    pub(crate) fn put(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
+        let path = self.path(shelf, digest);
+        if shelf != Shelf::Signatures && path.exists() {
+            return Ok(());
+        }
+        let new = self
+            .root
+            .join("new")
+            .join(ulid::Ulid::generate().to_string());
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)?;
+            File::open(self.root.join(shelf.folder()))?.sync_all()
+        };
+        write().map_err(|source| {
+            // It is only a file without a name that anyone looks for; the next start removes it.
+            let _ = fs::remove_file(&new);
+            failed("cannot write", &path)(source)
+        })
+    }
+
+    /// The bytes under this digest, if there are any.
+    pub(crate) fn get(&self, shelf: Shelf, digest: &Digest) -> Result<Option<Vec<u8>>, BlobError> {
+        let path = self.path(shelf, digest);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("cannot read", &path)(error)),
+        }
+    }
+
+    /// The size of what is under this digest, if there is anything.
+    pub(crate) fn size(&self, shelf: Shelf, digest: &Digest) -> Option<u64> {
+        fs::metadata(self.path(shelf, digest))
+            .ok()
+            .map(|data| data.len())
+    }
+}
+
+fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> BlobError + 'a {
+    move |source| BlobError {
+        action,
+        path: path.display().to_string(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_there_after_opening_again_and_leftovers_are_not() {
+        let data = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(data.path()).unwrap();
+        let digest = wharf_bundle::digest(b"hello");
+        blobs.put(Shelf::Payloads, &digest, b"hello").unwrap();
+        fs::write(data.path().join("blobs/new/half"), b"hel").unwrap();
+        let blobs = Blobs::open(data.path()).unwrap();
+        assert_eq!(
+            blobs.get(Shelf::Payloads, &digest).unwrap().unwrap(),
+            b"hello"
+        );
+        assert_eq!(blobs.size(Shelf::Payloads, &digest), Some(5));
+        assert_eq!(blobs.get(Shelf::Bundles, &digest).unwrap(), None);
+        assert_eq!(
+            fs::read_dir(data.path().join("blobs/new")).unwrap().count(),
+            0
+        );
+    }
+}
