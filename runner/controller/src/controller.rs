@@ -91,7 +91,8 @@ impl Controller {
             });
         }
         let tls = serve::acceptor(&config.tls, config.listen)?;
-        let data = DataDir::open(&config.data)?;
+        let data = Arc::new(DataDir::open(&config.data)?);
+        let ended = CancellationToken::new();
         let blobs = Blobs::open(data.path())?;
         let clock = Clock::new();
         let directory = Arc::new(Directory::default());
@@ -109,10 +110,20 @@ impl Controller {
         let listener = TcpListener::bind(config.listen).await.map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
 
-        let (handle, driver) = driver::start(store, config.rules(), clock, Arc::clone(&directory))?;
-        let (log_handle, log_writer) = logs::start(log_table, Arc::clone(&hub));
+        let (handle, driver) = driver::start(
+            store,
+            config.rules(),
+            clock,
+            Arc::clone(&directory),
+            (Arc::clone(&data), ended.clone().drop_guard()),
+        )?;
+        let log_handle = logs::start(log_table, Arc::clone(&hub));
         let admin_token = admin_token(&data, &handle, &directory, clock).await?;
+        let closing = CancellationToken::new();
+        let tasks = TaskTracker::new();
         let links = Arc::new(LinkContext {
+            closing: closing.clone(),
+            open: tasks.clone(),
             handle: handle.clone(),
             directory: Arc::clone(&directory),
             history: Arc::clone(&history),
@@ -123,7 +134,6 @@ impl Controller {
             next_link: AtomicU64::new(1),
             log_pipes: DashMap::new(),
         });
-        let closing = CancellationToken::new();
         let (router, document) = api::routes();
         let app = Arc::new(App {
             handle: handle.clone(),
@@ -137,7 +147,6 @@ impl Controller {
             document: document.to_string(),
             closing: closing.clone(),
         });
-        let tasks = TaskTracker::new();
         let serving = serve::serve(
             listener,
             tls,
@@ -154,8 +163,8 @@ impl Controller {
             handle,
             closing,
             tasks,
-            threads: vec![driver, log_writer],
-            _data: data,
+            ended,
+            driver: Some(driver),
         })
     }
 }
@@ -210,8 +219,8 @@ pub struct Running {
     handle: Handle,
     closing: CancellationToken,
     tasks: TaskTracker,
-    threads: Vec<JoinHandle<()>>,
-    _data: DataDir,
+    ended: CancellationToken,
+    driver: Option<JoinHandle<()>>,
 }
 
 impl Running {
@@ -228,9 +237,7 @@ impl Running {
     /// Waits until the driver has ended, which it does only after [`Running::shutdown`] began or
     /// if it failed beyond repair.
     pub async fn wait(&self) {
-        while !self.threads.iter().any(JoinHandle::is_finished) {
-            tokio::time::sleep(TICK).await;
-        }
+        self.ended.cancelled().await;
     }
 
     /// Ends in order: no new connections, whoever waits is answered with how things stand, runners
@@ -246,9 +253,7 @@ impl Running {
         {
             tracing::warn!("some requests did not end in time and are cut off");
         }
-        let threads = std::mem::take(&mut self.threads);
-        // The log writer ends when the last connection has; it may be later than this process waits.
-        let driver = threads.into_iter().next();
+        let driver = self.driver.take();
         let _ = tokio::task::spawn_blocking(move || driver.map(JoinHandle::join)).await;
         tracing::info!("the controller has ended");
     }
@@ -257,6 +262,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.closing.cancel();
+        self.handle.stop();
     }
 }
 

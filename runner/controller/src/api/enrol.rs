@@ -137,5 +137,8 @@ async fn get_connect(State(app): State<Arc<App>>, upgrade: WebSocketUpgrade) -> 
     upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| link::serve(socket, links))
+        .on_upgrade(move |socket| {
+            let open = links.open.clone();
+            open.track_future(link::serve(socket, links))
+        })
 }

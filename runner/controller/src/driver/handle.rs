@@ -79,6 +79,12 @@ impl Handle {
         let _ = self.commands.try_send(Command::Tick);
     }
 
+    /// Asks the driver to end, without waiting for it. If it is too busy to be told, it ends when
+    /// the last handle is gone.
+    pub(crate) fn stop(&self) {
+        let _ = self.commands.try_send(Command::Stop);
+    }
+
     fn unavailable(&self) -> Unavailable {
         let why = self.health.trouble();
         Unavailable(why.unwrap_or_else(|| "it is shutting down".to_owned()))

@@ -64,12 +64,14 @@ enum Mode {
     },
 }
 
-/// Loads what is kept, and starts the thread.
+/// Loads what is kept, and starts the thread. `hold` is dropped when the thread has ended: until
+/// then nobody else may use the store.
 pub(crate) fn start<S: Store + 'static>(
     mut store: S,
     rules: Rules,
     clock: Clock,
     directory: Arc<Directory>,
+    hold: impl Send + 'static,
 ) -> Result<(Handle, std::thread::JoinHandle<()>), StoreError> {
     let kept = store.load()?;
     directory.replace(&kept);
@@ -93,7 +95,10 @@ pub(crate) fn start<S: Store + 'static>(
         proven: now,
         next_prune: now + PRUNE,
     };
-    let thread = std::thread::spawn(move || driver.run());
+    let thread = std::thread::spawn(move || {
+        driver.run();
+        drop(hold);
+    });
     Ok((handle, thread))
 }
 

@@ -70,7 +70,7 @@ fn rules() -> Rules {
 
 fn open(store: &Fragile) -> Handle {
     let directory = Arc::new(Directory::default());
-    start(store.clone(), rules(), Clock::new(), directory)
+    start(store.clone(), rules(), Clock::new(), directory, ())
         .unwrap()
         .0
 }

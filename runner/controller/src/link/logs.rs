@@ -36,13 +36,13 @@ pub(super) async fn serve(
         own: HashSet::new(),
     };
     let times = (context.heartbeat, context.lease);
-    let over = tokio::select! {
-        () = pipe::run(socket, &mut inbox, &mut logs, times) => true,
-        () = replaced.cancelled() => false,
+    let end = tokio::select! {
+        () = pipe::run(socket, &mut inbox, &mut logs, times) => None,
+        () = replaced.cancelled() => Some("another log pipe of this runner took its place"),
+        () = context.closing.cancelled() => Some("the controller is shutting down"),
     };
-    if !over {
-        let end = End::come_again("another log pipe of this runner took its place");
-        pipe::say_goodbye(socket, end).await;
+    if let Some(reason) = end {
+        pipe::say_goodbye(socket, End::come_again(reason)).await;
     }
     context
         .log_pipes

@@ -16,6 +16,7 @@ use std::time::Duration;
 use axum::extract::ws::WebSocket;
 use dashmap::DashMap;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use wharf_protocol::{Pipe, RunnerId};
 
 use crate::core::LinkId;
@@ -35,6 +36,10 @@ pub(crate) struct LinkContext {
     pub(crate) heartbeat: Duration,
     pub(crate) next_link: AtomicU64,
     /// The log pipe of each runner, so that a new one ends the old one.
+    /// Cancelled when the controller shuts down.
+    pub(crate) closing: CancellationToken,
+    /// Counts the connections, so that a shutdown can wait for their goodbyes.
+    pub(crate) open: TaskTracker,
     pub(crate) log_pipes: DashMap<RunnerId, (LinkId, CancellationToken)>,
 }
 

@@ -50,10 +50,10 @@ impl LogHandle {
 }
 
 /// Starts the thread. It ends when the last handle is gone.
-pub(crate) fn start(table: LogTable, hub: Arc<Hub>) -> (LogHandle, std::thread::JoinHandle<()>) {
+pub(crate) fn start(table: LogTable, hub: Arc<Hub>) -> LogHandle {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    let thread = std::thread::spawn(move || run(table, &hub, receiver));
-    (LogHandle(sender), thread)
+    std::thread::spawn(move || run(table, &hub, receiver));
+    LogHandle(sender)
 }
 
 fn run(mut table: LogTable, hub: &Hub, mut batches: mpsc::Receiver<Batch>) {

@@ -278,7 +278,7 @@ fn groups_tokens_and_runners_come_back(bench: &dyn Bench) {
         .unwrap();
     let mut kept = bench.open().0.load().unwrap();
     kept.tokens.sort_by_key(|token| token.hash);
-    assert_eq!(kept.groups, [group.clone()]);
+    assert_eq!(kept.groups, std::slice::from_ref(&group));
     assert_eq!(kept.tokens, [tokens[2].clone(), tokens[3].clone()]);
     let seen = RunnerRecord {
         host: "i".to_owned(),
