@@ -146,7 +146,7 @@ impl Agent {
         let (events, inbox) = mpsc::channel(EVENTS);
         let notices = events.clone();
         // The loop never waits for the journal, so this never waits for good.
-        let (journal, journal_thread) = journal.serve(move |notice| {
+        let (journal, journal_closed) = journal.serve(move |notice| {
             let _ = notices.blocking_send(Event::Journal(notice));
         })?;
         let logs = Arc::new(Logs::default());
@@ -194,9 +194,7 @@ impl Agent {
         let status_file = tokio::spawn(status::keep(config.state_dir.clone(), status.clone()));
         let lock = around.lock;
         let ended = tokio::spawn(async move {
-            let rejected = leaving.await.unwrap_or_else(|_| {
-                Some("the control thread broke off: see the runner's own log".to_owned())
-            });
+            let rejected = leaving.await;
             let _ = timeout(LAST_LOGS, logs.delivered()).await;
             stop.cancel();
             let _ = log_connection.await;
@@ -211,12 +209,13 @@ impl Agent {
             });
             drop(status_sender);
             let _ = status_file.await;
-            // Ends when the last attempt that was given up has let go of it.
-            drop(journal_thread);
+            // An attempt that was given up may still hold it; then the next start waits for it.
+            let _ = timeout(FAREWELL, journal_closed).await;
             drop(lock);
             match rejected {
-                Some(reason) => Err(AgentError::Rejected(reason)),
-                None => Ok(Left {
+                Err(_) => Err(AgentError::part("control thread", "it broke off")),
+                Ok(Some(reason)) => Err(AgentError::Rejected(reason)),
+                Ok(None) => Ok(Left {
                     undelivered,
                     log_lines_lost: lost + waiting as u64,
                 }),

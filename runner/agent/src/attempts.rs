@@ -248,6 +248,7 @@ impl Attempts {
     }
 
     /// Attempts without a result.
+    #[cfg(test)]
     pub(crate) fn active(&self) -> Vec<AttemptKey> {
         self.active.keys().copied().collect()
     }

@@ -38,8 +38,8 @@ pub(crate) struct Held {
     pub(crate) journaled: Vec<AttemptKey>,
 }
 
-/// What the controller said when it took the runner in.
-#[derive(Debug, Clone)]
+/// What the controller said when it took the runner in. Not printable: it holds the token.
+#[derive(Clone)]
 pub(crate) struct Welcome {
     /// The bearer token for bundles and payloads.
     pub(crate) session: String,
@@ -155,13 +155,13 @@ impl Connection {
             loop {
                 let message = tokio::select! {
                     biased;
-                    message = next() => message,
                     _ = ping.tick() => {
                         if let Err(error) = sink.send(Message::Ping(Bytes::new())).await {
                             return Ended::from(error);
                         }
                         continue;
                     }
+                    message = next() => message,
                 };
                 let Some(message) = message else {
                     let _ = timeout(FAREWELL, sink.close()).await;

@@ -2,6 +2,9 @@
 //! frames, tasks and journal entries. It never waits for anything but the next event, so that
 //! heartbeats leave on time whatever else goes on.
 
+mod delivery;
+mod leaving;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +12,15 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
-use wharf_protocol::{Acceptance, Assignment, AttemptKey, HandBackReason, ToController, ToRunner};
+use wharf_protocol::{Assignment, AttemptKey, ToController, ToRunner};
 
+use self::leaving::Leaving;
 use crate::attempts::{Attempts, Taken};
 use crate::cancel::{Cancel, Gate};
 use crate::connection::{Ended, Held, Welcome};
 use crate::controller::Session;
 use crate::execute::{Context, Execute, ProgressBoard, Reporter};
-use crate::journal::{Journal, Kept, Notice};
+use crate::journal::{Journal, Notice};
 use crate::logs::Logs;
 use crate::outbox::Outbox;
 use crate::payloads::{Upload, Uploads};
@@ -29,13 +33,8 @@ const BATCH: usize = 256;
 const COMPANY: Duration = Duration::from_millis(2);
 /// How often the time-driven decisions are made.
 const TICK: Duration = Duration::from_millis(500);
-/// Results read back from the journal at a time.
-const PAGE: usize = 64;
-/// How long a leaving runner, with nothing left to run, waits for acknowledgements.
-const LAST_ACKS: Duration = Duration::from_secs(10);
 
 /// What happens to a runner.
-#[derive(Debug)]
 pub(crate) enum Event {
     /// A connection wants to know what to say in its hello.
     Hello(oneshot::Sender<Held>),
@@ -90,15 +89,6 @@ struct Live {
     outbox: Arc<Outbox>,
 }
 
-/// How far a runner is on its way out.
-enum Leaving {
-    No,
-    /// Until then, what runs may finish.
-    Draining(Instant),
-    /// What ran was ended; until then, results may be delivered.
-    Killed(Instant),
-}
-
 pub(crate) struct Core {
     parts: Parts,
     running: HashMap<AttemptKey, Running>,
@@ -106,8 +96,6 @@ pub(crate) struct Core {
     live: Option<Live>,
     heartbeat: Interval,
     leaving: Leaving,
-    /// Since when nothing is left to run.
-    idle_since: Option<Instant>,
     rejected: Option<String>,
     flush_at: Option<Instant>,
     /// Results wait to be read back, and nobody reads yet.
@@ -126,7 +114,6 @@ impl Core {
             live: None,
             heartbeat: ticker(Duration::from_secs(5)),
             leaving: Leaving::No,
-            idle_since: None,
             rejected: None,
             flush_at: None,
             pump: false,
@@ -291,102 +278,6 @@ impl Core {
         ));
     }
 
-    fn acknowledged(&mut self, key: AttemptKey, acceptance: Acceptance) {
-        if !self.parts.attempts.acknowledged(key) {
-            return;
-        }
-        self.parts.journal.remove(key);
-        self.delivered += 1;
-        self.pump = true;
-        match acceptance {
-            Acceptance::Accepted | Acceptance::Duplicate => {}
-            Acceptance::Late => {
-                tracing::warn!(%key, "a result came too late; the controller keeps it as a dead letter")
-            }
-            Acceptance::Unknown => tracing::warn!(%key, "the controller knows nothing of a result"),
-        }
-    }
-
-    fn journal(&mut self, notice: Notice) {
-        match notice {
-            Notice::Stored(results) => {
-                for kept in results {
-                    self.running.remove(&kept.key);
-                    self.parts.attempts.journaled(kept.key, kept.bytes);
-                    self.deliver(kept);
-                }
-            }
-            Notice::Read(results) => {
-                self.reading = false;
-                self.pump |= !results.is_empty();
-                for kept in results {
-                    self.deliver(kept);
-                }
-            }
-            Notice::Failing(reason) => {
-                self.parts.attempts.set_blocked(true);
-                self.trouble = Some(format!("the journal cannot be written: {reason}"));
-            }
-            Notice::Working => {
-                self.parts.attempts.set_blocked(false);
-                self.trouble = None;
-            }
-        }
-    }
-
-    /// Sends a result that is on disk, if there is a way to; else it waits there.
-    fn deliver(&mut self, kept: Kept) {
-        let Some(live) = &self.live else { return };
-        if !self.parts.attempts.is_waiting(kept.key) || !live.outbox.has_room() {
-            return;
-        }
-        self.parts.attempts.sent(kept.key);
-        match kept.upload {
-            None => live.outbox.result(kept.frame),
-            Some(digest) => {
-                let uploads = self.parts.uploads.clone();
-                let store = uploads.store(live.number, kept, digest);
-                self.parts.runtime.spawn(store);
-            }
-        }
-    }
-
-    fn uploaded(&mut self, number: u64, upload: Upload) {
-        let Some(live) = self.live.as_ref().filter(|live| live.number == number) else {
-            return;
-        };
-        match upload {
-            Upload::Stored(kept) => live.outbox.result(kept.frame),
-            Upload::Never(_, frame) => live.outbox.result(frame),
-            Upload::Later(key) => self.parts.attempts.unsent(key),
-        }
-    }
-
-    fn drain(&mut self) {
-        if !matches!(self.leaving, Leaving::No) {
-            return;
-        }
-        tracing::info!("draining: no more work is taken");
-        self.leaving = Leaving::Draining(Instant::now() + self.parts.drain_timeout);
-        self.now(&ToController::Draining);
-        for key in self.parts.attempts.drain() {
-            let withdrawn = self.running.get(&key).is_some_and(|r| r.gate.withdraw());
-            if withdrawn && let Some(running) = self.running.remove(&key) {
-                running.cancel.kill("the runner leaves");
-                self.parts.attempts.give_back(key, HandBackReason::Draining);
-            }
-        }
-        self.publish();
-    }
-
-    fn kill(&mut self, reason: &str) {
-        self.drain();
-        self.leaving = Leaving::Killed(Instant::now() + LAST_ACKS);
-        for running in self.running.values() {
-            running.cancel.kill(reason);
-        }
-    }
-
     fn beat(&mut self) {
         let Some(live) = &self.live else { return };
         let progress = self.progress.take();
@@ -407,51 +298,21 @@ impl Core {
                 self.beat();
             }
         }
-        if let Leaving::Draining(until) = self.leaving
-            && Instant::now() >= until
-        {
-            tracing::warn!("the drain took too long: what still runs is ended");
-            self.kill("the runner leaves and could not wait longer");
-        }
+        self.hurry();
         self.publish();
     }
 
     /// What follows from whatever has just happened.
     fn settle(&mut self) {
+        self.read_back();
         if let Some(live) = &self.live {
             for (key, reason) in self.parts.attempts.returns() {
                 live.outbox.now(&ToController::HandBack { key, reason });
-            }
-            if std::mem::take(&mut self.pump) && !self.reading && live.outbox.has_room() {
-                let keys = self.parts.attempts.waiting(PAGE);
-                if !keys.is_empty() {
-                    self.reading = true;
-                    self.parts.journal.read(keys);
-                }
             }
             let add = self.parts.attempts.credit();
             if add > 0 {
                 live.outbox.now(&ToController::Credit { add });
             }
-        }
-        if !matches!(self.leaving, Leaving::No) && self.parts.attempts.idle() {
-            self.idle_since.get_or_insert_with(Instant::now);
-        }
-    }
-
-    fn may_leave(&self) -> bool {
-        if self.rejected.is_some() && self.parts.attempts.idle() {
-            return true;
-        }
-        match self.leaving {
-            Leaving::No => false,
-            Leaving::Draining(_) => {
-                self.parts.attempts.finished()
-                    || self
-                        .idle_since
-                        .is_some_and(|since| since.elapsed() > LAST_ACKS)
-            }
-            Leaving::Killed(until) => self.parts.attempts.finished() || Instant::now() >= until,
         }
     }
 

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -66,17 +65,22 @@ pub(crate) fn open(path: &Path) -> Result<Opened, AgentError> {
 }
 
 impl Opened {
-    /// Serves the journal on a thread of its own until every [`Journal`] is dropped.
+    /// Serves the journal on a thread of its own until every [`Journal`] is dropped, and then
+    /// lets go of the receiver's other end.
     pub(crate) fn serve(
         self,
         tell: impl Fn(Notice) + Send + 'static,
-    ) -> Result<(Journal, JoinHandle<()>), AgentError> {
+    ) -> Result<(Journal, oneshot::Receiver<()>), AgentError> {
         let (requests, inbox) = channel();
-        let thread = std::thread::Builder::new()
+        let (open, closed) = oneshot::channel();
+        std::thread::Builder::new()
             .name("wharf-journal".to_owned())
-            .spawn(move || Server::new(self.file, inbox, tell).run())
+            .spawn(move || {
+                Server::new(self.file, inbox, tell).run();
+                drop(open);
+            })
             .map_err(|error| AgentError::part("journal", error))?;
-        Ok((Journal { requests }, thread))
+        Ok((Journal { requests }, closed))
     }
 }
 
@@ -257,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.db");
         let (notices, told) = channel();
-        let (journal, thread) = open(&path)
+        let (journal, closed) = open(&path)
             .unwrap()
             .serve(move |notice| notices.send(notice).unwrap())
             .unwrap();
@@ -288,7 +292,7 @@ mod tests {
 
         journal.remove(key(6));
         drop(journal);
-        thread.join().unwrap();
+        let _ = closed.blocking_recv();
         assert_eq!(reader.all().unwrap().len(), 98);
     }
 }

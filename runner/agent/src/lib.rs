@@ -49,4 +49,5 @@ pub use enrol::{EnrolRequest, Enrolled, enrol};
 pub use error::AgentError;
 pub use identity::is_enrolled;
 pub use policy::RunnerPolicy;
+pub use report::verdict_of;
 pub use status::{Link, Status};

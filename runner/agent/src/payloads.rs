@@ -55,7 +55,7 @@ pub(crate) enum Upload {
     /// The result may be sent.
     Stored(Kept),
     /// The controller will never take it: this frame says so.
-    Never(AttemptKey, Vec<u8>),
+    Never(Vec<u8>),
     /// Another time.
     Later(AttemptKey),
 }
@@ -100,7 +100,7 @@ impl Uploads {
             Err(FetchError::Unavailable { .. }) => Upload::Later(key),
             Err(error) => {
                 tracing::error!(%key, %error, "the controller does not take an output");
-                Upload::Never(key, undeliverable(key, &error.to_string()))
+                Upload::Never(undeliverable(key, &error.to_string()))
             }
         };
         // If nobody listens any more, the journal keeps it for the next start.

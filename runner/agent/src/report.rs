@@ -51,6 +51,12 @@ pub(crate) fn executed(
     }
 }
 
+/// How a run on this machine ended, in the words that a controller would be told.
+pub fn verdict_of(report: Report) -> (Verdict, Usage, Timings) {
+    let executed = executed(report, 0, || "stopped by hand".to_owned());
+    (executed.verdict, executed.usage, executed.timings)
+}
+
 /// Why the engine does not begin a run. A wrong input is the caller's, not the policy's.
 pub(crate) fn refusal(why: &Refused) -> Verdict {
     match why {

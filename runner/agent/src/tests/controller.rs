@@ -11,7 +11,8 @@ use axum::extract::{Path as UrlPath, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use ed25519_dalek::{Signature, SigningKey, Verifier as _};
+use base64::Engine as _;
+use ed25519_dalek::{Signature, SigningKey, Verifier as _, VerifyingKey};
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -49,7 +50,8 @@ pub(super) struct Shelf {
 
 #[derive(Clone)]
 struct Shared {
-    key: SigningKey,
+    /// Of the runner that is expected; enrolment sets it.
+    key: Arc<Mutex<VerifyingKey>>,
     name: &'static str,
     peers: mpsc::UnboundedSender<Peer>,
     shelf: Arc<Mutex<Shelf>>,
@@ -86,7 +88,7 @@ impl Fake {
         let (sender, peers) = mpsc::unbounded_channel();
         let shelf = Arc::new(Mutex::new(Shelf::default()));
         let shared = Shared {
-            key: key.clone(),
+            key: Arc::new(Mutex::new(key.verifying_key())),
             name,
             peers: sender,
             shelf: Arc::clone(&shelf),
@@ -177,7 +179,10 @@ impl Peer {
     }
 
     pub(super) async fn send_bytes(&mut self, bytes: Vec<u8>) {
-        self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+        self.socket
+            .send(Message::Binary(bytes.into()))
+            .await
+            .unwrap();
     }
 
     pub(super) async fn assign(&mut self, key: AttemptKey, action: &str, input: &str) {
@@ -196,9 +201,9 @@ impl Peer {
                 return Some(frame);
             }
             match soon("a frame", self.socket.recv()).await {
-                Some(Ok(Message::Binary(bytes))) => self.frames.extend(
-                    decode::<ToController>(&bytes).expect("the runner sends whole frames"),
-                ),
+                Some(Ok(Message::Binary(bytes))) => self
+                    .frames
+                    .extend(decode::<ToController>(&bytes).expect("the runner sends whole frames")),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
@@ -269,10 +274,8 @@ async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
     };
     let signed = hello_message(&challenge, &hello.runner, hello.pipe);
     let signature = Signature::from_slice(&hello.signature).unwrap();
-    shared
-        .key
-        .verifying_key()
-        .verify(&signed, &signature)
+    let key = *shared.key.lock().unwrap();
+    key.verify(&signed, &signature)
         .expect("the hello is signed by the runner's key");
     let mut message = Vec::new();
     let welcome = ToRunner::Welcome {
@@ -293,7 +296,9 @@ async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
 
 fn authorised(headers: &HeaderMap) -> bool {
     let bearer = format!("Bearer {SESSION}");
-    headers.get("authorization").is_some_and(|value| *value == *bearer)
+    headers
+        .get("authorization")
+        .is_some_and(|value| *value == *bearer)
 }
 
 type Answer = Result<Vec<u8>, StatusCode>;
@@ -314,7 +319,9 @@ async fn bundle(
     UrlPath(digest): UrlPath<Digest>,
     headers: HeaderMap,
 ) -> Answer {
-    from_shelf(&shared, &headers, |shelf| shelf.bundles.get(&digest).cloned())
+    from_shelf(&shared, &headers, |shelf| {
+        shelf.bundles.get(&digest).cloned()
+    })
 }
 
 async fn signature(
@@ -332,7 +339,9 @@ async fn payload(
     UrlPath(digest): UrlPath<Digest>,
     headers: HeaderMap,
 ) -> Answer {
-    from_shelf(&shared, &headers, |shelf| shelf.payloads.get(&digest).cloned())
+    from_shelf(&shared, &headers, |shelf| {
+        shelf.payloads.get(&digest).cloned()
+    })
 }
 
 async fn store(
@@ -364,7 +373,11 @@ async fn enrol(
         let error = serde_json::json!({"error": {"code": "token", "message": "the token has expired: ask for a new one"}});
         return Err((StatusCode::UNAUTHORIZED, error.to_string()));
     }
-    assert_eq!(ask["public_key"].as_str().unwrap().len(), 44);
+    let key = base64::engine::general_purpose::STANDARD
+        .decode(ask["public_key"].as_str().unwrap())
+        .unwrap();
+    let key = VerifyingKey::from_bytes(key.as_slice().try_into().unwrap()).unwrap();
+    *shared.key.lock().unwrap() = key;
     Ok(axum::Json(serde_json::json!({
         "runner": "01JD8Z6J3KX9V4T0M5N7P2Q1RS",
         "group": "here",

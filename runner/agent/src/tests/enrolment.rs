@@ -31,7 +31,10 @@ async fn a_folder_is_enrolled_once_and_keeps_its_key_through_a_failed_try() {
     assert!(!card.contains("whf_"), "the token is not kept");
 
     let error = enrol(request(&fake, &state, "whf_good")).await.unwrap_err();
-    assert!(matches!(error, AgentError::AlreadyEnrolled { .. }), "{error}");
+    assert!(
+        matches!(error, AgentError::AlreadyEnrolled { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]

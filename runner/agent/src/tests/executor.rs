@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use wharf_policy::Digest;
-use wharf_protocol::{
-    Assignment, Level, LogEntry, Payload, Progress, Timings, Usage, Verdict,
-};
+use wharf_protocol::{Assignment, Level, LogEntry, Payload, Progress, Timings, Usage, Verdict};
 
 use crate::execute::{Context, Execute, Executed};
 
