@@ -225,3 +225,38 @@ async fn blocking<T: Send + 'static>(
             })
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &str = r#"(component
+        (core module $m (func (export "run") (result i32) i32.const 0))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $exports (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.0" (instance $exports)))"#;
+
+    const TOML: &str = "[plugin]\nname = 't'\nversion = '0.1.0'\ndescription = ''\nlicense = 'MIT'\n\
+        [[action]]\nname = 'go'\ndescription = ''\nidempotent = true\ninput-schema = true\n\
+        output-schema = true\ncommand = {}";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn many_that_load_the_same_bundle_at_a_time_compile_it_once() {
+        let toml = wharf_bundle::PluginToml::parse(TOML, |_| unreachable!()).unwrap();
+        let component = wat::parse_str(PROGRAM).unwrap();
+        let packed = wharf_bundle::pack(&component, &toml, &[]).unwrap();
+        let verified = Arc::new(wharf_test_support::verified(packed));
+        let engine = Engine::new(EngineConfig::for_one_run()).unwrap();
+        let loads: Vec<_> = (0..16)
+            .map(|_| {
+                let (engine, verified) = (engine.clone(), Arc::clone(&verified));
+                tokio::spawn(async move { engine.load(&verified).await.unwrap() })
+            })
+            .collect();
+        let first = engine.load(&verified).await.unwrap();
+        for load in loads {
+            assert!(load.await.unwrap().is(&first));
+        }
+    }
+}

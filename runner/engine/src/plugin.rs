@@ -75,6 +75,11 @@ impl Plugin {
         &self.0.manifest
     }
 
+    #[cfg(test)]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     pub(crate) fn component(&self) -> &Component {
         &self.0.component
     }

@@ -22,14 +22,14 @@ async fn an_action_within_its_limits_gives_its_output() {
 
 #[tokio::test]
 async fn an_endless_loop_is_stopped_at_its_deadline() {
-    let report = hostile("spin", "null", "deadline = '200ms'").await;
+    let report = hostile("spin", "{}", "deadline = '200ms'").await;
     assert!(report.usage.wall_us >= 200_000, "{report:?}");
     stopped(report, "200ms", "`limits = { deadline");
 }
 
 #[tokio::test]
 async fn an_endless_loop_is_stopped_when_its_processor_time_is_used_up() {
-    let report = hostile("spin", "null", "cpu = '100ms'").await;
+    let report = hostile("spin", "{}", "cpu = '100ms'").await;
     assert!(report.usage.cpu_us >= 100_000, "{report:?}");
     stopped(report, "100ms", "`limits = { cpu");
 }
@@ -62,7 +62,7 @@ async fn memory_that_is_granted_can_be_used() {
 
 #[tokio::test]
 async fn endless_recursion_is_stopped_at_the_stack() {
-    stopped(hostile("recurse", "null", "").await, "512KiB", "stack");
+    stopped(hostile("recurse", "{}", "").await, "512KiB", "stack");
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn a_component_that_cannot_describe_itself_is_no_error() {
 async fn an_action_that_looks_stops_when_it_is_asked_to() {
     let hold = hostile_action("hold", "").await;
     let (cancel, events) = (Cancel::new(), Arc::new(Recorder::default()));
-    let call = call(r#"{"ms": 60000, "polite": true}"#, &cancel, &events);
+    let call = call(r#"{"ms": 50000, "polite": true}"#, &cancel, &events);
     let run = tokio::spawn(async move { hold.run(call).await });
     tokio::task::block_in_place(|| events.wait_for("holding"));
     cancel.request();
@@ -77,7 +77,7 @@ async fn an_action_that_looks_stops_when_it_is_asked_to() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_or_spins_is_killed_at_once() {
-    for (action, input) in [("hold", r#"{"ms": 60000}"#), ("spin", "null")] {
+    for (action, input) in [("hold", r#"{"ms": 60000}"#), ("spin", "{}")] {
         let prepared = hostile_action(action, "").await;
         let cancel = Cancel::new();
         let call = call(input, &cancel, &Arc::default());
@@ -166,7 +166,7 @@ async fn limits_hold_in_warm_instances_that_waited_past_their_own_deadline() {
         assert!(begun.elapsed() < Duration::from_secs(60), "never warm");
         tokio::task::yield_now().await;
     }
-    let report = run(&spin, "null").await;
+    let report = run(&spin, "{}").await;
     assert_eq!(report.start, Start::Warm);
     assert!(report.usage.wall_us >= 100_000, "{report:?}");
     stopped(report, "100ms", "deadline");

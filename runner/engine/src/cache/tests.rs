@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     fn component(&self) -> Component {
-        Component::new(&self.engine, b"(component)").unwrap()
+        Component::from_binary(&self.engine, b"\0asm\x0d\0\x01\0").unwrap()
     }
 
     fn file(&self) -> PathBuf {
