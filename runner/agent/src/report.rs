@@ -12,6 +12,12 @@ use wharf_protocol::{
 use crate::execute::{Executed, Reporter};
 use crate::verdict::{failed, refused};
 
+/// A report of the engine in the words of the protocol, for a run that no controller asked for.
+pub fn verdict_of(report: Report) -> (Verdict, Usage, Timings) {
+    let executed = executed(report, 0, || "it was interrupted".to_owned());
+    (executed.verdict, executed.usage, executed.timings)
+}
+
 /// How a run ended, for the controller.
 pub(crate) fn executed(
     report: Report,
@@ -49,12 +55,6 @@ pub(crate) fn executed(
             run_us: report.timings.run_us + report.timings.finish_us,
         },
     }
-}
-
-/// How a run on this machine ended, in the words that a controller would be told.
-pub fn verdict_of(report: Report) -> (Verdict, Usage, Timings) {
-    let executed = executed(report, 0, || "stopped by hand".to_owned());
-    (executed.verdict, executed.usage, executed.timings)
 }
 
 /// Why the engine does not begin a run. A wrong input is the caller's, not the policy's.
