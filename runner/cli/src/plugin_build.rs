@@ -55,9 +55,10 @@ pub(crate) async fn build(folder: &Path, options: PackOptions, tell: &mut (dyn F
 /// Packs a component that is already built.
 pub(crate) async fn pack(component: &Path, toml: &PluginToml, options: PackOptions, out: &Path) -> Result<Packed> {
     let bytes = local::read(component)?;
-    let described = describe(&bytes).await.or_exit(Exit::Usage, format_args!("cannot pack {}", component.display()))?;
+    let refused = format!("cannot pack {}", component.display());
+    let described = describe(&bytes, &refused).await?;
     let packed = wharf_bundle::pack_with(&bytes, toml, &described, options)
-        .or_exit(Exit::Usage, format_args!("cannot pack {}", component.display()))?;
+        .or_exit(Exit::Usage, &refused)?;
     let manifest = Manifest::read(&packed).or_exit(Exit::Usage, "the packed plugin does not read back")?;
     if let Some(folder) = out.parent() {
         std::fs::create_dir_all(folder).or_exit(Exit::Usage, format_args!("cannot make {}", folder.display()))?;
@@ -67,12 +68,14 @@ pub(crate) async fn pack(component: &Path, toml: &PluginToml, options: PackOptio
 }
 
 /// What a component says of itself. A program (`wasi:cli/run`) says nothing.
-async fn describe(component: &[u8]) -> Result<Vec<Description>, Box<dyn std::error::Error + Send + Sync>> {
-    if wharf_bundle::shape(component)?.kind == Kind::Command {
+async fn describe(component: &[u8], refused: &str) -> Result<Vec<Description>> {
+    let shape = wharf_bundle::shape(component).or_exit(Exit::Usage, refused)?;
+    if shape.kind == Kind::Command {
         return Ok(Vec::new());
     }
-    let engine = Engine::new(EngineConfig::for_one_run())?;
-    Ok(engine.describe(component).await?.unwrap_or_default())
+    let engine = Engine::new(EngineConfig::for_one_run()).or_exit(Exit::Usage, "the engine does not start")?;
+    let described = engine.describe(component).await.or_exit(Exit::Usage, refused)?;
+    Ok(described.unwrap_or_default())
 }
 
 /// Fetches the standard library for the target where rustup has none. Asking again costs little.

@@ -46,8 +46,12 @@ impl Command {
             None => home::controller_data()?,
         };
         let tls = match (start.tls_cert, start.tls_key) {
-            (Some(certificate), Some(key)) => Tls::Files { certificate, key },
+            (Some(cert), Some(key)) => Tls::Files { cert, key },
             _ => Tls::LoopbackOnly,
+        };
+        let scheme = match &tls {
+            Tls::Files { .. } => "https",
+            Tls::LoopbackOnly => "http",
         };
         let config = Config {
             tls,
@@ -58,7 +62,7 @@ impl Command {
         let running = Controller::start(config)
             .await
             .or_exit(Exit::Usage, "the controller does not start")?;
-        terminal::note(format_args!("controller on {}", running.url()));
+        terminal::note(format_args!("controller on {scheme}://{}", running.addr()));
         terminal::note(format_args!("data in {}, admin token in admin.token there", data.display()));
         stop_signal().await?;
         terminal::note("stopping");

@@ -248,8 +248,9 @@ fn conclude(execution: &Value) {
     }
 }
 
-fn describe(execution: &Value) {
-    let Some(members) = execution.as_object() else { return };
+/// The members of an object, one a line.
+pub(super) fn describe(object: &Value) {
+    let Some(members) = object.as_object() else { return };
     for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
         terminal::print(format_args!("{:14} {}", name.replace('_', " "), terminal::cell(value)));
     }

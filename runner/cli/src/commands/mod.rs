@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use controller::stop_signal;
 pub(crate) use exec::submit_and_wait;
+use exec::describe;
 pub(crate) use group::rows;
 pub(crate) use keys::{sign_file, write_key_pair};
 pub(crate) use plugin::spinner;

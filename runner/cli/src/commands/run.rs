@@ -3,7 +3,7 @@
 //! The same verification, grants, limits and sandbox as on a runner.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         &policy,
         &narrowed,
     );
-    let secrets = wharf_host::resolve(&rights, &Stores::local())
+    let secrets = wharf_host::resolve(&rights, &Stores::from_env_snapshot(policy_folder(&args)))
         .await
         .or_exit(Exit::Refused, "a secret is not to be had")?;
 
@@ -158,7 +158,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         }
     };
 
-    let (verdict, usage, timings) = wharf_agent::verdict::of(&report);
+    let (verdict, usage, timings) = wharf_agent::verdict_of(report.clone());
     let exit = match &report.outcome {
         Outcome::Done(_) => Exit::Done,
         Outcome::Failed(wharf_engine::ActionError::InvalidInput(_)) => Exit::Usage,
@@ -186,6 +186,12 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Secrets are named relative to the file that names them.
+fn policy_folder(args: &Args) -> PathBuf {
+    let file = args.grant.as_ref().unwrap_or(&args.policy);
+    file.parent().unwrap_or(Path::new("")).to_owned()
 }
 
 /// What a person reads of a run that gave no output.

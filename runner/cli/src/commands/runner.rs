@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use wharf_agent::{Agent, AgentConfig, EnrolRequest};
+use wharf_agent::{Agent, AgentConfig, EnrolRequest, Status};
 use wharf_policy::Period;
 
 use super::group::rows;
@@ -18,6 +18,15 @@ pub(crate) enum Command {
     Enroll(Enroll),
     /// Start the runner: dials out to its controller and takes work until a signal
     Start(Start),
+    /// Show what the runner of this machine is doing
+    Status {
+        /// Where the runner keeps its key, journal and cache
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// List the runners of a controller
     List {
         /// Only those of this group
@@ -55,11 +64,11 @@ pub(crate) struct Start {
     /// Where the runner keeps its key, journal and cache
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How many attempts it runs at a time [default: 4 for each core]
+    /// How many attempts it holds at a time [default: 4 for each core, at least 8]
     #[arg(long)]
-    slots: Option<u32>,
+    slots: Option<usize>,
     /// How long it may take to finish after SIGTERM
-    #[arg(long, default_value = "60s")]
+    #[arg(long, default_value = "5m")]
     drain_timeout: Period,
     /// A PEM file of authorities to trust beside the system's
     #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
@@ -68,13 +77,14 @@ pub(crate) struct Start {
 
 impl Command {
     pub(crate) fn wants_json(&self) -> bool {
-        matches!(self, Self::List { json: true, .. })
+        matches!(self, Self::List { json: true, .. } | Self::Status { json: true, .. })
     }
 
     pub(crate) async fn run(self) -> Result<Exit> {
         match self {
             Self::Enroll(enroll) => enroll.run().await,
             Self::Start(start) => start.run().await,
+            Self::Status { state, json } => status(state, json),
             Self::List { group, json, connection } => {
                 let query = group.map(|group| format!("?group={group}")).unwrap_or_default();
                 let listing: Value = Client::connect(&connection)?.get(&format!("/v1/runners{query}")).await?;
@@ -103,13 +113,10 @@ impl Enroll {
             }
         };
         let enrolled = wharf_agent::enrol(EnrolRequest {
-            controller: self.controller,
-            token: token.trim().to_owned().into(),
-            state_dir: match self.state {
-                Some(state) => state,
-                None => home::runner_state()?,
-            },
-            ca_file: self.ca_file,
+            url: self.controller,
+            token: token.trim().to_owned(),
+            state_dir: state_folder(self.state)?,
+            ca_bundle: self.ca_file,
         })
         .await
         .or_exit(Exit::Unreachable, "the runner is not enrolled")?;
@@ -121,34 +128,42 @@ impl Enroll {
 
 impl Start {
     async fn run(self) -> Result<Exit> {
-        let state = match self.state {
-            Some(state) => state,
-            None => home::runner_state()?,
-        };
-        let mut config = AgentConfig::new(state, self.policy);
+        let mut config = AgentConfig::new(state_folder(self.state)?, self.policy);
         config.slots = self.slots.unwrap_or(config.slots);
         config.drain_timeout = self.drain_timeout.duration();
-        config.ca_file = self.ca_file;
-        let running = Agent::start(config).await.or_exit(Exit::Refused, "the runner does not start")?;
-        terminal::note(format_args!("runner {} starts", running.runner()));
-        let mut finished = std::pin::pin!(running.wait());
-        tokio::select! {
-            ended = &mut finished => {
-                ended.or_exit(Exit::Unreachable, "the runner has stopped")?;
-                return Ok(Exit::Done);
-            }
-            signal = super::controller::stop_signal() => signal?,
-        }
-        terminal::note("draining: no more work is taken; a second signal ends what runs");
-        running.drain();
-        tokio::select! {
-            ended = &mut finished => ended.or_exit(Exit::Unreachable, "the runner has stopped")?,
-            signal = super::controller::stop_signal() => {
-                signal?;
-                running.kill();
-                finished.await.or_exit(Exit::Unreachable, "the runner has stopped")?;
-            }
+        config.ca_bundle = self.ca_file;
+        let running = Agent::start(config).or_exit(Exit::Refused, "the runner does not start")?;
+        let status = running.status().borrow().clone();
+        terminal::note(format_args!(
+            "runner {} of group {}, {} slots, controller {}",
+            status.runner, status.group, status.slots, status.controller
+        ));
+        let left = running
+            .wait_with_signals()
+            .await
+            .or_exit(Exit::Unreachable, "the runner has stopped")?;
+        if left.undelivered > 0 {
+            terminal::note(format_args!(
+                "{} results are in the journal and are delivered by the next start",
+                left.undelivered
+            ));
         }
         Ok(Exit::Done)
     }
+}
+
+/// What the runner of a state folder wrote down last.
+fn status(state: Option<PathBuf>, json: bool) -> Result<Exit> {
+    let status = Status::read(&state_folder(state)?).or_exit(Exit::Unreachable, "no status")?;
+    let status = serde_json::to_value(&status).or_exit(Exit::Usage, "the status")?;
+    if json {
+        terminal::print_json(&status);
+    } else {
+        super::describe(&status);
+    }
+    Ok(Exit::Done)
+}
+
+fn state_folder(named: Option<PathBuf>) -> Result<PathBuf> {
+    named.map_or_else(home::runner_state, Ok)
 }

@@ -79,12 +79,13 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     let controller = Controller::start(Config::new(place.data.join("controller"), any_port))
         .await
         .or_exit(Exit::Usage, "the controller does not start")?;
-    let client = Client::new(reqwest::Client::new(), &controller.url(), controller.admin_token().to_owned());
+    let url = format!("http://{}", controller.addr());
+    let client = Client::new(reqwest::Client::new(), &url, controller.admin_token().to_owned());
     let _: Value = client.post("/v1/groups", &json!({ "name": policy::GROUP, "kind": "persistent" })).await?;
 
     tell.step("enrolling and starting a runner in a process of its own");
-    let runner = runner::Runner::start(&client, &controller.url(), &place.data, &policy_file).await?;
-    tell.done(&format!("controller on {}, runner {} dialled in", controller.url(), runner.id()));
+    let runner = runner::Runner::start(&client, &url, &place.data, &policy_file).await?;
+    tell.done(&format!("controller on {}, runner {} dialled in", url, runner.id()));
 
     tell.step("publishing the bundles");
     bundles.publish(&client).await?;
@@ -100,7 +101,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     if args.keep {
         terminal::note(format_args!(
             "\nstill running; stop it with Ctrl-C\n  export WHARF_CONTROLLER={} WHARF_TOKEN_FILE={}\n  wharf exec list --group {}\n  the token is {}",
-            controller.url(),
+            url,
             place.data.join("controller/admin.token").display(),
             policy::GROUP,
             controller.admin_token(),
