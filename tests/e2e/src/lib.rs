@@ -17,4 +17,4 @@ pub use process::Process;
 pub use proxy::WireTap;
 pub use service::Service;
 pub use wharf::{Answer, built, source, wharf, wharf_in};
-pub use world::{World, until};
+pub use world::{DECOY, World, until};

@@ -18,6 +18,17 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
     panic!("after a minute still not: {what}");
 }
 
+/// What `hostile` imports must be granted before it runs at all. These lead nowhere.
+pub const DECOY: &str = "
+[[secret]]
+name = 'decoy'
+from = 'env:WHARF_TEST_DECOY'
+[[grant]]
+plugins = ['hostile']
+http = [{ origin = 'https://nowhere.invalid' }]
+secrets = [{ name = 'decoy', rungs = ['operate'] }]
+";
+
 /// One controller with its data, its port and its admin token.
 pub struct World {
     dir: tempfile::TempDir,
@@ -106,7 +117,8 @@ impl World {
     pub fn policy(&self, name: &str, rest: &str) -> PathBuf {
         let Bundles { key, .. } = bundles();
         let file = self.dir.path().join(format!("{name}.toml"));
-        std::fs::write(&file, format!("[[trust]]\nplugins = ['*']\nkeys = ['{}']\n{rest}", key.display())).unwrap();
+        let trust = format!("[[trust]]\nplugins = ['*']\nkeys = ['{}']\n", key.display());
+        std::fs::write(&file, [&trust, DECOY, rest].concat()).unwrap();
         file
     }
 

@@ -89,7 +89,7 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     assert_eq!(fetched["outcome"], "done", "{fetched}");
     assert!(fetched["output"].to_string().contains("[secret canary]"), "{fetched}");
     let signed = world
-        .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "a": 1 }, "sign": { "secret": "canary" } }))
+        .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "json": { "a": 1 } }, "sign": { "secret": "canary" } }))
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
     // A plugin that has the value by other means and tells it everywhere.

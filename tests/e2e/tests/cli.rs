@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use wharf_e2e::{Answer, Bundles, bundles, wharf, wharf_in};
+use wharf_e2e::{Answer, Bundles, DECOY, bundles, wharf, wharf_in};
 
 struct Desk {
     dir: tempfile::TempDir,
@@ -122,7 +122,7 @@ fn a_policy_that_cannot_be_read_refuses_everything_with_3() {
 #[test]
 fn an_import_without_a_grant_is_refused_with_3_and_the_grant_is_named() {
     let desk = Desk::new();
-    let answer = desk.run(bundles().file("notify"), "webhook", r#"{"url":"https://x.test/","payload":{}}"#, &desk.policy(""));
+    let answer = desk.run(bundles().file("notify"), "webhook", r#"{"url":"https://x.test/","payload":{"json":{}}}"#, &desk.policy(""));
     assert_eq!(answer.code, 3, "{} {}", answer.out, answer.err);
     assert!(answer.out.contains("wharf:plugin/http"), "{}", answer.out);
     assert!(answer.out.contains("[[grant]]"), "{}", answer.out);
@@ -131,7 +131,8 @@ fn an_import_without_a_grant_is_refused_with_3_and_the_grant_is_named() {
 #[test]
 fn a_limit_that_is_reached_exits_4_and_is_named() {
     let desk = Desk::new();
-    let policy = desk.policy("[[grant]]\nplugins = ['hostile']\nlimits = { deadline = '300ms', memory = '16MiB', cpu = '10s' }\n");
+    let limits = "[[grant]]\nplugins = ['hostile']\nlimits = { deadline = '300ms', memory = '16MiB', cpu = '10s' }\n";
+    let policy = desk.policy(&[DECOY, limits].concat());
     for (action, limit) in [("spin", "deadline"), ("hoard", "memory")] {
         let answer = desk.run(bundles().file("hostile"), action, "{}", &policy);
         assert_eq!(answer.code, 4, "{} {}", answer.out, answer.err);

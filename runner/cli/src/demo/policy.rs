@@ -35,6 +35,10 @@ as = "bearer"
 name = "webhook-key"
 from = "file:{secrets}/webhook-key"
 
+[[secret]]
+name = "decoy"
+from = "env:WHARF_DEMO_DECOY"
+
 # Who may do what.
 [[grant]]
 plugins = ["http"]
@@ -49,8 +53,11 @@ http = [{{ origin = "{origin}", path = "/hooks", methods = ["POST"] }}]
 networks = ["127.0.0.1/32"]
 secrets = [{{ name = "webhook-key", rungs = ["operate"] }}]
 
+# What a plugin imports must be granted before it runs at all; these lead nowhere.
 [[grant]]
 plugins = ["hostile"]
+http = [{{ origin = "https://nowhere.invalid" }}]
+secrets = [{{ name = "decoy", rungs = ["operate"] }}]
 limits = {{ memory = "32MiB", deadline = "10s" }}
 "#
     );

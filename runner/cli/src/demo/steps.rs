@@ -43,7 +43,7 @@ pub(super) async fn run_all(client: &Client, bundles: &Bundles, api: &InternalAp
         }),
     })
     .await?;
-    let body = incidents.execution["output"]["body"].clone();
+    let body = incidents.execution["output"]["body"]["json"].clone();
     account.executions.push(incidents);
 
     let urgent = run(client, tell, Step {
@@ -51,7 +51,7 @@ pub(super) async fn run_all(client: &Client, bundles: &Bundles, api: &InternalAp
         bundle: &bundles.transform,
         action: "jq",
         input: json!({
-            "filter": ".. | objects | select(.severity? == $level and .open) | {id, title}",
+            "filter": ".incidents[] | select(.severity == $level and .open) | {id, title}",
             "input": body,
             "variables": { "level": "critical" },
         }),
@@ -68,7 +68,7 @@ pub(super) async fn run_all(client: &Client, bundles: &Bundles, api: &InternalAp
         action: "webhook",
         input: json!({
             "url": format!("{origin}/hooks/deploy"),
-            "payload": urgent_output,
+            "payload": { "json": urgent_output["result"] },
             "sign": { "secret": "webhook-key" },
         }),
         rights: none.clone(),
@@ -81,13 +81,13 @@ pub(super) async fn run_all(client: &Client, bundles: &Bundles, api: &InternalAp
     let soon = json!({ "limits": { "deadline": "500ms" } });
     let refusals = [
         ("a bundle that nobody signed", &bundles.unsigned, "request", harmless.clone(), &none, "refused", &["sign"][..]),
-        ("a bundle with one byte changed", &bundles.tampered, "request", harmless.clone(), &none, "refused", &["other bytes"]),
+        ("a bundle with one byte changed", &bundles.tampered, "request", harmless.clone(), &none, "refused", &["changed after it was signed"]),
         ("a bundle signed by a stranger", &bundles.stranger, "request", harmless, &none, "refused", &["key"]),
         ("a request to a host that is not granted", &bundles.http, "request", get("https://example.org/"), &none, "failed", &["example.org", "grant"]),
         ("a request to the cloud's metadata address", &bundles.http, "request", get("http://169.254.169.254/latest/meta-data/"), &none, "failed", &["metadata"]),
         ("an endless loop", &bundles.hostile, "spin", json!({}), &soon, "stopped", &["deadline"]),
         ("a memory bomb", &bundles.hostile, "hoard", json!({}), &none, "stopped", &["memory"]),
-        ("an import that was not granted", &bundles.forbidden, "peek", json!({}), &none, "refused", &["wharf:plugin/reveal", "grant"]),
+        ("an import that was not granted", &bundles.forbidden, "betray", json!({ "name": "webhook-key" }), &none, "refused", &["wharf:plugin/reveal", "grant"]),
     ];
     for (title, bundle, action, input, rights, outcome, words) in refusals {
         account.refusals.push(run(client, tell, Step {
