@@ -1,1 +1,12 @@
-//! Tests.
+//! The interfaces called as a guest would call them, on a state without a guest.
+
+mod egress;
+mod interfaces;
+mod limits;
+mod linking;
+mod secrets;
+mod stdio;
+mod support;
+mod tls;
+mod unbound;
+mod wasi_http;

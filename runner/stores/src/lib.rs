@@ -29,3 +29,6 @@ pub trait SecretStore: Send + Sync {
     /// Why there is no value. The error never carries any part of one.
     async fn get(&self, path: &str, field: Option<&str>) -> Result<SecretValue, StoreError>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Resolving, operating, attaching, revealing.
+
+use super::support::*;
+use crate::bindings::{http, http_credentials, reveal, secrets};
+use crate::{AuditEvent, SecretError, resolve};
+use wharf_policy::Rung;
+
+fn granted(from: &str, rungs: &str) -> String {
+    format!(
+        "[[secret]]\nname='api'\nfrom='{from}'\nto=[{{origin='http://h'}}]\n{}",
+        open_grant(&format!("secrets=[{{name='api',rungs=[{rungs}]}}]"))
+    )
+}
+
+async fn refused(policy: &str, values: &[(&'static str, &'static str)]) -> SecretError {
+    match resolve(&rights(policy), &stores(values)).await {
+        Err(error) => error,
+        Ok(_) => panic!("it was taken"),
+    }
+}
+
+#[tokio::test]
+async fn a_missing_secret_that_is_only_injected_stops_the_run_and_is_named() {
+    for from in ["mem:gone", "mem:down", "nostore:x"] {
+        let error = refused(&granted(from, "'inject'"), &[]).await;
+        let text = error.to_string();
+        assert!(text.contains("secret-unavailable"), "{text}");
+        assert!(text.contains("`api`"), "{text}");
+        assert!(text.contains(from.split(':').next().unwrap()), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_is_too_short_to_be_found_is_refused_without_showing_it() {
+    let error = refused(&granted("mem:token", "'inject'"), &[("token", "q7x!z")]).await;
+    assert!(matches!(error, SecretError::TooShort { .. }));
+    assert!(!format!("{error} {error:?}").contains("q7x"));
+}
+
+#[tokio::test]
+async fn a_secret_with_a_line_end_cannot_be_a_header() {
+    let error = refused(
+        &granted("mem:token", "'inject'"),
+        &[("token", "abc\r\nx-evil: 1")],
+    )
+    .await;
+    assert!(matches!(error, SecretError::NotAHeader { .. }));
+    assert!(!format!("{error} {error:?}").contains("evil"));
+}
+
+#[tokio::test]
+async fn missing_secrets_of_other_rungs_are_told_to_the_plugin() {
+    for (from, found) in [("mem:gone", true), ("mem:down", false)] {
+        let mut run = bound(
+            &rights(&granted(from, "'operate','reveal','attach'")),
+            &stores(&[]),
+        )
+        .await;
+        let secret = secrets::HostSecret::open(&mut run.state, "api".into()).unwrap();
+        let shown = reveal::Host::reveal(&mut run.state, "api".into()).unwrap();
+        let credential =
+            http_credentials::HostCredential::open(&mut run.state, "api".into()).unwrap();
+        if found {
+            assert!(matches!(secret, Err(secrets::SecretError::NotFound)));
+            assert!(matches!(shown, Err(reveal::RevealError::NotFound)));
+        } else {
+            assert!(matches!(secret, Err(secrets::SecretError::Unavailable)));
+            assert!(matches!(shown, Err(reveal::RevealError::Unavailable)));
+        }
+        assert!(matches!(
+            credential,
+            Err(http_credentials::CredentialError::Unavailable)
+        ));
+        assert!(!run.state.take().revealed);
+    }
+}
+
+#[tokio::test]
+async fn each_rung_is_granted_by_itself() {
+    let mut run = bound_to(&granted("mem:token", "'inject'")).await;
+    assert!(matches!(
+        secrets::HostSecret::open(&mut run.state, "api".into()).unwrap(),
+        Err(secrets::SecretError::Denied)
+    ));
+    assert!(matches!(
+        reveal::Host::reveal(&mut run.state, "api".into()).unwrap(),
+        Err(reveal::RevealError::Denied)
+    ));
+    assert!(matches!(
+        http_credentials::HostCredential::open(&mut run.state, "api".into()).unwrap(),
+        Err(http_credentials::CredentialError::Denied)
+    ));
+    assert!(matches!(
+        reveal::Host::reveal(&mut run.state, "no-such".into()).unwrap(),
+        Err(reveal::RevealError::Denied)
+    ));
+}
+
+#[tokio::test]
+async fn the_host_computes_hmac_with_every_digest() {
+    // RFC 4231, test case 2, whose key `Jefe` is too short for us; test case 3 has 20 × 0xaa,
+    // which no text store holds. So: computed with OpenSSL for the key `Jefe-and-more`.
+    let mut run = bound(
+        &rights(&granted("mem:token", "'operate'")),
+        &stores(&[("token", "Jefe-and-more")]),
+    )
+    .await;
+    let message = b"what do ya want for nothing?";
+    for (algorithm, expected) in [
+        (secrets::DigestAlgorithm::Sha256, HMAC_256),
+        (secrets::DigestAlgorithm::Sha384, HMAC_384),
+        (secrets::DigestAlgorithm::Sha512, HMAC_512),
+    ] {
+        let handle = secrets::HostSecret::open(&mut run.state, "api".into())
+            .unwrap()
+            .unwrap();
+        let mac = secrets::HostSecret::hmac(&mut run.state, handle, algorithm, message.to_vec());
+        assert_eq!(hex::encode(mac.unwrap().unwrap()), expected);
+    }
+    let audit = run.events.audit.lock().unwrap().clone();
+    assert_eq!(
+        audit,
+        [AuditEvent::SecretOpened {
+            secret: "api".parse().unwrap(),
+            rung: Rung::Operate
+        }]
+    );
+}
+
+const HMAC_256: &str = "b44d8336f5e63e27fd192ad60941025ac21bef4a166a06551dc4fc6c570e43ab";
+const HMAC_384: &str = "55b8b4d4096e5bfb9133afae496d410a37dbea6b588a7cd1a82d09bb34341b7418fa1bc8a1bc1162d03e2f1182c9f8ec";
+const HMAC_512: &str = "382e8f555f2614d66c56f29ca58f1c96b5b183ec15b4d11791fca07eb9bd0628f7d87d03b7779cfd87d9ef4aaf40adf112313fb050be8a851c2c93eb3263e3b9";
+
+#[tokio::test]
+async fn a_revealed_secret_is_audited_each_time_and_marks_the_instance() {
+    let mut run = bound_to(&granted("mem:token", "'reveal'")).await;
+    for _ in 0..2 {
+        let shown = reveal::Host::reveal(&mut run.state, "api".into())
+            .unwrap()
+            .unwrap();
+        assert_eq!(shown, TOKEN.as_bytes());
+    }
+    assert_eq!(run.events.audit.lock().unwrap().len(), 2);
+    assert!(run.state.take().revealed);
+}
+
+#[tokio::test]
+async fn an_attached_credential_goes_only_where_its_binding_says() {
+    let server = Server::echo().await;
+    let origin = server.url("");
+    let mut run = bound_to(&secret_grant(
+        &origin,
+        "{ header = { name = 'x-key', prefix = 'v=' } }",
+        "attach",
+    ))
+    .await;
+    let state = &mut run.state;
+    let open = |state: &mut crate::State| {
+        http_credentials::HostCredential::open(state, "api".into())
+            .unwrap()
+            .unwrap()
+    };
+    let credential = open(state);
+    let response = http_credentials::Host::send(state, get(server.url("/v1/x")), credential)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(server.requests()[0].contains(&format!("x-key: v={TOKEN}\r\n")));
+    assert!(!String::from_utf8_lossy(&response.body).contains(TOKEN));
+
+    let credential = open(state);
+    let denied = http_credentials::Host::send(state, get(server.url("/other")), credential)
+        .await
+        .unwrap()
+        .unwrap_err();
+    let http::HttpError::Denied(why) = denied else {
+        panic!("{denied:?}")
+    };
+    assert!(why.contains("`api`") && why.contains("[[secret]]"), "{why}");
+    assert_eq!(server.requests().len(), 1);
+
+    http::Host::send(state, get(server.url("/v1/x")))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(!server.requests()[1].contains("x-key"));
+}
+
+#[test]
+fn nothing_of_a_secret_is_shown_by_an_error_of_any_kind() {
+    let value = wharf_stores::SecretValue::new(TOKEN.into());
+    assert!(!format!("{value:?}").contains("canary"));
+}

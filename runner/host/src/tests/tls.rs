@@ -1,0 +1,110 @@
+//! TLS to servers that the runner trusts, and to those that it does not.
+//!
+//! The certificates are for these tests only: `secure.test`, signed by `ca.pem`, whose key was
+//! thrown away.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use wharf_stores::Stores;
+
+use super::support::*;
+use crate::bindings::http::{Host, HttpError, Response};
+use crate::{Services, ServicesConfig, ServicesError};
+
+fn certificate(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("src/tests/certificates")
+        .join(name)
+}
+
+/// A server for one connection after another; answers `safe` to the first request of each.
+async fn secure_server() -> SocketAddr {
+    let chain = vec![CertificateDer::from_pem_file(certificate("server.pem")).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that does not trust us leaves here.
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                let _ = stream.write_all(&reply("", b"safe")).await;
+                let _ = stream.flush().await;
+            }
+        }
+    });
+    address
+}
+
+async fn send(name: &'static str, config: &ServicesConfig) -> Result<Response, HttpError> {
+    let port = secure_server().await.port();
+    let names = Names([(name, vec!["127.0.0.1".parse().unwrap()])].into());
+    let rights = rights(&open_grant(""));
+    let mut run = bind_with(&rights, &Stores::none(), names, config, None).await;
+    let request = get(format!("https://{name}:{port}/?q=hidden"));
+    Host::send(&mut run.state, request).await.unwrap()
+}
+
+fn trusting() -> ServicesConfig {
+    ServicesConfig {
+        extra_ca: Some(certificate("ca.pem")),
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_a_trusted_authority_is_reached() {
+    let response = send("secure.test", &trusting()).await.unwrap();
+    assert_eq!(response.body, b"safe");
+}
+
+#[tokio::test]
+async fn a_server_of_an_unknown_authority_is_refused_and_the_message_says_why() {
+    let error = send("secure.test", &ServicesConfig::default())
+        .await
+        .unwrap_err();
+    let HttpError::Protocol(why) = error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        why.contains("TLS with https://secure.test") && why.contains("trusts"),
+        "{why}"
+    );
+    assert!(!why.contains("hidden"), "{why}");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_is_refused() {
+    let error = send("other.test", &trusting()).await.unwrap_err();
+    assert!(
+        matches!(&error, HttpError::Protocol(why) if why.contains("TLS")),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_file_without_certificates_is_refused_when_the_services_are_set_up() {
+    for name in ["missing.pem", "server.key"] {
+        let config = ServicesConfig {
+            extra_ca: Some(certificate(name)),
+        };
+        let error = Services::new(&config).err().unwrap();
+        assert!(matches!(&error, ServicesError::ExtraCa { .. }), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}

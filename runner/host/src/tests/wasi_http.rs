@@ -1,0 +1,143 @@
+//! `wasi:http` goes the same way out.
+
+use ::http::{Method, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use std::time::Duration;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpView};
+use wharf_stores::Stores;
+
+use super::support::*;
+use crate::State;
+
+fn body(bytes: &'static str) -> WasiBody {
+    Full::new(Bytes::from(bytes))
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+fn nothing() -> WasiBody {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+fn request(method: Method, url: String, body: WasiBody) -> Request<WasiBody> {
+    Request::builder()
+        .method(method)
+        .uri(url)
+        .body(body)
+        .unwrap()
+}
+
+async fn send(
+    state: &mut State,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<(u16, String, ::http::HeaderMap), Error> {
+    let sent = state
+        .http()
+        .hooks
+        .send_request(request, options, Box::new(async { Ok(()) }));
+    let (response, _) = Box::into_pin(sent).await?;
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok((
+        parts.status.as_u16(),
+        String::from_utf8_lossy(&body).into_owned(),
+        parts.headers,
+    ))
+}
+
+#[tokio::test]
+async fn a_request_with_a_streamed_body_is_sent_and_its_answer_is_scrubbed() {
+    let server = Server::echo().await;
+    let mut run = bound_to(&secret_grant(&server.url(""), "'bearer'", "inject")).await;
+    let pieces = ["one", "two"].map(|piece| Ok(http_body::Frame::data(Bytes::from(piece))));
+    let stream = StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync();
+    let request = request(Method::POST, server.url("/v1/x?q=1"), stream);
+    let (status, text, headers) = send(&mut run.state, request, None).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(server.requests()[0].contains(&format!("authorization: Bearer {TOKEN}")));
+    assert!(server.requests()[0].contains("one") && server.requests()[0].contains("two"));
+    assert!(
+        text.contains("[secret api]") && !text.contains("canary"),
+        "{text}"
+    );
+    assert!(!format!("{headers:?}").contains("canary"));
+    assert!(
+        !headers.contains_key("content-length"),
+        "its length has changed"
+    );
+}
+
+#[tokio::test]
+async fn a_denied_request_has_a_code_and_the_reason_is_in_the_log() {
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    let url = "http://169.254.169.254/latest".to_owned();
+    let error = send(&mut run.state, request(Method::GET, url, nothing()), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::DestinationIpProhibited), "{error}");
+    assert!(
+        run.events.messages()[0].contains("cloud metadata"),
+        "{:?}",
+        run.events.messages()
+    );
+
+    let policy = "[[grant]]\nplugins=['http']\nhttp=[{origin='https://a.test'}]";
+    let mut run = bound(&rights(policy), &Stores::none()).await;
+    let url = "https://b.test/".to_owned();
+    let error = send(&mut run.state, request(Method::GET, url, nothing()), None)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::HttpRequestDenied), "{error}");
+}
+
+#[tokio::test]
+async fn an_unbound_instance_sends_nothing() {
+    let server = Server::echo().await;
+    let mut state = State::unbound(&wharf_policy::Limits::default());
+    let request = request(Method::GET, server.url("/"), nothing());
+    let error = send(&mut state, request, None).await.unwrap_err();
+    assert!(matches!(error, Error::HttpRequestDenied), "{error}");
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_streamed_body_is_counted_against_the_limit() {
+    let server = Server::echo().await;
+    let policy = open_grant("limits={request-bytes='100B'}");
+    let mut run = bound(&rights(&policy), &Stores::none()).await;
+    let pieces = (0..50).map(|_| Ok(http_body::Frame::data(Bytes::from_static(b"0123456789"))));
+    let stream = StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync();
+    let request = request(Method::POST, server.url("/"), stream);
+    let error = send(&mut run.state, request, None).await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionLimitReached), "{error}");
+    assert!(run.events.messages()[0].contains("`request-bytes`"));
+}
+
+#[tokio::test]
+async fn the_guests_own_timeouts_are_kept() {
+    let server = Server::start(|_| vec![]).await;
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    let options = RequestOptions {
+        first_byte_timeout: Some(Duration::from_millis(50)),
+        ..RequestOptions::default()
+    };
+    let request = request(Method::GET, server.url("/"), body("x"));
+    let error = send(&mut run.state, request, Some(options))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
+
+    let server =
+        Server::start(|_| vec![b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec()]).await;
+    let options = RequestOptions {
+        between_bytes_timeout: Some(Duration::from_millis(50)),
+        ..RequestOptions::default()
+    };
+    let request = self::request(Method::GET, server.url("/"), nothing());
+    let error = send(&mut run.state, request, Some(options))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
+}
