@@ -86,8 +86,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Dials and shakes hands. `held` is asked late, so that the hello is true when it is sent.
-    pub(crate) async fn open<F: Future<Output = Held>>(
+    /// Dials and shakes hands. `held` is asked late, so that the hello is true when it is sent;
+    /// if it knows nothing any more, no hello is sent: an empty one would give attempts up.
+    pub(crate) async fn open<F: Future<Output = Option<Held>>>(
         dialer: &Dialer,
         identity: &Identity,
         pipe: Pipe,
@@ -106,7 +107,8 @@ impl Connection {
                 actual: challenge.controller.chars().take(80).collect(),
             });
         }
-        let hello = hello(identity, &challenge, pipe, held().await);
+        let held = held().await.ok_or(Ended::Left)?;
+        let hello = hello(identity, &challenge, pipe, held);
         let mut message = Vec::new();
         encode(&mut message, &ToController::Hello(Box::new(hello)))
             .map_err(|_| Ended::OutOfTurn("a challenge that cannot be answered"))?;

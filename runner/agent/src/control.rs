@@ -35,9 +35,9 @@ pub(crate) async fn keep(
             () = stop.cancelled() => Ended::Left,
         };
         let last = matches!(ended, Ended::Left | Ended::Goodbye { retry: false, .. });
-        // If nobody listens any more, the runner is leaving and this with it.
-        let _ = events.send(Event::Disconnected(number, ended)).await;
-        if last {
+        // If nobody listens any more, the runner has left: it must not come back to say nothing.
+        let told = events.send(Event::Disconnected(number, ended)).await;
+        if last || told.is_err() {
             return;
         }
         if began.elapsed() > GOOD {
@@ -59,8 +59,8 @@ async fn once(
 ) -> Ended {
     let held = || async {
         let (answer, held) = oneshot::channel();
-        let _ = events.send(Event::Hello(answer)).await;
-        held.await.unwrap_or_default()
+        events.send(Event::Hello(answer)).await.ok()?;
+        held.await.ok()
     };
     let connection = match Connection::open(dialer, identity, Pipe::Control, held).await {
         Ok(connection) => connection,

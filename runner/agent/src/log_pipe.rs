@@ -51,7 +51,7 @@ async fn once(
     stop: &CancellationToken,
 ) -> Ended {
     // What runs is told on the other pipe.
-    let held = || std::future::ready(Held::default());
+    let held = || std::future::ready(Some(Held::default()));
     let connection = match Connection::open(dialer, identity, Pipe::Logs, held).await {
         Ok(connection) => connection,
         Err(ended) => return ended,

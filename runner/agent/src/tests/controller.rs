@@ -128,6 +128,14 @@ impl Fake {
         }
     }
 
+    /// Whether there was another connection for the control pipe.
+    pub(super) fn has_another_peer(&mut self) -> bool {
+        while let Ok(peer) = self.peers.try_recv() {
+            self.waiting.push(peer);
+        }
+        self.waiting.iter().any(|p| p.hello.pipe == Pipe::Control)
+    }
+
     pub(super) fn config(&self, state: &Path) -> AgentConfig {
         AgentConfig {
             slots: 4,
@@ -175,14 +183,13 @@ impl Peer {
     pub(super) async fn send(&mut self, frame: ToRunner) {
         let mut message = Vec::new();
         encode(&mut message, &frame).unwrap();
-        self.send_bytes(message).await;
+        let message = Message::Binary(message.into());
+        self.socket.send(message).await.unwrap();
     }
 
-    pub(super) async fn send_bytes(&mut self, bytes: Vec<u8>) {
-        self.socket
-            .send(Message::Binary(bytes.into()))
-            .await
-            .unwrap();
+    /// Sends what may be no message. The runner may hang up before all of it is written.
+    pub(super) async fn send_junk(&mut self, bytes: Vec<u8>) {
+        let _ = self.socket.send(Message::Binary(bytes.into())).await;
     }
 
     pub(super) async fn assign(&mut self, key: AttemptKey, action: &str, input: &str) {

@@ -67,6 +67,7 @@ async fn a_drain_hands_back_what_waits_finishes_what_runs_and_leaves_when_all_is
         }
     );
     assert_eq!(executor.starts(), 1);
+    assert!(!fake.has_another_peer(), "it came back after it had left");
     assert_eq!(status.borrow_and_update().link, Link::Stopped);
     let on_disk = crate::Status::read(state.path()).unwrap();
     assert_eq!(on_disk.link, Link::Stopped);
