@@ -160,10 +160,11 @@ async fn an_attempt_whose_runner_falls_silent_goes_to_another_and_the_late_resul
     let id = house.submit("find", json!({"id": 1})).await["id"].clone();
     let lost = first.assignment().await.key;
     let mut second = house.runner(1).await;
-    // No heartbeat: the lease of three seconds runs out.
-    let key = second.assignment().await.key;
+    // No heartbeat: the lease of three seconds runs out. Both read, and so answer pings.
+    let (cancel, assignment) = tokio::join!(first.next(), second.assignment());
+    let key = assignment.key;
     assert_eq!((key.execution, key.attempt), (lost.execution, 2));
-    assert!(matches!(first.next().await, ToRunner::Cancel { .. }));
+    assert!(matches!(cancel, ToRunner::Cancel { .. }), "{cancel:?}");
     first.finish(lost, done("1")).await;
     assert!(matches!(
         first.next().await,

@@ -36,7 +36,7 @@ pub fn config(data: &Path) -> Config {
     Config {
         lease: Duration::from_secs(3),
         heartbeat: Duration::from_secs(1),
-        ..Config::new(data, "127.0.0.1:0".parse().unwrap())
+        ..Config::new(data.join("controller"), "127.0.0.1:0".parse().unwrap())
     }
 }
 
@@ -288,10 +288,14 @@ impl FakeRunner {
         self.try_next().await.expect("the connection has ended")
     }
 
+    /// The next assignment; acknowledgements on the way are passed over.
     pub async fn assignment(&mut self) -> Assignment {
-        match self.next().await {
-            ToRunner::Assign(assignment) => *assignment,
-            other => panic!("{other:?} is no assignment"),
+        loop {
+            match self.next().await {
+                ToRunner::Assign(assignment) => return *assignment,
+                ToRunner::ResultAck { .. } => {}
+                other => panic!("{other:?} is no assignment"),
+            }
         }
     }
 
