@@ -59,8 +59,10 @@ impl Client {
         if let Some(file) = &connection.ca_file {
             let pem = std::fs::read(file)
                 .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&pem)
-                .or_exit(Exit::Usage, format_args!("{} holds no certificates", file.display()))?;
+            let certificates = reqwest::Certificate::from_pem_bundle(&pem).or_exit(
+                Exit::Usage,
+                format_args!("{} holds no certificates", file.display()),
+            )?;
             http = http.tls_certs_merge(certificates);
         }
         let http = http.build().or_exit(Exit::Usage, "cannot set up TLS")?;
@@ -68,7 +70,11 @@ impl Client {
     }
 
     pub(crate) fn new(http: reqwest::Client, base: &str, token: String) -> Self {
-        Self { http, base: base.trim_end_matches('/').to_owned(), token }
+        Self {
+            http,
+            base: base.trim_end_matches('/').to_owned(),
+            token,
+        }
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
@@ -76,7 +82,8 @@ impl Client {
     }
 
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T> {
-        self.json(self.http.request(Method::POST, self.url(path)).json(body)).await
+        self.json(self.http.request(Method::POST, self.url(path)).json(body))
+            .await
     }
 
     pub(crate) async fn put<T: DeserializeOwned>(
@@ -85,24 +92,36 @@ impl Client {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<T> {
-        let request = self.http.put(self.url(path)).header("content-type", content_type);
+        let request = self
+            .http
+            .put(self.url(path))
+            .header("content-type", content_type);
         self.json(request.body(body)).await
     }
 
     /// Uploads a component and, where there is one, its signature.
-    pub(crate) async fn publish(&self, component: Vec<u8>, signature: Option<Vec<u8>>) -> Result<Value> {
+    pub(crate) async fn publish(
+        &self,
+        component: Vec<u8>,
+        signature: Option<Vec<u8>>,
+    ) -> Result<Value> {
         let digest = wharf_bundle::digest(&component);
         let path = format!("/v1/bundles/{digest}");
         let published = self.put(&path, "application/wasm", component).await?;
         if let Some(signature) = signature {
-            let _: Value = self.put(&format!("{path}/signature"), "application/json", signature).await?;
+            let _: Value = self
+                .put(&format!("{path}/signature"), "application/json", signature)
+                .await?;
         }
         Ok(published)
     }
 
     /// A stream of server-sent events.
     pub(crate) async fn events(&self, path: &str) -> Result<Response> {
-        let request = self.http.get(self.url(path)).header("accept", "text/event-stream");
+        let request = self
+            .http
+            .get(self.url(path))
+            .header("accept", "text/event-stream");
         self.send(request).await
     }
 
@@ -112,7 +131,10 @@ impl Client {
 
     async fn json<T: DeserializeOwned>(&self, request: reqwest::RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
-        let body = response.bytes().await.or_exit(Exit::Unreachable, "the controller's answer broke off")?;
+        let body = response
+            .bytes()
+            .await
+            .or_exit(Exit::Unreachable, "the controller's answer broke off")?;
         let body: &[u8] = if body.is_empty() { b"null" } else { &body };
         serde_json::from_slice(body).or_exit(
             Exit::Unreachable,
@@ -149,12 +171,19 @@ fn refusal(base: &str, status: StatusCode, body: &Value) -> Failure {
     let Some(message) = error["message"].as_str() else {
         return Failure::new(exit, format!("{base} answered {status}"));
     };
-    let fields = error["fields"].as_array().into_iter().flatten().map(|field| {
-        format!(
-            "\n  at {}: {}",
-            field["path"].as_str().filter(|path| !path.is_empty()).unwrap_or("the whole document"),
-            field["message"].as_str().unwrap_or_default()
-        )
-    });
+    let fields = error["fields"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|field| {
+            format!(
+                "\n  at {}: {}",
+                field["path"]
+                    .as_str()
+                    .filter(|path| !path.is_empty())
+                    .unwrap_or("the whole document"),
+                field["message"].as_str().unwrap_or_default()
+            )
+        });
     Failure::new(exit, format!("{message}{}", fields.collect::<String>()))
 }

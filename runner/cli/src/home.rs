@@ -9,7 +9,11 @@ pub(crate) const LISTEN: &str = "127.0.0.1:7433";
 
 /// `WHARF_HOME`, else `XDG_DATA_HOME/wharf`, else `~/.local/share/wharf`.
 pub(crate) fn home() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("WHARF_HOME")
         .or_else(|| set("XDG_DATA_HOME").map(|dir| dir.join("wharf")))
         .or_else(|| set("HOME").map(|dir| dir.join(".local/share/wharf")))

@@ -17,15 +17,19 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
 pub(crate) fn load_policy(file: &Path) -> Result<(Policy, TrustPolicy)> {
     let policy = load_grants(file)?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let trust = TrustPolicy::load(&policy, folder)
-        .or_exit(Exit::Refused, format_args!("{} cannot be used", file.display()))?;
+    let trust = TrustPolicy::load(&policy, folder).or_exit(
+        Exit::Refused,
+        format_args!("{} cannot be used", file.display()),
+    )?;
     Ok((policy, trust))
 }
 
 /// A policy file, for its grants and secrets alone.
 pub(crate) fn load_grants(file: &Path) -> Result<Policy> {
-    let text = fs::read_to_string(file)
-        .or_exit(Exit::Refused, format_args!("cannot read {}", file.display()))?;
+    let text = fs::read_to_string(file).or_exit(
+        Exit::Refused,
+        format_args!("cannot read {}", file.display()),
+    )?;
     Policy::from_toml(&text).or_exit(Exit::Refused, format_args!("{}", file.display()))
 }
 
@@ -39,7 +43,12 @@ pub(crate) fn write_private(file: &Path, text: &str) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     let write = || {
-        let mut out = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+        let mut out = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(file)?;
         out.write_all(text.as_bytes())
     };
     write().or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))

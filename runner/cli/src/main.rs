@@ -19,10 +19,14 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = commands::Cli::parse();
     terminal::init_tracing(cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            return exit::Failure::usage(format!("cannot start the async runtime: {error}")).report(false);
+            return exit::Failure::usage(format!("cannot start the async runtime: {error}"))
+                .report(false);
         }
     };
     let json = cli.command.wants_json();

@@ -37,7 +37,11 @@ pub(crate) struct Packed {
 
 /// Builds the plugin of a folder and packs it into `target/wharf/NAME.wasm` beside what cargo
 /// built. `tell` hears cargo's lines.
-pub(crate) async fn build(folder: &Path, options: PackOptions, tell: &mut (dyn FnMut(&str) + Send)) -> Result<Packed> {
+pub(crate) async fn build(
+    folder: &Path,
+    options: PackOptions,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> Result<Packed> {
     let description = folder.join("plugin.toml");
     if !description.is_file() || !folder.join("Cargo.toml").is_file() {
         return Err(Failure::usage(format!("{} is not the folder of a Rust plugin", folder.display()))
@@ -48,23 +52,39 @@ pub(crate) async fn build(folder: &Path, options: PackOptions, tell: &mut (dyn F
     tell("packing");
     let toml = PluginToml::load(&description).or_exit(Exit::Usage, description.display())?;
     // Names may have namespaces; files do not.
-    let out = target_folder.join("wharf").join(format!("{}.wasm", toml.name().as_str().replace('/', "-")));
+    let out = target_folder
+        .join("wharf")
+        .join(format!("{}.wasm", toml.name().as_str().replace('/', "-")));
     pack(&component, &toml, options, &out).await
 }
 
 /// Packs a component that is already built.
-pub(crate) async fn pack(component: &Path, toml: &PluginToml, options: PackOptions, out: &Path) -> Result<Packed> {
+pub(crate) async fn pack(
+    component: &Path,
+    toml: &PluginToml,
+    options: PackOptions,
+    out: &Path,
+) -> Result<Packed> {
     let bytes = local::read(component)?;
     let refused = format!("cannot pack {}", component.display());
     let described = describe(&bytes, &refused).await?;
     let packed = wharf_bundle::pack_with(&bytes, toml, &described, options)
         .or_exit(Exit::Usage, &refused)?;
-    let manifest = Manifest::read(&packed).or_exit(Exit::Usage, "the packed plugin does not read back")?;
+    let manifest =
+        Manifest::read(&packed).or_exit(Exit::Usage, "the packed plugin does not read back")?;
     if let Some(folder) = out.parent() {
-        std::fs::create_dir_all(folder).or_exit(Exit::Usage, format_args!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).or_exit(
+            Exit::Usage,
+            format_args!("cannot make {}", folder.display()),
+        )?;
     }
-    std::fs::write(out, &packed).or_exit(Exit::Usage, format_args!("cannot write {}", out.display()))?;
-    Ok(Packed { file: out.to_owned(), digest: wharf_bundle::digest(&packed), manifest })
+    std::fs::write(out, &packed)
+        .or_exit(Exit::Usage, format_args!("cannot write {}", out.display()))?;
+    Ok(Packed {
+        file: out.to_owned(),
+        digest: wharf_bundle::digest(&packed),
+        manifest,
+    })
 }
 
 /// What a component says of itself. A program (`wasi:cli/run`) says nothing.
@@ -73,43 +93,79 @@ async fn describe(component: &[u8], refused: &str) -> Result<Vec<Description>> {
     if shape.kind == Kind::Command {
         return Ok(Vec::new());
     }
-    let engine = Engine::new(EngineConfig::for_one_run()).or_exit(Exit::Usage, "the engine does not start")?;
-    let described = engine.describe(component).await.or_exit(Exit::Usage, refused)?;
+    let engine = Engine::new(EngineConfig::for_one_run())
+        .or_exit(Exit::Usage, "the engine does not start")?;
+    let described = engine
+        .describe(component)
+        .await
+        .or_exit(Exit::Usage, refused)?;
     Ok(described.unwrap_or_default())
 }
 
 /// Fetches the standard library for the target where rustup has none. Asking again costs little.
 async fn ensure_target(tell: &mut (dyn FnMut(&str) + Send)) -> Result<()> {
-    let sysroot = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output().await;
-    let sysroot = sysroot.or_exit(Exit::Usage, "rustc is not to be found; install Rust with rustup")?;
+    let sysroot = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .await;
+    let sysroot = sysroot.or_exit(
+        Exit::Usage,
+        "rustc is not to be found; install Rust with rustup",
+    )?;
     let folder = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
     if Path::new(&folder).is_dir() {
         return Ok(());
     }
     tell(&format!("fetching the target {TARGET}"));
-    let added = Command::new("rustup").args(["target", "add", TARGET]).output().await;
-    let added = added.or_exit(Exit::Usage, format_args!("the target {TARGET} is missing, and so is rustup to fetch it"))?;
+    let added = Command::new("rustup")
+        .args(["target", "add", TARGET])
+        .output()
+        .await;
+    let added = added.or_exit(
+        Exit::Usage,
+        format_args!("the target {TARGET} is missing, and so is rustup to fetch it"),
+    )?;
     if !added.status.success() {
         let said = String::from_utf8_lossy(&added.stderr).trim().to_owned();
-        return Err(Failure::usage(format!("rustup cannot fetch the target {TARGET}: {said}"))
-            .help(format!("run `rustup target add {TARGET}` where there is a network")));
+        return Err(
+            Failure::usage(format!("rustup cannot fetch the target {TARGET}: {said}")).help(
+                format!("run `rustup target add {TARGET}` where there is a network"),
+            ),
+        );
     }
     Ok(())
 }
 
 /// Runs cargo; gives the component and the target folder.
 async fn compile(folder: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Result<(PathBuf, PathBuf)> {
-    let folder = folder.canonicalize().or_exit(Exit::Usage, folder.display())?;
+    let folder = folder
+        .canonicalize()
+        .or_exit(Exit::Usage, folder.display())?;
     let mut cargo = Command::new("cargo");
     cargo
         .current_dir(&folder)
-        .args(["build", "--target", TARGET, "--profile", PROFILE, "--message-format", "json-render-diagnostics"])
-        .args(PROFILE_SETTINGS.iter().flat_map(|setting| ["--config", setting]))
+        .args([
+            "build",
+            "--target",
+            TARGET,
+            "--profile",
+            PROFILE,
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .args(
+            PROFILE_SETTINGS
+                .iter()
+                .flat_map(|setting| ["--config", setting]),
+        )
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let mut cargo = cargo.spawn().or_exit(Exit::Usage, "cargo cannot be started; install Rust with rustup")?;
+    let mut cargo = cargo.spawn().or_exit(
+        Exit::Usage,
+        "cargo cannot be started; install Rust with rustup",
+    )?;
     let (Some(mut stdout), Some(stderr)) = (cargo.stdout.take(), cargo.stderr.take()) else {
         return Err(Failure::usage("cargo gives no output"));
     };
@@ -126,7 +182,11 @@ async fn compile(folder: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Result<(
     }
     let status = cargo.wait().await.or_exit(Exit::Usage, "cargo")?;
     if !status.success() {
-        return Err(Failure::usage(format!("{} does not build:\n{}", folder.display(), said.trim_end())));
+        return Err(Failure::usage(format!(
+            "{} does not build:\n{}",
+            folder.display(),
+            said.trim_end()
+        )));
     }
     let messages = messages.await.ok().and_then(Result::ok).unwrap_or_default();
     let manifest = folder.join("Cargo.toml");
@@ -146,11 +206,16 @@ fn artifact(messages: &str, manifest: &Path) -> Option<PathBuf> {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .filter(|message| {
             message["reason"] == "compiler-artifact"
-                && message["manifest_path"].as_str().is_some_and(|path| Path::new(path) == manifest)
+                && message["manifest_path"]
+                    .as_str()
+                    .is_some_and(|path| Path::new(path) == manifest)
         })
         .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
         .filter_map(|file| file.as_str().map(PathBuf::from))
-        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .find(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
 }
 
 #[cfg(test)]
@@ -165,7 +230,10 @@ mod tests {
             r#"{"reason":"compiler-artifact","manifest_path":"/p/Cargo.toml","filenames":["/t/p.rlib","/t/p.wasm"]}"#,
         ]
         .join("\n");
-        assert_eq!(artifact(&messages, Path::new("/p/Cargo.toml")), Some(PathBuf::from("/t/p.wasm")));
+        assert_eq!(
+            artifact(&messages, Path::new("/p/Cargo.toml")),
+            Some(PathBuf::from("/t/p.wasm"))
+        );
         assert_eq!(artifact(&messages, Path::new("/q/Cargo.toml")), None);
     }
 }

@@ -33,21 +33,39 @@ pub(crate) fn create(folder: &Path, name: &PluginName) -> Result<Vec<PathBuf>> {
     copy(&TEMPLATE, folder, &fill, &mut written)?;
     let sdk = folder.join("sdk");
     for (source, target) in [(&SDK, "src"), (&MACROS, "macros/src"), (&WIT, "wit")] {
-        copy(source, &sdk.join(target), &|text| text.to_owned(), &mut Vec::new())?;
+        copy(
+            source,
+            &sdk.join(target),
+            &|text| text.to_owned(),
+            &mut Vec::new(),
+        )?;
     }
     Ok(written)
 }
 
 /// Copies a folder; files that end in `.tmpl` lose that ending and are filled in.
-fn copy(source: &Dir<'_>, target: &Path, fill: &dyn Fn(&str) -> String, written: &mut Vec<PathBuf>) -> Result<()> {
-    fs::create_dir_all(target).or_exit(Exit::Usage, format_args!("cannot make {}", target.display()))?;
+fn copy(
+    source: &Dir<'_>,
+    target: &Path,
+    fill: &dyn Fn(&str) -> String,
+    written: &mut Vec<PathBuf>,
+) -> Result<()> {
+    fs::create_dir_all(target).or_exit(
+        Exit::Usage,
+        format_args!("cannot make {}", target.display()),
+    )?;
     for entry in source.entries() {
-        let Some(file_name) = entry.path().file_name().and_then(|name| name.to_str()) else { continue };
+        let Some(file_name) = entry.path().file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
         match entry {
             DirEntry::Dir(dir) => copy(dir, &target.join(file_name), fill, written)?,
             DirEntry::File(file) => {
                 let path = target.join(file_name.strip_suffix(".tmpl").unwrap_or(file_name));
-                let content = match file.contents_utf8().filter(|_| file_name.ends_with(".tmpl")) {
+                let content = match file
+                    .contents_utf8()
+                    .filter(|_| file_name.ends_with(".tmpl"))
+                {
                     Some(text) => fill(text).into_bytes(),
                     None => file.contents().to_owned(),
                 };

@@ -28,12 +28,17 @@ impl Latencies {
     fn percentile(&mut self, percent: usize) -> f64 {
         self.0.sort_unstable();
         let at = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
-        self.0.get(at).map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+        self.0
+            .get(at)
+            .map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
     }
 
     fn report(&mut self, title: &str) {
         let [p50, p90, p99] = [50, 90, 99].map(|percent| self.percentile(percent));
-        println!("{title}: n {} · p50 {p50:.2} ms · p90 {p90:.2} ms · p99 {p99:.2} ms", self.0.len());
+        println!(
+            "{title}: n {} · p50 {p50:.2} ms · p90 {p90:.2} ms · p99 {p99:.2} ms",
+            self.0.len()
+        );
     }
 }
 
@@ -45,8 +50,12 @@ struct Submitter {
 
 impl Submitter {
     fn new(world: &World) -> Self {
-        let http = reqwest::Client::builder().pool_max_idle_per_host(IN_FLIGHT).build().unwrap();
-        let body = json!({ "group": "test", "plugin": "hostile", "action": "echo", "input": { "n": 1 } });
+        let http = reqwest::Client::builder()
+            .pool_max_idle_per_host(IN_FLIGHT)
+            .build()
+            .unwrap();
+        let body =
+            json!({ "group": "test", "plugin": "hostile", "action": "echo", "input": { "n": 1 } });
         let request = http
             .post(format!("{}/v1/executions?wait_ms=30000", world.url()))
             .bearer_auth(world.token())
@@ -58,12 +67,20 @@ impl Submitter {
 
     async fn submit(&self) -> Duration {
         let began = Instant::now();
-        let answer = self.http.execute(self.request.try_clone().unwrap()).await.unwrap();
+        let answer = self
+            .http
+            .execute(self.request.try_clone().unwrap())
+            .await
+            .unwrap();
         let body = answer.bytes().await.unwrap();
         let took = began.elapsed();
         // Looked at, not parsed: the client shares the cores with what is measured.
         let done = b"\"outcome\":\"done\"";
-        assert!(body.windows(done.len()).any(|window| window == done), "{}", String::from_utf8_lossy(&body));
+        assert!(
+            body.windows(done.len()).any(|window| window == done),
+            "{}",
+            String::from_utf8_lossy(&body)
+        );
         took
     }
 }
@@ -99,16 +116,24 @@ fn whole_path(criterion: &mut Criterion) {
     latencies.report("one in flight");
 
     // `cargo bench -- --test` only asks whether it runs.
-    let full_for = if std::env::args().any(|arg| arg == "--test") { Duration::from_millis(100) } else { FULL_FOR };
+    let full_for = if std::env::args().any(|arg| arg == "--test") {
+        Duration::from_millis(100)
+    } else {
+        FULL_FOR
+    };
     runtime.block_on(saturate(&submitter, full_for));
 }
 
 async fn saturate(submitter: &Arc<Submitter>, full_for: Duration) {
-    let (done, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (done, stop) = (
+        Arc::new(AtomicU64::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let began = Instant::now();
     let tasks: Vec<_> = (0..IN_FLIGHT)
         .map(|_| {
-            let (submitter, done, stop) = (Arc::clone(submitter), Arc::clone(&done), Arc::clone(&stop));
+            let (submitter, done, stop) =
+                (Arc::clone(submitter), Arc::clone(&done), Arc::clone(&stop));
             tokio::spawn(async move {
                 let mut latencies = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
@@ -126,7 +151,10 @@ async fn saturate(submitter: &Arc<Submitter>, full_for: Duration) {
     for task in tasks {
         latencies.0.extend(task.await.unwrap());
     }
-    println!("{IN_FLIGHT} in flight: {:.0} actions/s", count as f64 / took.as_secs_f64());
+    println!(
+        "{IN_FLIGHT} in flight: {:.0} actions/s",
+        count as f64 / took.as_secs_f64()
+    );
     latencies.report("with the machine full");
 }
 

@@ -37,13 +37,24 @@ pub fn bundles() -> &'static Bundles {
             ("command", "tests/plugins/command"),
         ];
         let files = sources.map(|(name, path)| {
-            let packed = wharf_in(&source(), &["plugin", "build", path, "--json"], &[]).ok().json();
+            let packed = wharf_in(&source(), &["plugin", "build", path, "--json"], &[])
+                .ok()
+                .json();
             // Copied, because the signature of another test program may lie beside the original.
             let file = keys.join(format!("{name}.wasm"));
             std::fs::copy(packed["file"].as_str().unwrap(), &file).unwrap();
-            wharf(&["sign", file.to_str().unwrap(), "--key", key.to_str().unwrap()]).ok();
+            wharf(&[
+                "sign",
+                file.to_str().unwrap(),
+                "--key",
+                key.to_str().unwrap(),
+            ])
+            .ok();
             (name, file)
         });
-        Bundles { key: keys.join("wharf.pub"), files: files.into_iter().collect() }
+        Bundles {
+            key: keys.join("wharf.pub"),
+            files: files.into_iter().collect(),
+        }
     })
 }

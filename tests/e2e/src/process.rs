@@ -15,7 +15,11 @@ pub struct Process {
 impl Process {
     /// Starts `wharf` with these arguments; what it prints goes into the log file.
     pub fn start(args: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
-        let out = std::fs::OpenOptions::new().create(true).append(true).open(log).unwrap();
+        let out = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .unwrap();
         let child = Command::new(crate::wharf::binary())
             .args(args)
             .envs(variables.iter().copied())
@@ -25,7 +29,10 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Self { child, log: log.to_owned() }
+        Self {
+            child,
+            log: log.to_owned(),
+        }
     }
 
     /// Its process id.

@@ -21,7 +21,9 @@ impl WireTap {
         let kept = Arc::clone(&seen);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+                let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else {
+                    continue;
+                };
                 let (near_in, near_out) = near.into_split();
                 let (far_in, far_out) = far.into_split();
                 tokio::spawn(relay(near_in, far_out, Arc::clone(&kept)));
@@ -42,7 +44,11 @@ impl WireTap {
     }
 }
 
-async fn relay(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, seen: Arc<Mutex<Vec<u8>>>) {
+async fn relay(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    seen: Arc<Mutex<Vec<u8>>>,
+) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         seen.lock().unwrap().extend_from_slice(&buffer[..count]);

@@ -19,14 +19,18 @@ impl Service {
     /// Starts it on a free port; it ends with the test.
     pub async fn start() -> Self {
         let requests = Requests::default();
-        let app = Router::new().fallback(echo).with_state(Arc::clone(&requests));
+        let app = Router::new()
+            .fallback(echo)
+            .with_state(Arc::clone(&requests));
         Self::serve(app, requests).await
     }
 
     /// A service that takes every request and never answers.
     pub async fn hanging() -> Self {
         let requests = Requests::default();
-        let app = Router::new().fallback(hang).with_state(Arc::clone(&requests));
+        let app = Router::new()
+            .fallback(hang)
+            .with_state(Arc::clone(&requests));
         Self::serve(app, requests).await
     }
 
@@ -55,11 +59,17 @@ async fn echo(
     headers: HeaderMap,
     body: String,
 ) -> String {
-    requests.lock().unwrap().push(format!("{method} {}", uri.path()));
+    requests
+        .lock()
+        .unwrap()
+        .push(format!("{method} {}", uri.path()));
     format!("{method} {uri}\n{headers:?}\n\n{body}")
 }
 
 async fn hang(State(requests): State<Requests>, method: Method, uri: Uri) -> String {
-    requests.lock().unwrap().push(format!("{method} {}", uri.path()));
+    requests
+        .lock()
+        .unwrap()
+        .push(format!("{method} {}", uri.path()));
     std::future::pending().await
 }

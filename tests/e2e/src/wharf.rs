@@ -6,7 +6,11 @@ use std::sync::OnceLock;
 
 /// The checkout.
 pub fn source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .to_owned()
 }
 
 /// The folder that cargo builds this profile into.
@@ -21,7 +25,9 @@ pub(crate) fn binary() -> &'static Path {
     BINARY.get_or_init(|| {
         let built = built();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(source()).args(["build", "--quiet", "-p", "wharf"]);
+        cargo
+            .current_dir(source())
+            .args(["build", "--quiet", "-p", "wharf"]);
         if built.ends_with("release") {
             cargo.arg("--release");
         }
@@ -46,7 +52,8 @@ impl Answer {
 
     /// The one JSON document on stdout.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {:?}, {}", self.out, self.err))
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error} in {:?}, {}", self.out, self.err))
     }
 }
 

@@ -66,7 +66,12 @@ impl World {
             verbosity,
         };
         world.start_controller().await;
-        world.post("/v1/groups", &json!({ "name": GROUP, "kind": "persistent" })).await;
+        world
+            .post(
+                "/v1/groups",
+                &json!({ "name": GROUP, "kind": "persistent" }),
+            )
+            .await;
         for name in ["http", "transform", "notify", "hostile", "command"] {
             world.publish(bundles().file(name)).await;
         }
@@ -93,12 +98,28 @@ impl World {
     /// Starts the controller, again if it was killed, and waits until it serves.
     pub async fn start_controller(&mut self) {
         let (data, listen) = (self.path("controller"), format!("127.0.0.1:{}", self.port));
-        let args = ["controller", "start", "--data", &data, "--listen", &listen, "--lease", "3s", "--heartbeat", "500ms"];
+        let args = [
+            "controller",
+            "start",
+            "--data",
+            &data,
+            "--listen",
+            &listen,
+            "--lease",
+            "3s",
+            "--heartbeat",
+            "500ms",
+        ];
         let args = [self.verbosity, &args].concat();
         let process = Process::start(&args, &[], &self.dir.path().join("controller.log"));
         self.controller = Some(process);
         until("the controller is healthy", async || {
-            let answer = self.http.get(format!("{}/healthz", self.url())).send().await.ok()?;
+            let answer = self
+                .http
+                .get(format!("{}/healthz", self.url()))
+                .send()
+                .await
+                .ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
@@ -124,9 +145,21 @@ impl World {
 
     /// Enrols a runner with the controller at this URL.
     pub async fn enrol(&self, name: &str, controller: &str) {
-        let token = self.post("/v1/tokens", &json!({ "kind": "enrolment", "group": GROUP, "ttl_s": 60 })).await;
+        let token = self
+            .post(
+                "/v1/tokens",
+                &json!({ "kind": "enrolment", "group": GROUP, "ttl_s": 60 }),
+            )
+            .await;
         let state = self.path(name);
-        let args = ["runner", "enroll", "--controller", controller, "--state", &state];
+        let args = [
+            "runner",
+            "enroll",
+            "--controller",
+            controller,
+            "--state",
+            &state,
+        ];
         let token = token["token"].as_str().unwrap();
         crate::wharf_in(self.dir.path(), &args, &[("WHARF_TOKEN", token)]).ok();
     }
@@ -134,14 +167,24 @@ impl World {
     /// Starts an enrolled runner, and waits until the controller sees it.
     pub async fn start_runner(&self, name: &str, policy: &Path) -> Process {
         let state = self.path(name);
-        let args = ["runner", "start", "--state", &state, "--policy", policy.to_str().unwrap()];
+        let args = [
+            "runner",
+            "start",
+            "--state",
+            &state,
+            "--policy",
+            policy.to_str().unwrap(),
+        ];
         let args = [self.verbosity, &args].concat();
         let process = Process::start(&args, &[], &self.dir.path().join(format!("{name}.log")));
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
         until("the runner is online", async || {
             let runners = self.get("/v1/runners").await;
-            let listed = runners["runners"].as_array().or(runners.as_array())?.clone();
+            let listed = runners["runners"]
+                .as_array()
+                .or(runners.as_array())?
+                .clone();
             listed
                 .iter()
                 .any(|runner| runner["id"] == identity["runner"] && runner["state"] == "online")
@@ -159,7 +202,10 @@ impl World {
 
     /// The admin token.
     pub fn token(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("controller/admin.token")).unwrap().trim().to_owned()
+        std::fs::read_to_string(self.dir.path().join("controller/admin.token"))
+            .unwrap()
+            .trim()
+            .to_owned()
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> (u16, Value) {
@@ -169,11 +215,14 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> Value {
-        self.send(self.http.get(format!("{}{path}", self.url()))).await.1
+        self.send(self.http.get(format!("{}{path}", self.url())))
+            .await
+            .1
     }
 
     pub async fn try_post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.send(self.http.post(format!("{}{path}", self.url())).json(body)).await
+        self.send(self.http.post(format!("{}{path}", self.url())).json(body))
+            .await
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Value {
@@ -184,14 +233,24 @@ impl World {
 
     /// Publishes a bundle with its signature.
     pub async fn publish(&self, file: &Path) {
-        let args = ["plugin", "publish", file.to_str().unwrap(), "--controller", &self.url()];
+        let args = [
+            "plugin",
+            "publish",
+            file.to_str().unwrap(),
+            "--controller",
+            &self.url(),
+        ];
         crate::wharf_in(self.dir.path(), &args, &[("WHARF_TOKEN", &self.token())]).ok();
     }
 
     /// Runs `wharf` as this world's admin.
     pub fn wharf(&self, args: &[&str]) -> crate::Answer {
         let (url, token) = (self.url(), self.token());
-        crate::wharf_in(self.dir.path(), args, &[("WHARF_CONTROLLER", &url), ("WHARF_TOKEN", &token)])
+        crate::wharf_in(
+            self.dir.path(),
+            args,
+            &[("WHARF_CONTROLLER", &url), ("WHARF_TOKEN", &token)],
+        )
     }
 
     /// Submits an execution and gives its id.

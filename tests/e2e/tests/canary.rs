@@ -17,28 +17,54 @@ fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
         ("plain".to_owned(), secret.as_bytes().to_vec()),
         ("hex".to_owned(), hex::encode(secret).into_bytes()),
         ("HEX".to_owned(), hex::encode_upper(secret).into_bytes()),
-        ("json".to_owned(), serde_json::to_string(secret).unwrap().trim_matches('"').into()),
+        (
+            "json".to_owned(),
+            serde_json::to_string(secret)
+                .unwrap()
+                .trim_matches('"')
+                .into(),
+        ),
         ("reversed".to_owned(), secret.bytes().rev().collect()),
     ];
     let percent = |keep: fn(u8) -> bool| -> Vec<u8> {
-        secret.bytes().flat_map(|b| if keep(b) { vec![b] } else { format!("%{b:02X}").into_bytes() }).collect()
+        secret
+            .bytes()
+            .flat_map(|b| {
+                if keep(b) {
+                    vec![b]
+                } else {
+                    format!("%{b:02X}").into_bytes()
+                }
+            })
+            .collect()
     };
     forms.push(("url".to_owned(), percent(|b| b.is_ascii_alphanumeric())));
-    forms.push(("lax url".to_owned(), percent(|b| b.is_ascii_alphanumeric() || b"-_.~/?=+".contains(&b))));
+    forms.push((
+        "lax url".to_owned(),
+        percent(|b| b.is_ascii_alphanumeric() || b"-_.~/?=+".contains(&b)),
+    ));
     for shift in 0..3 {
         for (name, engine) in [("base64", STANDARD_NO_PAD), ("base64url", URL_SAFE_NO_PAD)] {
             let padded = [vec![0; shift], secret.as_bytes().to_vec()].concat();
             let text = engine.encode(padded);
             // Characters that share bits with what stands before or behind.
-            let (front, back) = ([0, 2, 3][shift], usize::from((secret.len() + shift) % 3 != 0));
-            forms.push((format!("{name} at {shift}"), text.as_bytes()[front..text.len() - back].to_vec()));
+            let (front, back) = (
+                [0, 2, 3][shift],
+                usize::from((secret.len() + shift) % 3 != 0),
+            );
+            forms.push((
+                format!("{name} at {shift}"),
+                text.as_bytes()[front..text.len() - back].to_vec(),
+            ));
         }
     }
     forms
 }
 
 fn holds(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -55,9 +81,18 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn the_search_finds_the_secret_in_every_form_it_looks_for() {
     for shift in 0..3 {
         let text = STANDARD_NO_PAD.encode(format!("{}{CANARY} and more", "x".repeat(shift)));
-        assert!(forms(CANARY).iter().any(|(_, form)| holds(text.as_bytes(), form)), "base64 at {shift}");
+        assert!(
+            forms(CANARY)
+                .iter()
+                .any(|(_, form)| holds(text.as_bytes(), form)),
+            "base64 at {shift}"
+        );
     }
-    assert!(forms(CANARY).iter().any(|(_, form)| holds(json!({ "a": CANARY }).to_string().as_bytes(), form)));
+    assert!(
+        forms(CANARY)
+            .iter()
+            .any(|(_, form)| holds(json!({ "a": CANARY }).to_string().as_bytes(), form))
+    );
 }
 
 #[tokio::test]
@@ -69,7 +104,11 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     std::fs::create_dir(&secrets).unwrap();
     let secret_file = secrets.join("canary");
     std::fs::write(&secret_file, CANARY).unwrap();
-    std::fs::set_permissions(&secret_file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(
+        &secret_file,
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
     let policy = world.policy(
         "policy",
         &format!(
@@ -85,16 +124,31 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     let runner = world.start_runner("runner", &policy).await;
 
     // The service echoes every header: the credential reaches it, and comes back towards the guest.
-    let fetched = world.run("http", "request", json!({ "method": "GET", "url": origin.clone() + "/echo" })).await;
+    let fetched = world
+        .run(
+            "http",
+            "request",
+            json!({ "method": "GET", "url": origin.clone() + "/echo" }),
+        )
+        .await;
     assert_eq!(fetched["outcome"], "done", "{fetched}");
-    assert!(fetched["output"].to_string().contains("[secret canary]"), "{fetched}");
+    assert!(
+        fetched["output"].to_string().contains("[secret canary]"),
+        "{fetched}"
+    );
     let signed = world
         .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "json": { "a": 1 } }, "sign": { "secret": "canary" } }))
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
     // A plugin that has the value by other means and tells it everywhere.
     for as_output in [true, false] {
-        let told = world.run("hostile", "say_secret", json!({ "text": "x", "as_output": as_output })).await;
+        let told = world
+            .run(
+                "hostile",
+                "say_secret",
+                json!({ "text": "x", "as_output": as_output }),
+            )
+            .await;
         assert!(told["state"] == "finished", "{told}");
     }
     let pids = [runner.pid(), world.controller().pid()];
@@ -108,9 +162,18 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     let listing = world.wharf(&["exec", "list", "--json"]).ok();
     places.push(("wharf exec list".into(), listing.out.into_bytes()));
     for id in [&fetched["id"], &signed["id"]] {
-        let logs = world.get(&format!("/v1/executions/{}/logs", id.as_str().unwrap())).await;
+        let logs = world
+            .get(&format!("/v1/executions/{}/logs", id.as_str().unwrap()))
+            .await;
         places.push((format!("the logs of {id}"), logs.to_string().into_bytes()));
-        places.push((format!("{id}"), world.execution(id.as_str().unwrap()).await.to_string().into_bytes()));
+        places.push((
+            format!("{id}"),
+            world
+                .execution(id.as_str().unwrap())
+                .await
+                .to_string()
+                .into_bytes(),
+        ));
     }
     // Drained, so that everything that is ever written is written.
     runner.terminate().await;
@@ -119,7 +182,10 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     paths.retain(|path| !path.starts_with(&secrets));
     assert!(paths.len() > 5, "{paths:?}");
     for path in paths {
-        places.push((path.display().to_string(), std::fs::read(&path).unwrap_or_default()));
+        places.push((
+            path.display().to_string(),
+            std::fs::read(&path).unwrap_or_default(),
+        ));
     }
     for (place, bytes) in &places {
         for (form, needle) in forms(CANARY) {
@@ -147,12 +213,32 @@ async fn the_local_run_scrubs_what_an_echoing_server_reflects() {
     );
     let input = json!({ "method": "GET", "url": origin + "/echo" }).to_string();
     let bundle = wharf_e2e::bundles().file("http");
-    let args = ["-vv", "run", bundle.to_str().unwrap(), "request", "--input", &input, "--policy", policy.to_str().unwrap()];
+    let args = [
+        "-vv",
+        "run",
+        bundle.to_str().unwrap(),
+        "request",
+        "--input",
+        &input,
+        "--policy",
+        policy.to_str().unwrap(),
+    ];
     let home = world.dir().join("home");
-    let answer = wharf_in(world.dir(), &args, &[("WHARF_HOME", home.to_str().unwrap())]).ok();
+    let answer = wharf_in(
+        world.dir(),
+        &args,
+        &[("WHARF_HOME", home.to_str().unwrap())],
+    )
+    .ok();
     assert!(answer.out.contains("[secret canary]"), "{}", answer.out);
     for (form, needle) in forms(CANARY) {
-        assert!(!holds(answer.out.as_bytes(), &needle), "stdout has the secret as {form}");
-        assert!(!holds(answer.err.as_bytes(), &needle), "stderr has the secret as {form}");
+        assert!(
+            !holds(answer.out.as_bytes(), &needle),
+            "stdout has the secret as {form}"
+        );
+        assert!(
+            !holds(answer.err.as_bytes(), &needle),
+            "stderr has the secret as {form}"
+        );
     }
 }

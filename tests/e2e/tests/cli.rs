@@ -13,7 +13,9 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -24,7 +26,13 @@ impl Desk {
 
     fn policy(&self, rest: &str) -> PathBuf {
         let Bundles { key, .. } = bundles();
-        self.file("policy.toml", format!("[[trust]]\nplugins = ['*']\nkeys = ['{}']\n{rest}", key.display()))
+        self.file(
+            "policy.toml",
+            format!(
+                "[[trust]]\nplugins = ['*']\nkeys = ['{}']\n{rest}",
+                key.display()
+            ),
+        )
     }
 
     /// A copy of a bundle that a test may spoil.
@@ -38,16 +46,33 @@ impl Desk {
 
     fn run(&self, file: &Path, action: &str, input: &str, policy: &Path) -> Answer {
         let home = self.dir.path().join("home");
-        let args = ["run", file.to_str().unwrap(), action, "--json", "--input", input, "--policy", policy.to_str().unwrap()];
-        wharf_in(self.dir.path(), &args, &[("WHARF_HOME", home.to_str().unwrap())])
+        let args = [
+            "run",
+            file.to_str().unwrap(),
+            action,
+            "--json",
+            "--input",
+            input,
+            "--policy",
+            policy.to_str().unwrap(),
+        ];
+        wharf_in(
+            self.dir.path(),
+            &args,
+            &[("WHARF_HOME", home.to_str().unwrap())],
+        )
     }
 }
 
 #[test]
 fn an_action_that_is_done_exits_0_and_prints_its_output() {
     let desk = Desk::new();
-    let input = json!({ "filter": ".a + $b", "input": { "a": 1 }, "variables": { "b": 2 } }).to_string();
-    let answer = desk.run(bundles().file("transform"), "jq", &input, &desk.policy("")).ok().json();
+    let input =
+        json!({ "filter": ".a + $b", "input": { "a": 1 }, "variables": { "b": 2 } }).to_string();
+    let answer = desk
+        .run(bundles().file("transform"), "jq", &input, &desk.policy(""))
+        .ok()
+        .json();
     assert_eq!(answer["ok"], true, "{answer}");
     assert!(answer["output"].to_string().contains('3'), "{answer}");
 }
@@ -64,7 +89,12 @@ fn an_action_that_fails_exits_1() {
 #[test]
 fn input_that_does_not_fit_the_schema_exits_2_and_names_the_place() {
     let desk = Desk::new();
-    let answer = desk.run(bundles().file("transform"), "jq", r#"{"filter": 7}"#, &desk.policy(""));
+    let answer = desk.run(
+        bundles().file("transform"),
+        "jq",
+        r#"{"filter": 7}"#,
+        &desk.policy(""),
+    );
     assert_eq!(answer.code, 2, "{} {}", answer.out, answer.err);
     assert!(answer.out.contains("/filter"), "{}", answer.out);
 }
@@ -72,7 +102,12 @@ fn input_that_does_not_fit_the_schema_exits_2_and_names_the_place() {
 #[test]
 fn input_that_is_not_json_exits_2_and_says_where_it_breaks() {
     let desk = Desk::new();
-    let answer = desk.run(bundles().file("transform"), "jq", "{\"filter\":", &desk.policy(""));
+    let answer = desk.run(
+        bundles().file("transform"),
+        "jq",
+        "{\"filter\":",
+        &desk.policy(""),
+    );
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("column"), "{}", answer.err);
 }
@@ -80,7 +115,10 @@ fn input_that_is_not_json_exits_2_and_says_where_it_breaks() {
 #[test]
 fn an_unsigned_bundle_is_refused_with_3() {
     let desk = Desk::new();
-    let file = desk.file("bare.wasm", std::fs::read(bundles().file("transform")).unwrap());
+    let file = desk.file(
+        "bare.wasm",
+        std::fs::read(bundles().file("transform")).unwrap(),
+    );
     let answer = desk.run(&file, "jq", "{}", &desk.policy(""));
     assert_eq!(answer.code, 3, "{}", answer.err);
     assert_eq!(answer.json()["ok"], false);
@@ -97,7 +135,12 @@ fn a_bundle_with_one_byte_changed_is_refused_with_3() {
     std::fs::write(&file, bytes).unwrap();
     let policy = desk.policy("");
     assert_eq!(desk.run(&file, "jq", "{}", &policy).code, 3);
-    let args = ["verify", file.to_str().unwrap(), "--policy", policy.to_str().unwrap()];
+    let args = [
+        "verify",
+        file.to_str().unwrap(),
+        "--policy",
+        policy.to_str().unwrap(),
+    ];
     assert_eq!(wharf(&args).code, 3);
 }
 
@@ -106,8 +149,14 @@ fn a_policy_that_cannot_be_read_refuses_everything_with_3() {
     let desk = Desk::new();
     let good = desk.policy("");
     for (name, broken) in [
-        ("unknown field", format!("{}\n[[grnat]]\n", std::fs::read_to_string(&good).unwrap())),
-        ("missing key file", "[[trust]]\nplugins = ['*']\nkeys = ['nowhere.pub']\n".to_owned()),
+        (
+            "unknown field",
+            format!("{}\n[[grnat]]\n", std::fs::read_to_string(&good).unwrap()),
+        ),
+        (
+            "missing key file",
+            "[[trust]]\nplugins = ['*']\nkeys = ['nowhere.pub']\n".to_owned(),
+        ),
         ("trusting nobody", String::new()),
         ("not TOML", "[[[".to_owned()),
     ] {
@@ -115,14 +164,24 @@ fn a_policy_that_cannot_be_read_refuses_everything_with_3() {
         let answer = desk.run(bundles().file("transform"), "jq", "{}", &policy);
         assert_eq!(answer.code, 3, "{name}: {} {}", answer.out, answer.err);
     }
-    let answer = desk.run(bundles().file("transform"), "jq", "{}", Path::new("no-such-policy.toml"));
+    let answer = desk.run(
+        bundles().file("transform"),
+        "jq",
+        "{}",
+        Path::new("no-such-policy.toml"),
+    );
     assert_eq!(answer.code, 3, "{}", answer.err);
 }
 
 #[test]
 fn an_import_without_a_grant_is_refused_with_3_and_the_grant_is_named() {
     let desk = Desk::new();
-    let answer = desk.run(bundles().file("notify"), "webhook", r#"{"url":"https://x.test/","payload":{"json":{}}}"#, &desk.policy(""));
+    let answer = desk.run(
+        bundles().file("notify"),
+        "webhook",
+        r#"{"url":"https://x.test/","payload":{"json":{}}}"#,
+        &desk.policy(""),
+    );
     assert_eq!(answer.code, 3, "{} {}", answer.out, answer.err);
     assert!(answer.out.contains("wharf:plugin/http"), "{}", answer.out);
     assert!(answer.out.contains("[[grant]]"), "{}", answer.out);
@@ -143,7 +202,13 @@ fn a_limit_that_is_reached_exits_4_and_is_named() {
 
 #[test]
 fn a_controller_that_is_not_there_exits_5() {
-    let args = ["exec", "list", "--json", "--controller", "http://127.0.0.1:9"];
+    let args = [
+        "exec",
+        "list",
+        "--json",
+        "--controller",
+        "http://127.0.0.1:9",
+    ];
     let answer = wharf_in(Path::new("."), &args, &[("WHARF_TOKEN", "whf_x")]);
     assert_eq!(answer.code, 5, "{}", answer.err);
     assert_eq!(answer.json()["error"]["kind"], "unreachable");
@@ -152,17 +217,30 @@ fn a_controller_that_is_not_there_exits_5() {
 #[test]
 fn what_is_not_a_component_cannot_be_packed_and_the_reason_is_said() {
     let desk = Desk::new();
-    let toml = desk.file("plugin.toml", "[plugin]\nname = 'x'\nversion = '1.0.0'\ndescription = 'x'\n");
+    let toml = desk.file(
+        "plugin.toml",
+        "[plugin]\nname = 'x'\nversion = '1.0.0'\ndescription = 'x'\n",
+    );
     let whole = std::fs::read(bundles().file("transform")).unwrap();
     for (name, bytes, said) in [
         ("a core module", b"\0asm\x01\0\0\0".to_vec(), "core module"),
         ("text", b"hello".to_vec(), "component"),
-        ("a truncated component", whole[..whole.len() / 2].to_vec(), "component"),
+        (
+            "a truncated component",
+            whole[..whole.len() / 2].to_vec(),
+            "component",
+        ),
         ("nothing", Vec::new(), "component"),
     ] {
         let file = desk.file("input.wasm", bytes);
         let args = [
-            "plugin", "pack", file.to_str().unwrap(), "--manifest", toml.to_str().unwrap(), "-o", "out.wasm",
+            "plugin",
+            "pack",
+            file.to_str().unwrap(),
+            "--manifest",
+            toml.to_str().unwrap(),
+            "-o",
+            "out.wasm",
         ];
         let answer = wharf_in(desk.dir.path(), &args, &[]);
         assert_eq!(answer.code, 2, "{name}: {}", answer.err);
@@ -174,9 +252,20 @@ fn what_is_not_a_component_cannot_be_packed_and_the_reason_is_said() {
 #[test]
 fn a_manifest_with_an_unknown_field_cannot_be_packed() {
     let desk = Desk::new();
-    let toml = desk.file("plugin.toml", "[plugin]\nname = 'x'\nversion = '1.0.0'\ndescription = 'x'\nsuper-powers = true\n");
+    let toml = desk.file(
+        "plugin.toml",
+        "[plugin]\nname = 'x'\nversion = '1.0.0'\ndescription = 'x'\nsuper-powers = true\n",
+    );
     let bundle = bundles().file("transform");
-    let args = ["plugin", "pack", bundle.to_str().unwrap(), "--manifest", toml.to_str().unwrap(), "-o", "out.wasm"];
+    let args = [
+        "plugin",
+        "pack",
+        bundle.to_str().unwrap(),
+        "--manifest",
+        toml.to_str().unwrap(),
+        "-o",
+        "out.wasm",
+    ];
     let answer = wharf_in(desk.dir.path(), &args, &[]);
     assert_eq!(answer.code, 2, "{}", answer.err);
     assert!(answer.err.contains("super-powers"), "{}", answer.err);
@@ -187,15 +276,36 @@ fn any_file_can_be_signed_and_verified_with_a_key() {
     let desk = Desk::new();
     let keys = desk.dir.path().join("keys");
     wharf(&["keygen", keys.to_str().unwrap()]).ok();
-    assert_ne!(wharf(&["keygen", keys.to_str().unwrap()]).code, 0, "a key was overwritten");
+    assert_ne!(
+        wharf(&["keygen", keys.to_str().unwrap()]).code,
+        0,
+        "a key was overwritten"
+    );
     let file = desk.file("notes.txt", "any file");
     let (key, public) = (keys.join("wharf.key"), keys.join("wharf.pub"));
-    wharf(&["sign", file.to_str().unwrap(), "--key", key.to_str().unwrap()]).ok();
-    let verify = ["verify", file.to_str().unwrap(), "--key", public.to_str().unwrap(), "--json"];
+    wharf(&[
+        "sign",
+        file.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
+    ])
+    .ok();
+    let verify = [
+        "verify",
+        file.to_str().unwrap(),
+        "--key",
+        public.to_str().unwrap(),
+        "--json",
+    ];
     assert_eq!(wharf(&verify).ok().json()["ok"], true);
     desk.file("notes.txt", "any filE");
     assert_eq!(wharf(&verify).code, 3);
-    let stranger = ["verify", bundles().file("http").to_str().unwrap(), "--key", public.to_str().unwrap()];
+    let stranger = [
+        "verify",
+        bundles().file("http").to_str().unwrap(),
+        "--key",
+        public.to_str().unwrap(),
+    ];
     assert_eq!(wharf(&stranger).code, 3);
 }
 
@@ -204,11 +314,27 @@ fn a_program_runs_as_an_action_with_the_arguments_and_environment_of_its_manifes
     let desk = Desk::new();
     let policy = desk.policy("");
     let bundle = bundles().file("command");
-    let answer = desk.run(bundle, "report", r#"{"stderr":"hello"}"#, &policy).ok().json();
-    assert_eq!(answer["output"]["args"], json!(["--json", "two words"]), "{answer}");
-    assert_eq!(answer["output"]["env"], json!({ "MODE": "test" }), "{answer}");
+    let answer = desk
+        .run(bundle, "report", r#"{"stderr":"hello"}"#, &policy)
+        .ok()
+        .json();
+    assert_eq!(
+        answer["output"]["args"],
+        json!(["--json", "two words"]),
+        "{answer}"
+    );
+    assert_eq!(
+        answer["output"]["env"],
+        json!({ "MODE": "test" }),
+        "{answer}"
+    );
     assert!(answer["logs"].to_string().contains("hello"), "{answer}");
-    let failed = desk.run(bundle, "report", r#"{"exit":7,"stderr":"the disk is full"}"#, &policy);
+    let failed = desk.run(
+        bundle,
+        "report",
+        r#"{"exit":7,"stderr":"the disk is full"}"#,
+        &policy,
+    );
     assert_eq!(failed.code, 1, "{}", failed.out);
     assert_eq!(failed.json()["code"], "exit-7", "{}", failed.out);
     assert!(failed.out.contains("the disk is full"), "{}", failed.out);
@@ -218,17 +344,44 @@ fn a_program_runs_as_an_action_with_the_arguments_and_environment_of_its_manifes
 
 #[test]
 fn inspect_shows_actions_capabilities_imports_and_digest() {
-    let answer = wharf(&["plugin", "inspect", bundles().file("http").to_str().unwrap(), "--json"]).ok().json();
+    let answer = wharf(&[
+        "plugin",
+        "inspect",
+        bundles().file("http").to_str().unwrap(),
+        "--json",
+    ])
+    .ok()
+    .json();
     assert_eq!(answer["manifest"]["name"], "http");
-    assert!(answer["manifest"]["actions"]["request"]["input_schema"].is_object() || answer["manifest"]["actions"]["request"]["input-schema"].is_object(), "{answer}");
+    assert!(
+        answer["manifest"]["actions"]["request"]["input_schema"].is_object()
+            || answer["manifest"]["actions"]["request"]["input-schema"].is_object(),
+        "{answer}"
+    );
     assert!(answer["digest"].as_str().unwrap().starts_with("sha256:"));
-    assert!(answer["imports"].to_string().contains("wharf:plugin/http@0.1.0"));
+    assert!(
+        answer["imports"]
+            .to_string()
+            .contains("wharf:plugin/http@0.1.0")
+    );
 }
 
 #[test]
 fn help_teaches_every_command() {
     let help = wharf(&["help"]).ok().out;
-    for command in ["demo", "plugin", "keygen", "sign", "verify", "run", "controller", "group", "token", "runner", "exec"] {
+    for command in [
+        "demo",
+        "plugin",
+        "keygen",
+        "sign",
+        "verify",
+        "run",
+        "controller",
+        "group",
+        "token",
+        "runner",
+        "exec",
+    ] {
         assert!(help.contains(command), "{command}");
     }
     assert!(help.contains("Exit codes"));

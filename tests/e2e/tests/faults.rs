@@ -26,7 +26,10 @@ fn counts(service: &Service) -> BTreeMap<String, usize> {
 async fn running(world: &World, id: &str) {
     until("the action runs", async || {
         let logs = world.get(&format!("/v1/executions/{id}/logs")).await;
-        logs["entries"].to_string().contains("holding").then_some(())
+        logs["entries"]
+            .to_string()
+            .contains("holding")
+            .then_some(())
     })
     .await;
 }
@@ -52,15 +55,26 @@ async fn a_runner_killed_in_the_middle_of_an_action_that_may_not_be_repeated_lea
     let service = Service::hanging().await;
     let policy = world.policy("policy", &grant_http(&service.origin()));
     let runner = world.runner("runner", &policy).await;
-    let id = world.submit("hostile", "fetch", json!({ "url": service.origin() + "/charge" })).await;
-    until("the request is out", async || (!service.requests().is_empty()).then_some(())).await;
+    let id = world
+        .submit(
+            "hostile",
+            "fetch",
+            json!({ "url": service.origin() + "/charge" }),
+        )
+        .await;
+    until("the request is out", async || {
+        (!service.requests().is_empty()).then_some(())
+    })
+    .await;
     runner.kill().await;
 
     let _again = world.start_runner("runner", &policy).await;
     let execution = world.finished(&id).await;
     assert_eq!(execution["outcome"], "lost", "{execution}");
     // A terminal execution stays so, and the request was made once.
-    let other = world.run("hostile", "echo", json!({ "still": "here" })).await;
+    let other = world
+        .run("hostile", "echo", json!({ "still": "here" }))
+        .await;
     assert_eq!(other["outcome"], "done", "{other}");
     assert_eq!(service.requests().len(), 1);
 }
@@ -76,7 +90,11 @@ async fn a_controller_killed_in_the_middle_of_many_loses_nothing_and_repeats_not
     let mut accepted = Vec::new();
     for number in 0..MANY {
         let url = format!("{}/{number}", service.origin());
-        accepted.push(world.submit("hostile", "fetch", json!({ "url": url })).await);
+        accepted.push(
+            world
+                .submit("hostile", "fetch", json!({ "url": url }))
+                .await,
+        );
         if number == MANY / 2 {
             // Some are finished, some run, some wait.
             world.kill_controller().await;
@@ -138,9 +156,16 @@ async fn a_cancelled_action_ends_by_itself_or_is_ended_after_the_grace() {
     let policy = world.policy("policy", "");
     let _runner = world.runner("runner", &policy).await;
     for (polite, grace) in [(true, 30_000), (false, 100)] {
-        let id = world.submit("hostile", "hold", json!({ "ms": 50_000, "polite": polite })).await;
+        let id = world
+            .submit("hostile", "hold", json!({ "ms": 50_000, "polite": polite }))
+            .await;
         running(&world, &id).await;
-        world.post(&format!("/v1/executions/{id}/cancel"), &json!({ "reason": "test", "grace_ms": grace })).await;
+        world
+            .post(
+                &format!("/v1/executions/{id}/cancel"),
+                &json!({ "reason": "test", "grace_ms": grace }),
+            )
+            .await;
         let execution = world.finished(&id).await;
         assert_eq!(execution["outcome"], "cancelled", "{execution}");
     }
@@ -152,7 +177,10 @@ async fn work_waits_for_a_runner_and_says_why() {
     let id = world.submit("hostile", "echo", json!({ "n": 1 })).await;
     let waiting = world.execution(&id).await;
     assert_eq!(waiting["state"], "queued", "{waiting}");
-    assert!(waiting["reason"].as_str().unwrap().contains("test"), "{waiting}");
+    assert!(
+        waiting["reason"].as_str().unwrap().contains("test"),
+        "{waiting}"
+    );
     let _runner = world.runner("runner", &world.policy("policy", "")).await;
     assert_eq!(world.finished(&id).await["outcome"], "done");
 }

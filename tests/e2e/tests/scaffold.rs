@@ -10,24 +10,67 @@ use wharf_e2e::{built, wharf_in};
 fn a_new_plugin_tests_builds_signs_and_runs() {
     let dir = tempfile::tempdir().unwrap();
     let target = built().join("scaffold");
-    let variables = [("CARGO_TARGET_DIR", target.to_str().unwrap()), ("WHARF_HOME", dir.path().to_str().unwrap())];
+    let variables = [
+        ("CARGO_TARGET_DIR", target.to_str().unwrap()),
+        ("WHARF_HOME", dir.path().to_str().unwrap()),
+    ];
     wharf_in(dir.path(), &["plugin", "new", "acme/greeter"], &variables).ok();
     let folder = dir.path().join("acme-greeter");
-    let tests = Command::new(env!("CARGO")).args(["test", "--quiet"]).current_dir(&folder).env("CARGO_TARGET_DIR", &target).output().unwrap();
-    assert!(tests.status.success(), "{}", String::from_utf8_lossy(&tests.stderr));
-    assert!(String::from_utf8_lossy(&tests.stdout).contains("1 passed"), "the new plugin has no test");
+    let tests = Command::new(env!("CARGO"))
+        .args(["test", "--quiet"])
+        .current_dir(&folder)
+        .env("CARGO_TARGET_DIR", &target)
+        .output()
+        .unwrap();
+    assert!(
+        tests.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tests.stderr)
+    );
+    assert!(
+        String::from_utf8_lossy(&tests.stdout).contains("1 passed"),
+        "the new plugin has no test"
+    );
 
-    let packed = wharf_in(&folder, &["plugin", "build", "--json"], &variables).ok().json();
+    let packed = wharf_in(&folder, &["plugin", "build", "--json"], &variables)
+        .ok()
+        .json();
     assert_eq!(packed["name"], "acme/greeter");
     let file = packed["file"].as_str().unwrap();
     wharf_in(&folder, &["keygen", "keys"], &variables).ok();
-    wharf_in(&folder, &["sign", file, "--key", "keys/wharf.key"], &variables).ok();
-    std::fs::write(folder.join("policy.toml"), "[[trust]]\nplugins = ['acme/*']\nkeys = ['keys/wharf.pub']\n").unwrap();
-    let inspected = wharf_in(&folder, &["plugin", "inspect", file, "--json"], &variables).ok().json();
+    wharf_in(
+        &folder,
+        &["sign", file, "--key", "keys/wharf.key"],
+        &variables,
+    )
+    .ok();
+    std::fs::write(
+        folder.join("policy.toml"),
+        "[[trust]]\nplugins = ['acme/*']\nkeys = ['keys/wharf.pub']\n",
+    )
+    .unwrap();
+    let inspected = wharf_in(&folder, &["plugin", "inspect", file, "--json"], &variables)
+        .ok()
+        .json();
     let actions = inspected["manifest"]["actions"].as_object().unwrap();
     let action = actions.keys().next().unwrap();
     let input = r#"{"name":"harbour"}"#;
-    let ran = wharf_in(&folder, &["run", file, action, "--input", input, "--policy", "policy.toml", "--json"], &variables).ok().json();
+    let ran = wharf_in(
+        &folder,
+        &[
+            "run",
+            file,
+            action,
+            "--input",
+            input,
+            "--policy",
+            "policy.toml",
+            "--json",
+        ],
+        &variables,
+    )
+    .ok()
+    .json();
     assert!(ran["output"].to_string().contains("harbour"), "{ran}");
 
     let again = wharf_in(dir.path(), &["plugin", "new", "acme/greeter"], &variables);
@@ -37,6 +80,15 @@ fn a_new_plugin_tests_builds_signs_and_runs() {
 #[test]
 fn the_same_source_packs_to_the_same_digest() {
     let source = wharf_e2e::source();
-    let digest = || wharf_in(&source, &["plugin", "build", "plugins/transform", "--json"], &[]).ok().json()["digest"].clone();
+    let digest = || {
+        wharf_in(
+            &source,
+            &["plugin", "build", "plugins/transform", "--json"],
+            &[],
+        )
+        .ok()
+        .json()["digest"]
+            .clone()
+    };
     assert_eq!(digest(), digest());
 }

@@ -63,7 +63,10 @@ impl Command {
             .await
             .or_exit(Exit::Usage, "the controller does not start")?;
         terminal::note(format_args!("controller on {scheme}://{}", running.addr()));
-        terminal::note(format_args!("data in {}, admin token in admin.token there", data.display()));
+        terminal::note(format_args!(
+            "data in {}, admin token in admin.token there",
+            data.display()
+        ));
         stop_signal().await?;
         terminal::note("stopping");
         running.shutdown().await;
@@ -74,8 +77,13 @@ impl Command {
 /// Waits for SIGINT or SIGTERM.
 pub(crate) async fn stop_signal() -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")));
-    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let listen = |kind| {
+        signal(kind).map_err(|error| Failure::usage(format!("cannot listen for signals: {error}")))
+    };
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

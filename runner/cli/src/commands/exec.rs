@@ -123,11 +123,17 @@ impl Command {
                 }
                 Ok(Exit::Done)
             }
-            Self::List { group, state, limit, .. } => {
+            Self::List {
+                group,
+                state,
+                limit,
+                ..
+            } => {
                 let mut path = format!("/v1/executions?limit={limit}");
                 for (name, value) in [("group", group.map(String::from)), ("state", state)] {
                     if let Some(value) = value {
-                        let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                        let value: String =
+                            url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
                         path.push_str(&format!("&{name}={value}"));
                     }
                 }
@@ -135,12 +141,16 @@ impl Command {
                 if json {
                     terminal::print_json(&listing);
                 } else {
-                    let columns = ["id", "group", "plugin", "version", "action", "state", "outcome", "ran_ms"];
+                    let columns = [
+                        "id", "group", "plugin", "version", "action", "state", "outcome", "ran_ms",
+                    ];
                     terminal::print(terminal::table(&columns, rows(&listing)));
                 }
                 Ok(Exit::Done)
             }
-            Self::Logs { id, follow: true, .. } => follow(&client, id, json).await,
+            Self::Logs {
+                id, follow: true, ..
+            } => follow(&client, id, json).await,
             Self::Logs { id, .. } => {
                 let logs: Value = client.get(&format!("/v1/executions/{id}/logs")).await?;
                 if json {
@@ -148,14 +158,20 @@ impl Command {
                 } else {
                     rows(&logs).for_each(print_line);
                     if let Some(dropped) = logs["dropped"].as_u64().filter(|dropped| *dropped > 0) {
-                        terminal::note(format_args!("{dropped} lines were over the budget and are not kept"));
+                        terminal::note(format_args!(
+                            "{dropped} lines were over the budget and are not kept"
+                        ));
                     }
                 }
                 Ok(Exit::Done)
             }
-            Self::Cancel { id, reason, grace, .. } => {
+            Self::Cancel {
+                id, reason, grace, ..
+            } => {
                 let body = json!({ "reason": reason, "grace_ms": grace.as_millis() });
-                let execution: Value = client.post(&format!("/v1/executions/{id}/cancel"), &body).await?;
+                let execution: Value = client
+                    .post(&format!("/v1/executions/{id}/cancel"), &body)
+                    .await?;
                 if json {
                     terminal::print_json(&execution);
                 } else {
@@ -171,7 +187,10 @@ impl Submit {
     async fn run(self, client: &Client) -> Result<Exit> {
         let json = self.common.json;
         let rights = CallRights {
-            limits: LimitRequest { deadline: self.timeout, ..LimitRequest::default() },
+            limits: LimitRequest {
+                deadline: self.timeout,
+                ..LimitRequest::default()
+            },
             ..CallRights::default()
         };
         let mut request = json!({
@@ -185,7 +204,9 @@ impl Submit {
             request["idempotency_key"] = key.into();
         }
         let wait = if self.detach { "" } else { "?wait_ms=5000" };
-        let mut execution: Value = client.post(&format!("/v1/executions{wait}"), &request).await?;
+        let mut execution: Value = client
+            .post(&format!("/v1/executions{wait}"), &request)
+            .await?;
         if self.detach {
             if json {
                 terminal::print_json(&execution);
@@ -202,7 +223,9 @@ impl Submit {
                 terminal::note(format_args!("{id} {state}"));
                 told = state;
             }
-            execution = client.get(&format!("/v1/executions/{id}?wait_ms=5000")).await?;
+            execution = client
+                .get(&format!("/v1/executions/{id}?wait_ms=5000"))
+                .await?;
         }
         if json {
             terminal::print_json(&execution);
@@ -242,24 +265,43 @@ fn conclude(execution: &Value) {
         terminal::print_json(&execution["output"]);
     } else {
         let error = &execution["error"];
-        let message = format!("{}: {}", terminal::cell(&execution["outcome"]), terminal::cell(&error["message"]));
+        let message = format!(
+            "{}: {}",
+            terminal::cell(&execution["outcome"]),
+            terminal::cell(&error["message"])
+        );
         let id = terminal::cell(&execution["id"]);
-        terminal::error(&message, Some(&format!("`wharf exec logs {id}` shows what it logged")));
+        terminal::error(
+            &message,
+            Some(&format!("`wharf exec logs {id}` shows what it logged")),
+        );
     }
 }
 
 /// The members of an object, one a line.
 pub(super) fn describe(object: &Value) {
-    let Some(members) = object.as_object() else { return };
+    let Some(members) = object.as_object() else {
+        return;
+    };
     for (name, value) in members.iter().filter(|(_, value)| !value.is_null()) {
-        terminal::print(format_args!("{:14} {}", name.replace('_', " "), terminal::cell(value)));
+        terminal::print(format_args!(
+            "{:14} {}",
+            name.replace('_', " "),
+            terminal::cell(value)
+        ));
     }
 }
 
 fn print_line(entry: &Value) {
     let fields = entry["fields"].as_array().into_iter().flatten();
     let fields: String = fields
-        .map(|field| format!(" {}={}", terminal::cell(&field[0]), terminal::cell(&field[1])))
+        .map(|field| {
+            format!(
+                " {}={}",
+                terminal::cell(&field[0]),
+                terminal::cell(&field[1])
+            )
+        })
         .collect();
     terminal::print(format_args!(
         "{:5} {}{fields}",
@@ -275,7 +317,9 @@ async fn follow(client: &Client, id: ExecutionId, json: bool) -> Result<Exit> {
     let mut attempts = 0;
     loop {
         let from = parser.last_id.map_or(0, |last| last + 1);
-        let response = client.events(&format!("/v1/executions/{id}/logs?from={from}")).await?;
+        let response = client
+            .events(&format!("/v1/executions/{id}/logs?from={from}"))
+            .await?;
         let mut body = response.bytes_stream();
         while let Some(Ok(chunk)) = body.next().await {
             attempts = 0;
@@ -295,8 +339,10 @@ async fn follow(client: &Client, id: ExecutionId, json: bool) -> Result<Exit> {
         }
         attempts += 1;
         if attempts > 10 {
-            return Err(Failure::unreachable("the controller keeps ending the stream of logs")
-                .help("run the command again to go on"));
+            return Err(
+                Failure::unreachable("the controller keeps ending the stream of logs")
+                    .help("run the command again to go on"),
+            );
         }
         tokio::time::sleep(Duration::from_millis(200 * attempts)).await;
     }
@@ -317,7 +363,10 @@ impl EventParser {
             let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
             let (mut name, mut data) = (String::new(), String::new());
             for line in String::from_utf8_lossy(&block).lines() {
-                match line.split_once(':').map(|(field, value)| (field, value.trim_start())) {
+                match line
+                    .split_once(':')
+                    .map(|(field, value)| (field, value.trim_start()))
+                {
                     Some(("event", value)) => name = value.to_owned(),
                     Some(("data", value)) => data.push_str(value),
                     Some(("id", value)) => self.last_id = value.parse().ok().or(self.last_id),
@@ -340,9 +389,17 @@ pub(crate) async fn submit_and_wait(client: &Client, request: &Value) -> Result<
         if execution["state"] == "finished" {
             return Ok(execution);
         }
-        execution = client.get(&format!("/v1/executions/{id}?wait_ms=10000")).await?;
+        execution = client
+            .get(&format!("/v1/executions/{id}?wait_ms=10000"))
+            .await?;
     }
-    Err(Failure::new(Exit::Stopped, format!("{id} is not finished after minutes: {}", standing(&execution))))
+    Err(Failure::new(
+        Exit::Stopped,
+        format!(
+            "{id} is not finished after minutes: {}",
+            standing(&execution)
+        ),
+    ))
 }
 
 #[cfg(test)]
@@ -351,12 +408,17 @@ mod tests {
 
     #[test]
     fn events_are_read_whole_however_the_stream_is_cut() {
-        let stream = b"event: log\nid: 7\ndata: {\"message\":\"a\"}\n\n: ping\n\nevent: end\ndata: {}\n\n";
+        let stream =
+            b"event: log\nid: 7\ndata: {\"message\":\"a\"}\n\n: ping\n\nevent: end\ndata: {}\n\n";
         for cut in 0..stream.len() {
             let mut parser = EventParser::default();
             let mut events = parser.feed(&stream[..cut]);
             events.extend(parser.feed(&stream[cut..]));
-            let names: Vec<_> = events.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty()).collect();
+            let names: Vec<_> = events
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| !name.is_empty())
+                .collect();
             assert_eq!(names, ["log", "end"], "cut at {cut}");
             assert_eq!(parser.last_id, Some(7));
         }

@@ -41,7 +41,12 @@ impl Command {
 
     pub(crate) async fn run(self) -> Result<Exit> {
         match self {
-            Self::Create { name, ephemeral, json, connection } => {
+            Self::Create {
+                name,
+                ephemeral,
+                json,
+                connection,
+            } => {
                 let kind = if ephemeral { "ephemeral" } else { "persistent" };
                 let group: Value = Client::connect(&connection)?
                     .post("/v1/groups", &json!({ "name": name, "kind": kind }))

@@ -84,16 +84,22 @@ pub(crate) fn write_key_pair(dir: &Path, password: &SecretString) -> Result<(Pat
 /// Signs a file: writes the Sigstore bundle beside it.
 pub(crate) fn sign_file(file: &Path, key: &SigningKey) -> Result<PathBuf> {
     let bytes = local::read(file)?;
-    let bundle = wharf_bundle::sign(&bytes, key).or_exit(Exit::Usage, format_args!("cannot sign {}", file.display()))?;
+    let bundle = wharf_bundle::sign(&bytes, key)
+        .or_exit(Exit::Usage, format_args!("cannot sign {}", file.display()))?;
     let target = signature_path(file);
-    fs::write(&target, bundle).or_exit(Exit::Usage, format_args!("cannot write {}", target.display()))?;
+    fs::write(&target, bundle).or_exit(
+        Exit::Usage,
+        format_args!("cannot write {}", target.display()),
+    )?;
     Ok(target)
 }
 
 impl Sign {
     pub(crate) fn run(self) -> Result<Exit> {
-        let key = SigningKey::load(&self.key, &password("password of the key: ", false)?)
-            .or_exit(Exit::Usage, format_args!("cannot use {}", self.key.display()))?;
+        let key = SigningKey::load(&self.key, &password("password of the key: ", false)?).or_exit(
+            Exit::Usage,
+            format_args!("cannot use {}", self.key.display()),
+        )?;
         terminal::print(sign_file(&self.file, &key)?.display());
         Ok(Exit::Done)
     }
@@ -102,34 +108,56 @@ impl Sign {
 impl Verify {
     pub(crate) fn run(self) -> Result<Exit> {
         let bytes: Arc<[u8]> = local::read(&self.file)?.into();
-        let bundle_file = self.bundle.clone().unwrap_or_else(|| signature_path(&self.file));
+        let bundle_file = self
+            .bundle
+            .clone()
+            .unwrap_or_else(|| signature_path(&self.file));
         let bundle = fs::read(&bundle_file).ok();
         let digest = wharf_bundle::digest(&bytes);
         let signers = match (&self.policy, &self.key) {
             (Some(policy), _) => {
                 let (_, trust) = local::load_policy(policy)?;
-                let verified = trust
-                    .verify(bytes, bundle.as_deref())
-                    .or_exit(Exit::Refused, format_args!("{} is not verified", self.file.display()))?;
-                verified.signers().iter().map(|signer| signer.path.clone()).collect()
+                let verified = trust.verify(bytes, bundle.as_deref()).or_exit(
+                    Exit::Refused,
+                    format_args!("{} is not verified", self.file.display()),
+                )?;
+                verified
+                    .signers()
+                    .iter()
+                    .map(|signer| signer.path.clone())
+                    .collect()
             }
             (None, Some(key_file)) => {
-                let key = PublicKey::load(key_file)
-                    .or_exit(Exit::Usage, format_args!("cannot use {}", key_file.display()))?;
+                let key = PublicKey::load(key_file).or_exit(
+                    Exit::Usage,
+                    format_args!("cannot use {}", key_file.display()),
+                )?;
                 let bundle = bundle.ok_or_else(|| {
-                    Failure::refused(format!("{} is not signed: no {}", self.file.display(), bundle_file.display()))
-                        .help("sign it with `wharf sign`, or name the bundle with --bundle")
+                    Failure::refused(format!(
+                        "{} is not signed: no {}",
+                        self.file.display(),
+                        bundle_file.display()
+                    ))
+                    .help("sign it with `wharf sign`, or name the bundle with --bundle")
                 })?;
                 wharf_bundle::verify_with_key(&bytes, &bundle, std::slice::from_ref(&key))
-                    .or_exit(Exit::Refused, format_args!("{} is not verified", self.file.display()))?;
+                    .or_exit(
+                        Exit::Refused,
+                        format_args!("{} is not verified", self.file.display()),
+                    )?;
                 vec![key_file.display().to_string()]
             }
             (None, None) => return Err(Failure::usage("name a --policy or a --key")),
         };
         if self.json {
-            terminal::print_json(&json!({ "ok": true, "file": self.file, "digest": digest, "signers": signers }));
+            terminal::print_json(
+                &json!({ "ok": true, "file": self.file, "digest": digest, "signers": signers }),
+            );
         } else {
-            terminal::print(format_args!("verified {digest}, signed by {}", signers.join(", ")));
+            terminal::print(format_args!(
+                "verified {digest}, signed by {}",
+                signers.join(", ")
+            ));
         }
         Ok(Exit::Done)
     }

@@ -12,8 +12,8 @@ mod token;
 use clap::{Parser, Subcommand};
 
 pub(crate) use controller::stop_signal;
-pub(crate) use exec::submit_and_wait;
 use exec::describe;
+pub(crate) use exec::submit_and_wait;
 pub(crate) use group::rows;
 pub(crate) use keys::{sign_file, write_key_pair};
 pub(crate) use plugin::spinner;
@@ -27,7 +27,12 @@ use crate::exit::{Exit, Result};
 /// grant) · 4 stopped by a limit or deadline · 5 the controller or runner could not be reached.
 /// With --json, stdout is one JSON document and nothing else.
 #[derive(Debug, Parser)]
-#[command(name = "wharf", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "wharf",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     /// Show more of what happens; twice for everything. WHARF_LOG takes a finer filter.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -94,7 +94,10 @@ impl Command {
 
     pub(crate) async fn run(self) -> Result<Exit> {
         match self {
-            Self::New { name, lang: Language::Rust } => {
+            Self::New {
+                name,
+                lang: Language::Rust,
+            } => {
                 let folder = PathBuf::from(name.as_str().replace('/', "-"));
                 for file in scaffold::create(&folder, &name)? {
                     terminal::print(file.display());
@@ -113,12 +116,24 @@ impl Command {
                 bar.finish_and_clear();
                 tell(&packed?, json);
             }
-            Self::Pack { component, manifest, output, json } => {
+            Self::Pack {
+                component,
+                manifest,
+                output,
+                json,
+            } => {
                 let toml = PluginToml::load(&manifest).or_exit(Exit::Usage, manifest.display())?;
-                tell(&plugin_build::pack(&component, &toml, PackOptions::default(), &output).await?, json);
+                tell(
+                    &plugin_build::pack(&component, &toml, PackOptions::default(), &output).await?,
+                    json,
+                );
             }
             Self::Inspect { file, json } => inspect(&file, json)?,
-            Self::Publish { file, json, connection } => {
+            Self::Publish {
+                file,
+                json,
+                connection,
+            } => {
                 let client = Client::connect(&connection)?;
                 let signature = std::fs::read(signature_path(&file)).ok();
                 if signature.is_none() {
@@ -132,7 +147,12 @@ impl Command {
                     terminal::print_json(&published);
                 } else {
                     let member = |name: &str| terminal::cell(&published[name]);
-                    terminal::print(format_args!("{}@{} {}", member("name"), member("version"), member("digest")));
+                    terminal::print(format_args!(
+                        "{}@{} {}",
+                        member("name"),
+                        member("version"),
+                        member("digest")
+                    ));
                 }
             }
             Self::List { json, connection } => {
@@ -140,7 +160,10 @@ impl Command {
                 if json {
                     terminal::print_json(&listing);
                 } else {
-                    terminal::print(terminal::table(&["name", "version", "digest", "signed"], rows(&listing)));
+                    terminal::print(terminal::table(
+                        &["name", "version", "digest", "signed"],
+                        rows(&listing),
+                    ));
                 }
             }
         }
@@ -151,7 +174,9 @@ impl Command {
 /// A line that shows what a long step is doing.
 pub(crate) fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {elapsed:>3} {prefix} {wide_msg:.dim}") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{spinner:.cyan} {elapsed:>3} {prefix} {wide_msg:.dim}")
+    {
         bar.set_style(style);
     }
     bar.enable_steady_tick(std::time::Duration::from_millis(100));
@@ -169,7 +194,10 @@ fn tell(packed: &plugin_build::Packed, json: bool) {
         }));
     } else {
         terminal::print(packed.file.display());
-        terminal::note(format_args!("{}@{} {}", manifest.name, manifest.version, packed.digest));
+        terminal::note(format_args!(
+            "{}@{} {}",
+            manifest.name, manifest.version, packed.digest
+        ));
     }
 }
 
@@ -201,7 +229,10 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
         }));
         return Ok(());
     }
-    terminal::print(format_args!("{}@{}  {}", manifest.name, manifest.version, manifest.description));
+    terminal::print(format_args!(
+        "{}@{}  {}",
+        manifest.name, manifest.version, manifest.description
+    ));
     terminal::print(format_args!("digest     {digest}"));
     terminal::print(format_args!("size       {} bytes", bytes.len()));
     terminal::print(format_args!("signature  {signed}"));
@@ -212,12 +243,33 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
         .flatten()
         .map(|(name, value)| format!("{name} {value}"))
         .collect();
-    terminal::print(format_args!("asks for   {}", if asks.is_empty() { "nothing".to_owned() } else { asks.join("\n           ") }));
-    terminal::print(format_args!("imports    {}", shape.imports.join("\n           ")));
+    terminal::print(format_args!(
+        "asks for   {}",
+        if asks.is_empty() {
+            "nothing".to_owned()
+        } else {
+            asks.join("\n           ")
+        }
+    ));
+    terminal::print(format_args!(
+        "imports    {}",
+        shape.imports.join("\n           ")
+    ));
     for (name, action) in &manifest.actions {
-        let kind = if action.command.is_some() { " (program)" } else { "" };
-        let again = if action.idempotent { ", may be tried again" } else { "" };
-        terminal::print(format_args!("\naction {name}{kind}{again}\n  {}", action.description));
+        let kind = if action.command.is_some() {
+            " (program)"
+        } else {
+            ""
+        };
+        let again = if action.idempotent {
+            ", may be tried again"
+        } else {
+            ""
+        };
+        terminal::print(format_args!(
+            "\naction {name}{kind}{again}\n  {}",
+            action.description
+        ));
         terminal::print(format_args!("  input   {}", action.input_schema));
         terminal::print(format_args!("  output  {}", action.output_schema));
     }

@@ -45,7 +45,9 @@ pub(super) fn read_json(input: &str) -> Result<Value> {
     let text = match input {
         "-" => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).or_exit(Exit::Usage, "cannot read stdin")?;
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .or_exit(Exit::Usage, "cannot read stdin")?;
             text
         }
         input => match input.strip_prefix('@') {
@@ -69,13 +71,18 @@ impl Events for Listener {
         let level = format!("{:?}", line.level).to_lowercase();
         match &self.kept {
             Some(kept) => {
-                let entry = json!({ "level": level, "message": line.message, "fields": line.fields });
+                let entry =
+                    json!({ "level": level, "message": line.message, "fields": line.fields });
                 if let Ok(mut kept) = kept.lock() {
                     kept.push(entry);
                 }
             }
             None => {
-                let fields: String = line.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+                let fields: String = line
+                    .fields
+                    .iter()
+                    .map(|(name, value)| format!(" {name}={value}"))
+                    .collect();
                 terminal::note(format_args!("{level:5} {}{fields}", line.message));
             }
         }
@@ -83,7 +90,10 @@ impl Events for Listener {
 
     fn progress(&self, progress: Progress) {
         if self.kept.is_none() {
-            let percent = progress.fraction.map(|fraction| format!("{:.0}% ", fraction * 100.0)).unwrap_or_default();
+            let percent = progress
+                .fraction
+                .map(|fraction| format!("{:.0}% ", fraction * 100.0))
+                .unwrap_or_default();
             terminal::note(format_args!("{percent}{}", progress.message));
         }
     }
@@ -101,18 +111,24 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     }
     let bytes: Arc<[u8]> = local::read(&args.file)?.into();
     let signature = std::fs::read(signature_path(&args.file)).ok();
-    let verified = trust
-        .verify(bytes, signature.as_deref())
-        .or_exit(Exit::Refused, format_args!("{} is refused", args.file.display()))?;
+    let verified = trust.verify(bytes, signature.as_deref()).or_exit(
+        Exit::Refused,
+        format_args!("{} is refused", args.file.display()),
+    )?;
 
     let manifest = verified.manifest();
     if !manifest.actions.contains_key(&args.action) {
         let known: Vec<_> = manifest.actions.keys().map(ActionName::as_str).collect();
-        return Err(Failure::usage(format!("{} has no action `{}`", manifest.name, args.action))
-            .help(format!("it has: {}", known.join(", "))));
+        return Err(
+            Failure::usage(format!("{} has no action `{}`", manifest.name, args.action))
+                .help(format!("it has: {}", known.join(", "))),
+        );
     }
     let narrowed = CallRights {
-        limits: LimitRequest { deadline: args.timeout, ..LimitRequest::default() },
+        limits: LimitRequest {
+            deadline: args.timeout,
+            ..LimitRequest::default()
+        },
         ..CallRights::default()
     };
     let rights = Rights::effective(
@@ -132,12 +148,19 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         ..EngineConfig::for_one_run()
     })
     .or_exit(Exit::Usage, "the engine does not start")?;
-    let plugin = engine.load(&verified).await.or_exit(Exit::Usage, args.file.display())?;
-    let prepared = engine
-        .prepare(&plugin, &args.action, rights)
-        .or_exit(Exit::Refused, format_args!("{} is refused", args.file.display()))?;
-    let services = Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
-    let listener = Arc::new(Listener { kept: args.json.then(Mutex::default) });
+    let plugin = engine
+        .load(&verified)
+        .await
+        .or_exit(Exit::Usage, args.file.display())?;
+    let prepared = engine.prepare(&plugin, &args.action, rights).or_exit(
+        Exit::Refused,
+        format_args!("{} is refused", args.file.display()),
+    )?;
+    let services =
+        Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
+    let listener = Arc::new(Listener {
+        kept: args.json.then(Mutex::default),
+    });
     let cancel = Cancel::new();
     let call = Call {
         execution: "local".to_owned(),
@@ -176,7 +199,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         document["output"] = output.into();
         document["usage"] = serde_json::to_value(usage).unwrap_or_default();
         document["timings"] = serde_json::to_value(timings).unwrap_or_default();
-        let logs = listener.kept.as_ref().and_then(|kept| kept.lock().ok().map(|mut kept| std::mem::take(&mut *kept)));
+        let logs = listener
+            .kept
+            .as_ref()
+            .and_then(|kept| kept.lock().ok().map(|mut kept| std::mem::take(&mut *kept)));
         document["logs"] = logs.into();
         terminal::print_json(&document);
     } else {

@@ -77,7 +77,10 @@ pub(crate) struct Start {
 
 impl Command {
     pub(crate) fn wants_json(&self) -> bool {
-        matches!(self, Self::List { json: true, .. } | Self::Status { json: true, .. })
+        matches!(
+            self,
+            Self::List { json: true, .. } | Self::Status { json: true, .. }
+        )
     }
 
     pub(crate) async fn run(self) -> Result<Exit> {
@@ -85,13 +88,23 @@ impl Command {
             Self::Enroll(enroll) => enroll.run().await,
             Self::Start(start) => start.run().await,
             Self::Status { state, json } => status(state, json),
-            Self::List { group, json, connection } => {
-                let query = group.map(|group| format!("?group={group}")).unwrap_or_default();
-                let listing: Value = Client::connect(&connection)?.get(&format!("/v1/runners{query}")).await?;
+            Self::List {
+                group,
+                json,
+                connection,
+            } => {
+                let query = group
+                    .map(|group| format!("?group={group}"))
+                    .unwrap_or_default();
+                let listing: Value = Client::connect(&connection)?
+                    .get(&format!("/v1/runners{query}"))
+                    .await?;
                 if json {
                     terminal::print_json(&listing);
                 } else {
-                    let columns = ["id", "group", "host", "version", "platform", "state", "running", "credits"];
+                    let columns = [
+                        "id", "group", "host", "version", "platform", "state", "running", "credits",
+                    ];
                     terminal::print(terminal::table(&columns, rows(&listing)));
                 }
                 Ok(Exit::Done)
@@ -121,7 +134,10 @@ impl Enroll {
         .await
         .or_exit(Exit::Unreachable, "the runner is not enrolled")?;
         terminal::print(enrolled.runner);
-        terminal::note(format_args!("enrolled in group {}; start it with `wharf runner start --policy FILE`", enrolled.group));
+        terminal::note(format_args!(
+            "enrolled in group {}; start it with `wharf runner start --policy FILE`",
+            enrolled.group
+        ));
         Ok(Exit::Done)
     }
 }

@@ -51,7 +51,14 @@ impl Command {
     }
 
     pub(crate) async fn run(self) -> Result<Exit> {
-        let Self::Create { group, role, ttl, note, json, connection } = self;
+        let Self::Create {
+            group,
+            role,
+            ttl,
+            note,
+            json,
+            connection,
+        } = self;
         let ttl_s = ttl.map(|ttl| ttl.as_millis().div_ceil(1000));
         let request = match (&group, role) {
             (Some(group), _) => {
@@ -63,7 +70,9 @@ impl Command {
                 json!({ "kind": "api", "role": role, "ttl_s": ttl_s, "note": note })
             }
         };
-        let made: Value = Client::connect(&connection)?.post("/v1/tokens", &request).await?;
+        let made: Value = Client::connect(&connection)?
+            .post("/v1/tokens", &request)
+            .await?;
         if json {
             terminal::print_json(&made);
         } else {

@@ -39,12 +39,20 @@ pub(super) struct Bundles {
 impl Bundles {
     pub(super) async fn publish(&self, client: &Client) -> Result<()> {
         let all = [
-            &self.http, &self.transform, &self.notify, &self.hostile, &self.forbidden, &self.unsigned,
-            &self.tampered, &self.stranger,
+            &self.http,
+            &self.transform,
+            &self.notify,
+            &self.hostile,
+            &self.forbidden,
+            &self.unsigned,
+            &self.tampered,
+            &self.stranger,
         ];
         for bundle in all {
             let signature = fs::read(signature_path(&bundle.file)).ok();
-            client.publish(local::read(&bundle.file)?, signature).await?;
+            client
+                .publish(local::read(&bundle.file)?, signature)
+                .await?;
         }
         Ok(())
     }
@@ -65,14 +73,24 @@ impl Signer {
             local::read_text(&password_file)?.into()
         } else {
             let password = random_hex()?;
-            fs::create_dir_all(folder).or_exit(Exit::Usage, format_args!("cannot make {}", folder.display()))?;
+            fs::create_dir_all(folder).or_exit(
+                Exit::Usage,
+                format_args!("cannot make {}", folder.display()),
+            )?;
             local::write_private(&password_file, &password)?;
             let password = SecretString::from(password);
             write_key_pair(folder, &password)?;
             password
         };
         let key = SigningKey::load(&key_file, &password).or_exit(Exit::Usage, "the demo's key")?;
-        let label = format!("{who} {}", short(&wharf_bundle::PublicKey::load(&public_file).or_exit(Exit::Usage, "the demo's key")?.fingerprint()));
+        let label = format!(
+            "{who} {}",
+            short(
+                &wharf_bundle::PublicKey::load(&public_file)
+                    .or_exit(Exit::Usage, "the demo's key")?
+                    .fingerprint()
+            )
+        );
         Ok(Self { key, label })
     }
 }
@@ -97,12 +115,20 @@ pub(super) async fn build_and_sign(source: &Path, data: &Path, tell: &Teller) ->
 
     let build = async |folder: &str, options: PackOptions| -> Result<Bundle> {
         tell.step(&format!("building {folder}"));
-        let packed = plugin_build::build(&source.join(folder), options, &mut |line| tell.detail(line)).await?;
+        let packed =
+            plugin_build::build(&source.join(folder), options, &mut |line| tell.detail(line))
+                .await?;
         let manifest = &packed.manifest;
         let file = out.join(format!("{}-{}.wasm", manifest.name, manifest.version));
-        fs::copy(&packed.file, &file).or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
+        fs::copy(&packed.file, &file)
+            .or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
         sign_file(&file, &developer.key)?;
-        tell.done(&format!("built, packed and signed {}@{} {}", manifest.name, manifest.version, short(&packed.digest)));
+        tell.done(&format!(
+            "built, packed and signed {}@{} {}",
+            manifest.name,
+            manifest.version,
+            short(&packed.digest)
+        ));
         Ok(Bundle {
             name: manifest.name.to_string(),
             version: manifest.version.to_string(),
@@ -116,19 +142,33 @@ pub(super) async fn build_and_sign(source: &Path, data: &Path, tell: &Teller) ->
     let notify = build("plugins/notify", PackOptions::default()).await?;
     let hostile = build("tests/plugins/hostile", PackOptions::default()).await?;
     // An author would be told that it imports what it does not ask for.
-    let unasked = PackOptions { allow_unasked_imports: true };
+    let unasked = PackOptions {
+        allow_unasked_imports: true,
+    };
     let forbidden = build("tests/plugins/forbidden", unasked).await?;
 
     // The same plugin under versions of its own, each with another fault.
     let toml = local::read_text(&source.join("plugins/http/plugin.toml"))?;
     let variant = async |version: &str| -> Result<Bundle> {
         let file = out.join(format!("http-{version}.wasm"));
-        let toml = toml.replacen(&format!("version = \"{}\"", http.version), &format!("version = \"{version}\""), 1);
-        let toml = PluginToml::parse(&toml, |name| fs::read(source.join("plugins/http").join(name)))
-            .or_exit(Exit::Usage, "plugins/http/plugin.toml")?;
+        let toml = toml.replacen(
+            &format!("version = \"{}\"", http.version),
+            &format!("version = \"{version}\""),
+            1,
+        );
+        let toml = PluginToml::parse(&toml, |name| {
+            fs::read(source.join("plugins/http").join(name))
+        })
+        .or_exit(Exit::Usage, "plugins/http/plugin.toml")?;
         let packed = plugin_build::pack(&http.file, &toml, PackOptions::default(), &file).await?;
         let _ = fs::remove_file(signature_path(&file));
-        Ok(Bundle { version: version.to_owned(), digest: packed.digest, signer: "nobody".to_owned(), file, ..http.clone() })
+        Ok(Bundle {
+            version: version.to_owned(),
+            digest: packed.digest,
+            signer: "nobody".to_owned(),
+            file,
+            ..http.clone()
+        })
     };
     let unsigned = variant("0.1.0-unsigned").await?;
     let mut stranger_bundle = variant("0.1.0-stranger").await?;
@@ -138,16 +178,29 @@ pub(super) async fn build_and_sign(source: &Path, data: &Path, tell: &Teller) ->
     sign_file(&tampered.file, &developer.key)?;
     tampered.digest = change_one_byte(&tampered.file)?;
     tampered.signer = format!("{}, of other bytes", developer.label);
-    Ok(Bundles { http, transform, notify, hostile, forbidden, unsigned, tampered, stranger: stranger_bundle })
+    Ok(Bundles {
+        http,
+        transform,
+        notify,
+        hostile,
+        forbidden,
+        unsigned,
+        tampered,
+        stranger: stranger_bundle,
+    })
 }
 
 /// Changes one letter of the version in the manifest, so that everything still parses.
 fn change_one_byte(file: &Path) -> Result<Digest> {
     let mut bytes = local::read(file)?;
     let needle = b"0.1.0-tampered";
-    if let Some(at) = bytes.windows(needle.len()).position(|window| window == needle) {
+    if let Some(at) = bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
+    {
         bytes[at + needle.len() - 1] = b'r';
     }
-    fs::write(file, &bytes).or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
+    fs::write(file, &bytes)
+        .or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
     Ok(wharf_bundle::digest(&bytes))
 }

@@ -37,7 +37,9 @@ impl InternalApi {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .or_exit(Exit::Usage, "no free port on loopback")?;
-        let address = listener.local_addr().or_exit(Exit::Usage, "no free port on loopback")?;
+        let address = listener
+            .local_addr()
+            .or_exit(Exit::Usage, "no free port on loopback")?;
         let app = Router::new()
             .route("/v1/incidents", get(incidents))
             .route("/hooks/deploy", post(hook))
@@ -52,10 +54,19 @@ impl InternalApi {
     }
 }
 
-async fn incidents(State(secrets): State<Arc<Secrets>>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
+async fn incidents(
+    State(secrets): State<Arc<Secrets>>,
+    headers: HeaderMap,
+) -> (StatusCode, Json<Value>) {
     let expected = format!("Bearer {}", secrets.token);
-    if headers.get("authorization").is_none_or(|given| given.as_bytes() != expected.as_bytes()) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({ "error": "a bearer token is wanted" })));
+    if headers
+        .get("authorization")
+        .is_none_or(|given| given.as_bytes() != expected.as_bytes())
+    {
+        return (
+            StatusCode::UNAUTHORIZED,
+            Json(json!({ "error": "a bearer token is wanted" })),
+        );
     }
     let incidents = json!([
         { "id": 4711, "severity": "critical", "title": "checkout answers 503", "open": true },
@@ -65,7 +76,11 @@ async fn incidents(State(secrets): State<Arc<Secrets>>, headers: HeaderMap) -> (
     (StatusCode::OK, Json(json!({ "incidents": incidents })))
 }
 
-async fn hook(State(secrets): State<Arc<Secrets>>, headers: HeaderMap, body: Bytes) -> (StatusCode, Json<Value>) {
+async fn hook(
+    State(secrets): State<Arc<Secrets>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, Json<Value>) {
     let signature = headers
         .get("x-wharf-signature")
         .and_then(|value| value.to_str().ok())
@@ -78,6 +93,9 @@ async fn hook(State(secrets): State<Arc<Secrets>>, headers: HeaderMap, body: Byt
     if believed {
         (StatusCode::OK, Json(json!({ "received": true })))
     } else {
-        (StatusCode::UNAUTHORIZED, Json(json!({ "error": "the signature is wrong" })))
+        (
+            StatusCode::UNAUTHORIZED,
+            Json(json!({ "error": "the signature is wrong" })),
+        )
     }
 }

@@ -56,9 +56,13 @@ impl Place {
                 (folder.path().to_owned(), Some(folder))
             }
         };
-        std::fs::create_dir_all(&data).or_exit(Exit::Usage, format_args!("cannot make {}", data.display()))?;
+        std::fs::create_dir_all(&data)
+            .or_exit(Exit::Usage, format_args!("cannot make {}", data.display()))?;
         let data = data.canonicalize().or_exit(Exit::Usage, data.display())?;
-        Ok(Self { data, _temporary: temporary })
+        Ok(Self {
+            data,
+            _temporary: temporary,
+        })
     }
 }
 
@@ -80,12 +84,25 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         .await
         .or_exit(Exit::Usage, "the controller does not start")?;
     let url = format!("http://{}", controller.addr());
-    let client = Client::new(reqwest::Client::new(), &url, controller.admin_token().to_owned());
-    let _: Value = client.post("/v1/groups", &json!({ "name": policy::GROUP, "kind": "persistent" })).await?;
+    let client = Client::new(
+        reqwest::Client::new(),
+        &url,
+        controller.admin_token().to_owned(),
+    );
+    let _: Value = client
+        .post(
+            "/v1/groups",
+            &json!({ "name": policy::GROUP, "kind": "persistent" }),
+        )
+        .await?;
 
     tell.step("enrolling and starting a runner in a process of its own");
     let runner = runner::Runner::start(&client, &url, &place.data, &policy_file).await?;
-    tell.done(&format!("controller on {}, runner {} dialled in", url, runner.id()));
+    tell.done(&format!(
+        "controller on {}, runner {} dialled in",
+        url,
+        runner.id()
+    ));
 
     tell.step("publishing the bundles");
     bundles.publish(&client).await?;
@@ -110,7 +127,14 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     }
     runner.stop().await;
     controller.shutdown().await;
-    if ok { Ok(Exit::Done) } else { Err(Failure::new(Exit::Failed, "not every step came out as it should")) }
+    if ok {
+        Ok(Exit::Done)
+    } else {
+        Err(Failure::new(
+            Exit::Failed,
+            "not every step came out as it should",
+        ))
+    }
 }
 
 /// The nearest folder upwards that holds the plugins' sources.

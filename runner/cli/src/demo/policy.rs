@@ -13,7 +13,10 @@ pub(super) const GROUP: &str = "demo";
 /// Writes `policy.toml` and the secrets that it names.
 pub(super) fn write(data: &Path, api: &InternalApi) -> Result<PathBuf> {
     let secrets = data.join("secrets");
-    fs::create_dir_all(&secrets).or_exit(Exit::Usage, format_args!("cannot make {}", secrets.display()))?;
+    fs::create_dir_all(&secrets).or_exit(
+        Exit::Usage,
+        format_args!("cannot make {}", secrets.display()),
+    )?;
     local::write_private(&secrets.join("internal-api"), &api.secrets.token)?;
     local::write_private(&secrets.join("webhook-key"), &api.secrets.webhook_key)?;
 
@@ -62,6 +65,7 @@ limits = {{ memory = "32MiB", deadline = "10s" }}
 "#
     );
     let file = data.join("policy.toml");
-    fs::write(&file, policy).or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
+    fs::write(&file, policy)
+        .or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
     Ok(file)
 }

@@ -35,7 +35,8 @@ impl Teller {
 
     /// A step has ended well.
     pub(super) fn done(&self, what: &str) {
-        self.bar.suspend(|| terminal::note(format_args!("✓ {what}")));
+        self.bar
+            .suspend(|| terminal::note(format_args!("✓ {what}")));
     }
 
     /// A step has ended in this.
@@ -127,15 +128,32 @@ impl Account {
         let mut table = Table::new();
         table
             .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-            .set_header(["step", "plugin@version", "digest", "signer", "runner", "queued ms", "ran ms", "outcome"]);
+            .set_header([
+                "step",
+                "plugin@version",
+                "digest",
+                "signer",
+                "runner",
+                "queued ms",
+                "ran ms",
+                "outcome",
+            ]);
         for entry in self.all() {
             let milliseconds = |name: &str| {
-                entry.execution[name].as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
+                entry.execution[name]
+                    .as_f64()
+                    .map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))
             };
             let runner = terminal::cell(&entry.execution["runner"]);
             // The end of a ULID is its random part, and tells runners apart.
-            let runner = runner.get(runner.len().saturating_sub(6)..).unwrap_or(&runner);
-            let color = if entry.as_expected { Color::Green } else { Color::Red };
+            let runner = runner
+                .get(runner.len().saturating_sub(6)..)
+                .unwrap_or(&runner);
+            let color = if entry.as_expected {
+                Color::Green
+            } else {
+                Color::Red
+            };
             table.add_row([
                 Cell::new(entry.title),
                 Cell::new(entry.plugin()),
@@ -156,7 +174,10 @@ impl Account {
         if wrong == 0 {
             format!("all {done} actions done, all {refused} attacks and mistakes refused")
         } else {
-            format!("{wrong} of {} steps did not come out as they should", done + refused)
+            format!(
+                "{wrong} of {} steps did not come out as they should",
+                done + refused
+            )
         }
     }
 }

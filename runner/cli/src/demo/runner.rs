@@ -19,13 +19,22 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) async fn start(client: &Client, controller: &str, data: &Path, policy: &Path) -> Result<Self> {
-        let wharf = std::env::current_exe().or_exit(Exit::Usage, "this program does not know where it is")?;
+    pub(super) async fn start(
+        client: &Client,
+        controller: &str,
+        data: &Path,
+        policy: &Path,
+    ) -> Result<Self> {
+        let wharf = std::env::current_exe()
+            .or_exit(Exit::Usage, "this program does not know where it is")?;
         let state = data.join("runner");
         let log_file = data.join("runner.log");
-        let log = std::fs::File::create(&log_file)
-            .or_exit(Exit::Usage, format_args!("cannot write {}", log_file.display()))?;
-        let log_of = |log: &std::fs::File| log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
+        let log = std::fs::File::create(&log_file).or_exit(
+            Exit::Usage,
+            format_args!("cannot write {}", log_file.display()),
+        )?;
+        let log_of =
+            |log: &std::fs::File| log.try_clone().map_or_else(|_| Stdio::null(), Stdio::from);
 
         if !state.join("runner.json").is_file() {
             let request = json!({ "kind": "enrolment", "group": GROUP, "ttl_s": 60 });
@@ -74,7 +83,12 @@ impl Runner {
 
     /// Lets it drain, as SIGTERM does everywhere.
     pub(super) async fn stop(mut self) {
-        if let Some(pid) = self.process.id().and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw) {
+        if let Some(pid) = self
+            .process
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(rustix::process::Pid::from_raw)
+        {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
         let _ = tokio::time::timeout(Duration::from_secs(10), self.process.wait()).await;

@@ -27,73 +27,169 @@ struct Step<'a> {
     expected: Expected<'a>,
 }
 
-pub(super) async fn run_all(client: &Client, bundles: &Bundles, api: &InternalApi, tell: &Teller) -> Result<Account> {
+pub(super) async fn run_all(
+    client: &Client,
+    bundles: &Bundles,
+    api: &InternalApi,
+    tell: &Teller,
+) -> Result<Account> {
     let mut account = Account::default();
     let origin = api.origin();
     let none = json!({});
 
-    let incidents = run(client, tell, Step {
-        title: "ask the internal API, token injected by the host",
-        bundle: &bundles.http,
-        action: "request",
-        input: json!({ "method": "GET", "url": format!("{origin}/v1/incidents") }),
-        rights: none.clone(),
-        expected: Expected::Output(&|output| {
-            output["status"] == 200 && !output.to_string().contains(&api.secrets.token)
-        }),
-    })
+    let incidents = run(
+        client,
+        tell,
+        Step {
+            title: "ask the internal API, token injected by the host",
+            bundle: &bundles.http,
+            action: "request",
+            input: json!({ "method": "GET", "url": format!("{origin}/v1/incidents") }),
+            rights: none.clone(),
+            expected: Expected::Output(&|output| {
+                output["status"] == 200 && !output.to_string().contains(&api.secrets.token)
+            }),
+        },
+    )
     .await?;
     let body = incidents.execution["output"]["body"]["json"].clone();
     account.executions.push(incidents);
 
-    let urgent = run(client, tell, Step {
-        title: "pick what is urgent with jq",
-        bundle: &bundles.transform,
-        action: "jq",
-        input: json!({
-            "filter": ".incidents[] | select(.severity == $level and .open) | {id, title}",
-            "input": body,
-            "variables": { "level": "critical" },
-        }),
-        rights: none.clone(),
-        expected: Expected::Output(&|output| output.to_string().contains("4711") && !output.to_string().contains("4713")),
-    })
+    let urgent = run(
+        client,
+        tell,
+        Step {
+            title: "pick what is urgent with jq",
+            bundle: &bundles.transform,
+            action: "jq",
+            input: json!({
+                "filter": ".incidents[] | select(.severity == $level and .open) | {id, title}",
+                "input": body,
+                "variables": { "level": "critical" },
+            }),
+            rights: none.clone(),
+            expected: Expected::Output(&|output| {
+                output.to_string().contains("4711") && !output.to_string().contains("4713")
+            }),
+        },
+    )
     .await?;
     let urgent_output = urgent.execution["output"].clone();
     account.executions.push(urgent);
 
-    account.executions.push(run(client, tell, Step {
-        title: "tell it to a webhook, signed by the host",
-        bundle: &bundles.notify,
-        action: "webhook",
-        input: json!({
-            "url": format!("{origin}/hooks/deploy"),
-            "payload": { "json": urgent_output["result"] },
-            "sign": { "secret": "webhook-key" },
-        }),
-        rights: none.clone(),
-        expected: Expected::Output(&|output| output["status"] == 200),
-    })
-    .await?);
+    account.executions.push(
+        run(
+            client,
+            tell,
+            Step {
+                title: "tell it to a webhook, signed by the host",
+                bundle: &bundles.notify,
+                action: "webhook",
+                input: json!({
+                    "url": format!("{origin}/hooks/deploy"),
+                    "payload": { "json": urgent_output["result"] },
+                    "sign": { "secret": "webhook-key" },
+                }),
+                rights: none.clone(),
+                expected: Expected::Output(&|output| output["status"] == 200),
+            },
+        )
+        .await?,
+    );
 
     let get = |url: &str| json!({ "method": "GET", "url": url });
     let harmless = get(&format!("{origin}/v1/incidents"));
     let soon = json!({ "limits": { "deadline": "500ms" } });
     let refusals = [
-        ("a bundle that nobody signed", &bundles.unsigned, "request", harmless.clone(), &none, "refused", &["sign"][..]),
-        ("a bundle with one byte changed", &bundles.tampered, "request", harmless.clone(), &none, "refused", &["changed after it was signed"]),
-        ("a bundle signed by a stranger", &bundles.stranger, "request", harmless, &none, "refused", &["key"]),
-        ("a request to a host that is not granted", &bundles.http, "request", get("https://example.org/"), &none, "failed", &["example.org", "grant"]),
-        ("a request to the cloud's metadata address", &bundles.http, "request", get("http://169.254.169.254/latest/meta-data/"), &none, "failed", &["metadata"]),
-        ("an endless loop", &bundles.hostile, "spin", json!({}), &soon, "stopped", &["deadline"]),
-        ("a memory bomb", &bundles.hostile, "hoard", json!({}), &none, "stopped", &["memory"]),
-        ("an import that was not granted", &bundles.forbidden, "betray", json!({ "name": "webhook-key" }), &none, "refused", &["wharf:plugin/reveal", "grant"]),
+        (
+            "a bundle that nobody signed",
+            &bundles.unsigned,
+            "request",
+            harmless.clone(),
+            &none,
+            "refused",
+            &["sign"][..],
+        ),
+        (
+            "a bundle with one byte changed",
+            &bundles.tampered,
+            "request",
+            harmless.clone(),
+            &none,
+            "refused",
+            &["changed after it was signed"],
+        ),
+        (
+            "a bundle signed by a stranger",
+            &bundles.stranger,
+            "request",
+            harmless,
+            &none,
+            "refused",
+            &["key"],
+        ),
+        (
+            "a request to a host that is not granted",
+            &bundles.http,
+            "request",
+            get("https://example.org/"),
+            &none,
+            "failed",
+            &["example.org", "grant"],
+        ),
+        (
+            "a request to the cloud's metadata address",
+            &bundles.http,
+            "request",
+            get("http://169.254.169.254/latest/meta-data/"),
+            &none,
+            "failed",
+            &["metadata"],
+        ),
+        (
+            "an endless loop",
+            &bundles.hostile,
+            "spin",
+            json!({}),
+            &soon,
+            "stopped",
+            &["deadline"],
+        ),
+        (
+            "a memory bomb",
+            &bundles.hostile,
+            "hoard",
+            json!({}),
+            &none,
+            "stopped",
+            &["memory"],
+        ),
+        (
+            "an import that was not granted",
+            &bundles.forbidden,
+            "betray",
+            json!({ "name": "webhook-key" }),
+            &none,
+            "refused",
+            &["wharf:plugin/reveal", "grant"],
+        ),
     ];
     for (title, bundle, action, input, rights, outcome, words) in refusals {
-        account.refusals.push(run(client, tell, Step {
-            title, bundle, action, input, rights: rights.clone(), expected: Expected::Outcome(outcome, words),
-        })
-        .await?);
+        account.refusals.push(
+            run(
+                client,
+                tell,
+                Step {
+                    title,
+                    bundle,
+                    action,
+                    input,
+                    rights: rights.clone(),
+                    expected: Expected::Outcome(outcome, words),
+                },
+            )
+            .await?,
+        );
     }
     Ok(account)
 }
@@ -115,7 +211,13 @@ async fn run(client: &Client, tell: &Teller, step: Step<'_>) -> Result<Entry> {
             execution["outcome"] == outcome && words.iter().all(|word| message.contains(word))
         }
     };
-    let entry = Entry { title: step.title, bundle: step.bundle.clone(), action: step.action, execution, as_expected };
+    let entry = Entry {
+        title: step.title,
+        bundle: step.bundle.clone(),
+        action: step.action,
+        execution,
+        as_expected,
+    };
     tell.entry(&entry);
     Ok(entry)
 }
