@@ -22,6 +22,8 @@ pub(crate) use state::{Core, Rules};
 pub(crate) use submit::{SubmitRefusal, Submitted};
 
 #[cfg(test)]
+mod fleet_tests;
+#[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod tests;
