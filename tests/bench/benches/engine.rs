@@ -2,6 +2,10 @@
 //! compiled code, pool and input. Every run has a fresh instance. The engine's has rights, limits,
 //! log capture, checked input and output, and scrubbing; the bare one has no host at all.
 //!
+//! Two times are told. *Latency* is from the call to its result, on a worker of the runtime, as a
+//! runner's attempts are. *Whole* is per run of many, one after the other, with what happens after
+//! the result: dropping instances and making warm ones.
+//!
 //! `cargo bench -p wharf-bench --bench engine`
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -127,48 +131,94 @@ impl Api {
 const ROUNDS: usize = 200;
 const RUNS: u32 = 100;
 
-fn compare(runtime: &Runtime, floor: &Floor, cold: &Api, warm: &Api) {
-    let (mut bare, mut cold_times, mut warm_times) = (vec![], vec![], vec![]);
-    let mut warm_starts = 0;
-    runtime.block_on(async {
-        for round in 0..=ROUNDS {
-            let begun = Instant::now();
-            for _ in 0..RUNS {
+/// One of the three kinds.
+#[derive(Clone)]
+enum Kind {
+    Bare(Arc<Floor>),
+    Cold(Arc<Api>),
+    Warm(Arc<Api>),
+}
+
+/// Times of some runs, together.
+struct Times {
+    latency: Duration,
+    whole: Duration,
+    warm: u64,
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Bare(_) => "bare wasmtime",
+            Self::Cold(_) => "engine, cold",
+            Self::Warm(_) => "engine, warm",
+        }
+    }
+
+    async fn run(&self) -> Start {
+        match self {
+            Self::Bare(floor) => {
                 floor.run().await;
+                Start::Cold
             }
-            let at_floor = Instant::now();
-            for _ in 0..RUNS {
-                assert_eq!(cold.run().await, Start::Cold);
+            Self::Cold(api) | Self::Warm(api) => api.run().await,
+        }
+    }
+
+    /// Runs on a worker. Between two runs others of that worker have their turn, as they have
+    /// when an attempt sends its result.
+    fn times(&self, runtime: &Runtime, runs: u64) -> Times {
+        let kind = self.clone();
+        let runs = async move {
+            let begun = Instant::now();
+            let (mut latency, mut warm) = (Duration::ZERO, 0);
+            for _ in 0..runs {
+                let called = Instant::now();
+                warm += u64::from(kind.run().await == Start::Warm);
+                latency += called.elapsed();
+                tokio::task::yield_now().await;
             }
-            let at_cold = Instant::now();
-            let mut starts = 0;
-            for _ in 0..RUNS {
-                starts += u32::from(warm.run().await == Start::Warm);
+            Times {
+                latency,
+                whole: begun.elapsed(),
+                warm,
             }
-            let at_warm = Instant::now();
+        };
+        runtime.block_on(async { tokio::spawn(runs).await.unwrap() })
+    }
+}
+
+/// Prints each kind's times and their ratio to those of the first.
+fn compare(runtime: &Runtime, kinds: &[Kind]) {
+    let mut rounds: Vec<Vec<Times>> = kinds.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for (kind, times) in kinds.iter().zip(&mut rounds) {
+            let these = kind.times(runtime, u64::from(RUNS));
             // The first round is for caches and the pool.
             if round > 0 {
-                bare.push((at_floor - begun) / RUNS);
-                cold_times.push((at_cold - at_floor) / RUNS);
-                warm_times.push((at_warm - at_cold) / RUNS);
-                warm_starts += starts;
+                times.push(these);
             }
         }
-    });
-    let median = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64() * 1e6
+    }
+    let median = |times: &[Times], of: fn(&Times) -> Duration| {
+        let mut all: Vec<_> = times.iter().map(of).collect();
+        all.sort_unstable();
+        all[all.len() / 2].as_secs_f64() * 1e6 / f64::from(RUNS)
     };
-    let bare = median(&mut bare);
-    let share = 100.0 * f64::from(warm_starts) / (ROUNDS as f64 * f64::from(RUNS));
-    println!("bare wasmtime: {bare:.1} µs a run");
-    let cold = median(&mut cold_times);
-    println!("engine, cold:  {cold:.1} µs a run, ratio {:.2}", cold / bare);
-    let warm = median(&mut warm_times);
-    println!(
-        "engine, warm:  {warm:.1} µs a run, ratio {:.2} ({share:.0} % of the runs had a warm instance)",
-        warm / bare
-    );
+    let latencies: Vec<_> = rounds.iter().map(|r| median(r, |t| t.latency)).collect();
+    let wholes: Vec<_> = rounds.iter().map(|r| median(r, |t| t.whole)).collect();
+    for (n, kind) in kinds.iter().enumerate() {
+        let warm: u64 = rounds[n].iter().map(|times| times.warm).sum();
+        println!(
+            "{:<14} latency {:>5.1} µs, ratio {:.2} · whole {:>5.1} µs, ratio {:.2} · {:.0} % warm",
+            kind.name(),
+            latencies[n],
+            latencies[n] / latencies[0],
+            wholes[n],
+            wholes[n] / wholes[0],
+            100.0 * warm as f64 / (ROUNDS as f64 * f64::from(RUNS)),
+        );
+    }
 }
 
 fn engine(criterion: &mut Criterion) {
@@ -184,21 +234,21 @@ fn engine(criterion: &mut Criterion) {
     .unwrap();
     let warm_engine = Engine::new(EngineConfig::default()).unwrap();
     let packed = runtime.block_on(support::packed(&cold_engine, "hostile"));
-    let floor = Floor::new(&cold_engine, &packed);
-    let cold = Api::new(&runtime, &cold_engine, &packed, false);
-    let warm = Api::new(&runtime, &warm_engine, &packed, true);
-    compare(&runtime, &floor, &cold, &warm);
-
+    let kinds = [
+        Kind::Bare(Arc::new(Floor::new(&cold_engine, &packed))),
+        Kind::Cold(Arc::new(Api::new(&runtime, &cold_engine, &packed, false))),
+        Kind::Warm(Arc::new(Api::new(&runtime, &warm_engine, &packed, true))),
+    ];
+    // `cargo bench -- --test` only asks whether it runs.
+    if !std::env::args().any(|arg| arg == "--test") {
+        compare(&runtime, &kinds);
+    }
     let mut group = criterion.benchmark_group("engine");
-    group.bench_function("bare wasmtime", |bencher| {
-        bencher.to_async(&runtime).iter(|| floor.run());
-    });
-    group.bench_function("cold", |bencher| {
-        bencher.to_async(&runtime).iter(|| cold.run());
-    });
-    group.bench_function("warm", |bencher| {
-        bencher.to_async(&runtime).iter(|| warm.run());
-    });
+    for kind in &kinds {
+        group.bench_function(kind.name(), |bencher| {
+            bencher.iter_custom(|runs| kind.times(&runtime, runs).latency);
+        });
+    }
     group.finish();
 }
 

@@ -50,7 +50,7 @@ fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
             // Characters that share bits with what stands before or behind.
             let (front, back) = (
                 [0, 2, 3][shift],
-                usize::from((secret.len() + shift) % 3 != 0),
+                usize::from(!(secret.len() + shift).is_multiple_of(3)),
             );
             forms.push((
                 format!("{name} at {shift}"),

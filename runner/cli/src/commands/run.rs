@@ -11,6 +11,7 @@ use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
 use wharf_host::{AuditEvent, Events, LogLine, Progress, Services, ServicesConfig};
 use wharf_policy::{ActionName, CallRights, LimitRequest, Period, Rights};
+use wharf_protocol::{FailureKind, Verdict};
 use wharf_stores::Stores;
 
 use crate::exit::{Context, Exit, Failure, Result};
@@ -182,12 +183,13 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     };
 
     let (verdict, usage, timings) = wharf_agent::verdict_of(report.clone());
-    let exit = match &report.outcome {
-        Outcome::Done(_) => Exit::Done,
-        Outcome::Failed(wharf_engine::ActionError::InvalidInput(_)) => Exit::Usage,
-        Outcome::Failed(_) | Outcome::Cancelled => Exit::Failed,
-        Outcome::Refused(_) => Exit::Refused,
-        Outcome::Stopped(_) => Exit::Stopped,
+    let exit = match &verdict {
+        Verdict::Done { .. } => Exit::Done,
+        Verdict::Failed(failure) if failure.kind == FailureKind::InvalidInput => Exit::Usage,
+        Verdict::Failed(_) | Verdict::Cancelled { .. } => Exit::Failed,
+        Verdict::Refused { .. } => Exit::Refused,
+        Verdict::Stopped { .. } => Exit::Stopped,
+        Verdict::Lost { .. } => Exit::Unreachable,
     };
     let output: Option<Value> = match &report.outcome {
         Outcome::Done(output) => serde_json::from_str(output).ok(),
