@@ -61,6 +61,7 @@ impl State {
         if self.run.is_some() {
             return;
         }
+        tracing::debug!(execution = %binding.execution, attempt = binding.attempt, "bound");
         let limits = *binding.rights.limits();
         let command = binding.command.clone();
         let run = Arc::new(Run::new(binding));

@@ -12,6 +12,28 @@ type Form = Zeroizing<Vec<u8>>;
 /// written line by line. Shorter ones and PEM borders are ordinary text.
 const SHORTEST_LINE: usize = 16;
 
+/// What the usual percent-encoders leave as it is besides letters and digits, and whether they
+/// write a space as `+`.
+const PERCENT: [(&[u8], bool); 9] = [
+    // Encoders that keep nothing.
+    (b"", false),
+    // RFC 3986, Python `quote(…, safe="")`.
+    (b"-_.~", false),
+    // Python `quote`.
+    (b"-_.~/", false),
+    // Go `QueryEscape`, Python `quote_plus`.
+    (b"-_.~", true),
+    // HTML forms, Java `URLEncoder`.
+    (b"-_.*", true),
+    // PHP `urlencode`.
+    (b"-_.", true),
+    // JavaScript `encodeURIComponent` and `encodeURI`.
+    (b"-_.~!'()*", false),
+    (b"-_.~!'()*;/?:@&=+$,#", false),
+    // A path segment (RFC 3986 `pchar`), Go `PathEscape`.
+    (b"-_.~!$&'()*+,;=:@", false),
+];
+
 /// Every form of a value, some of them perhaps twice.
 pub(super) fn of(value: &[u8]) -> Vec<Form> {
     let mut forms = whole(value);
@@ -33,17 +55,14 @@ fn whole(value: &[u8]) -> Vec<Form> {
     add(hex::encode_upper(value));
     for form in base64_forms(value) {
         if form.contains(['+', '/', '=']) {
-            add(percent(form.as_bytes(), b"", true, false));
+            add(percent(form.as_bytes(), b"-_.~", true, false));
             add(form.replace('/', "\\/"));
         }
         add(form);
     }
-    for upper in [true, false] {
-        // RFC 3986 unreserved; encodeURIComponent; encodeURI; forms (`+` for a space).
-        add(percent(value, b"", upper, false));
-        add(percent(value, b"!'()*", upper, false));
-        add(percent(value, b"!'()*;/?:@&=+$,#", upper, false));
-        add(percent(value, b"*", upper, true));
+    for (keep, plus) in PERCENT {
+        add(percent(value, keep, true, plus));
+        add(percent(value, keep, false, plus));
     }
     if let Ok(text) = std::str::from_utf8(value) {
         for style in [
@@ -102,11 +121,11 @@ fn base64_forms(value: &[u8]) -> Vec<String> {
     forms
 }
 
-/// Percent-encodes everything but letters, digits, `-_.~` and `keep`.
+/// Percent-encodes everything but letters, digits and `keep`.
 fn percent(value: &[u8], keep: &[u8], upper: bool, plus: bool) -> String {
     let mut out = String::with_capacity(value.len() * 3);
     for &byte in value {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) || keep.contains(&byte) {
+        if byte.is_ascii_alphanumeric() || keep.contains(&byte) {
             out.push(char::from(byte));
         } else if plus && byte == b' ' {
             out.push('+');

@@ -83,7 +83,7 @@ async fn a_commands_output_is_its_document_and_its_errors_are_log() {
 
 #[tokio::test]
 async fn a_document_past_the_limit_ends_the_run() {
-    let mut run = command("limits = { output = '8B' }").await;
+    let mut run = command("\nlimits = { output = '8B' }").await;
     let out = out(&mut run.state);
     write(&mut run.state, &out, "12345678").unwrap();
     let error = write(&mut run.state, &out, "9").unwrap_err();
