@@ -95,7 +95,7 @@ fn the_search_finds_the_secret_in_every_form_it_looks_for() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination() {
     let world = World::start().await;
     let service = Service::start().await;
@@ -194,7 +194,7 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_local_run_scrubs_what_an_echoing_server_reflects() {
     let world = World::start().await;
     let service = Service::start().await;

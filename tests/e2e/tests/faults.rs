@@ -34,7 +34,7 @@ async fn running(world: &World, id: &str) {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_in_the_middle_of_an_idempotent_action_runs_it_again_to_its_end() {
     let world = World::start().await;
     let policy = world.policy("policy", "");
@@ -49,7 +49,7 @@ async fn a_runner_killed_in_the_middle_of_an_idempotent_action_runs_it_again_to_
     assert_eq!(execution["attempt"], 2, "{execution}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_in_the_middle_of_an_action_that_may_not_be_repeated_leaves_it_lost() {
     let world = World::start().await;
     let service = Service::hanging().await;
@@ -79,7 +79,7 @@ async fn a_runner_killed_in_the_middle_of_an_action_that_may_not_be_repeated_lea
     assert_eq!(service.requests().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_controller_killed_in_the_middle_of_many_loses_nothing_and_repeats_nothing() {
     const MANY: usize = 300;
     let mut world = World::start().await;
@@ -113,7 +113,7 @@ async fn a_controller_killed_in_the_middle_of_many_loses_nothing_and_repeats_not
     assert!(counts.values().all(|count| *count == 1), "{counts:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_was_journaled_arrives_though_both_sides_were_killed() {
     let mut world = World::start().await;
     let service = Service::start().await;
@@ -138,7 +138,7 @@ async fn a_result_that_was_journaled_arrives_though_both_sides_were_killed() {
     assert_eq!(execution["attempt"], 1, "{execution}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_runner_that_is_told_to_stop_finishes_what_it_runs_and_delivers_it() {
     let world = World::start().await;
     let policy = world.policy("policy", "");
@@ -150,7 +150,7 @@ async fn a_runner_that_is_told_to_stop_finishes_what_it_runs_and_delivers_it() {
     assert_eq!(execution["outcome"], "done", "{execution}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_action_ends_by_itself_or_is_ended_after_the_grace() {
     let world = World::start().await;
     let policy = world.policy("policy", "");
@@ -171,7 +171,7 @@ async fn a_cancelled_action_ends_by_itself_or_is_ended_after_the_grace() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn work_waits_for_a_runner_and_says_why() {
     let world = World::start().await;
     let id = world.submit("hostile", "echo", json!({ "n": 1 })).await;
