@@ -65,6 +65,8 @@ impl Default for EngineConfig {
     }
 }
 
+/// Stores on their way out that no count covers.
+const LEAVING: u32 = 8;
 /// Core modules in one component. Components of compiled languages have about 4; Python, whose
 /// shared libraries are modules each, has about 20.
 const CORE_INSTANCES: u32 = 64;
@@ -95,9 +97,12 @@ impl EngineConfig {
         }
     }
 
-    /// Stores that can be alive at a time.
+    /// Stores that can be alive at a time: those that run, those that are warm, and a few that
+    /// failed to start and are on their way out.
     fn slots(&self) -> u32 {
-        self.max_instances.saturating_add(self.max_warm)
+        self.max_instances
+            .saturating_add(self.max_warm)
+            .saturating_add(LEAVING)
     }
 
     pub(crate) fn wasmtime(&self) -> Config {

@@ -1,5 +1,6 @@
 //! Instances that are there before the call comes: instantiated, unbound, each for one run. A
-//! keeper task makes them while calls run, and gives them up when no call comes.
+//! keeper task makes them while calls run, drops those that have run, and gives all up when no call
+//! comes.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,6 +19,7 @@ pub(crate) struct Pool {
     /// Shared by all pools of an engine: how many may be warm together.
     budget: Arc<Semaphore>,
     warm: Mutex<Vec<Warm>>,
+    spent: Mutex<Vec<Running>>,
     taken: AtomicU64,
     kept: AtomicBool,
     wake: Arc<Notify>,
@@ -27,6 +29,14 @@ pub(crate) struct Pool {
 struct Warm {
     instance: Instance,
     _part: OwnedSemaphorePermit,
+}
+
+/// An instance that is a run's, with its place among the running, which is free again only when
+/// the instance's memory is given back.
+pub(crate) struct Running {
+    pub(crate) instance: Instance,
+    // Below the instance, so dropped after it.
+    pub(crate) _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Pool {
@@ -42,6 +52,7 @@ impl Pool {
             idle,
             budget,
             warm: Mutex::default(),
+            spent: Mutex::default(),
             taken: AtomicU64::new(0),
             kept: AtomicBool::new(false),
             wake: Arc::default(),
@@ -60,7 +71,7 @@ impl Pool {
         }
         self.taken.fetch_add(1, Ordering::Relaxed);
         let (taken, left) = {
-            let mut warm = self.lock();
+            let mut warm = lock(&self.warm);
             // The newest: its pages are most likely still in the caches.
             (warm.pop(), warm.len())
         };
@@ -73,7 +84,7 @@ impl Pool {
 
     /// How many are waiting.
     pub(crate) fn waiting(&self) -> usize {
-        self.lock().len()
+        lock(&self.warm).len()
     }
 
     /// Wakes the keeper, or starts one.
@@ -87,8 +98,34 @@ impl Pool {
         self.wake.notify_one();
     }
 
+    /// Drops an instance that has run: after its report is on its way, where there is a keeper.
+    /// Giving memory back makes every core of this process listen, and takes as long as a small
+    /// run. Where many wait to be dropped already, this waits for it.
+    pub(crate) fn retire(self: &Arc<Self>, done: Running) {
+        let left = {
+            let mut spent = lock(&self.spent);
+            if spent.len() < self.size {
+                spent.push(done);
+                None
+            } else {
+                Some(done)
+            }
+        };
+        match left {
+            Some(done) => drop(done),
+            None => self.keep(),
+        }
+    }
+
+    /// Drops the instances that have run.
+    fn bury(&self) {
+        let all = std::mem::take(&mut *lock(&self.spent));
+        drop(all);
+    }
+
     /// Makes instances until the pool is full, the budget is used up, or one fails.
     async fn fill(&self) {
+        self.bury();
         while self.waiting() < self.size {
             let Ok(part) = Arc::clone(&self.budget).try_acquire_owned() else {
                 return;
@@ -97,7 +134,7 @@ impl Pool {
             let until = Instant::now() + limits.deadline.duration();
             let made = Instance::make(&self.linked.pre, limits, until, None);
             match tokio::time::timeout(limits.deadline.duration(), made).await {
-                Ok(Ok(instance)) => self.lock().push(Warm {
+                Ok(Ok(instance)) => lock(&self.warm).push(Warm {
                     instance,
                     _part: part,
                 }),
@@ -110,19 +147,20 @@ impl Pool {
             }
             // Calls first.
             tokio::task::yield_now().await;
+            self.bury();
         }
     }
 
     /// Gives up all warm instances.
     fn empty(&self) {
-        let all = std::mem::take(&mut *self.lock());
+        let all = std::mem::take(&mut *lock(&self.warm));
         drop(all);
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Warm>> {
-        // Nothing that can panic runs under the lock.
-        self.warm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Pool {
@@ -140,6 +178,7 @@ async fn keeper(pool: Weak<Pool>, wake: Arc<Notify>) {
         fn drop(&mut self) {
             if let Some(pool) = self.0.upgrade() {
                 pool.kept.store(false, Ordering::Release);
+                pool.bury();
             }
         }
     }

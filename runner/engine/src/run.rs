@@ -17,7 +17,7 @@ use crate::instance::{Instance, Stillborn};
 use crate::linked::Linked;
 use crate::meter::Interrupted;
 use crate::plugin::Action;
-use crate::pool::Pool;
+use crate::pool::{Pool, Running};
 use crate::stderr::Tail;
 use crate::{Call, Cancel, Outcome, Refused, Report, Start, Stop, Timings, Usage, finish};
 
@@ -88,7 +88,7 @@ impl Prepared {
         let deadline = progress.begun + limits.deadline.duration();
         let cancel = call.cancel.clone();
         let started = self.start(limits, deadline, &cancel);
-        let (mut instance, start, _running) = match within(deadline, &cancel, started).await {
+        let (mut running, start) = match within(deadline, &cancel, started).await {
             Ok(Ok(started)) => started,
             Ok(Err(dead)) => {
                 progress.usage.cpu_us = micros(dead.meter.spent());
@@ -99,17 +99,19 @@ impl Prepared {
         progress.start = start;
         progress.entered = Some(Instant::now());
 
+        let instance = &mut running.instance;
         let outcome = match &self.action.command {
-            None => {
-                self.call_action(&mut instance, call, deadline, progress)
-                    .await
-            }
+            None => self.call_action(instance, call, deadline, progress).await,
             Some(command) => {
-                self.call_command(&mut instance, call, command, deadline, progress)
+                self.call_command(instance, call, command, deadline, progress)
                     .await
             }
         };
-        progress.usage.cpu_us = micros(instance.meter.spent());
+        progress.usage.cpu_us = micros(running.instance.meter.spent());
+        if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
+            self.pool.retire(running);
+        }
+        // What was stopped or cancelled is gone when that is told.
         outcome
     }
 
@@ -119,15 +121,32 @@ impl Prepared {
         limits: &Limits,
         deadline: Instant,
         cancel: &Cancel,
-    ) -> Result<(Instance, Start, Option<OwnedSemaphorePermit>), Box<Stillborn>> {
-        // The semaphore lives as long as the engine and is never closed.
-        let turn = Arc::clone(&self.running).acquire_owned().await.ok();
-        if let Some(instance) = self.pool.take() {
-            return Ok((instance, Start::Warm, turn));
+    ) -> Result<(Running, Start), Box<Stillborn>> {
+        let place = self.place().await;
+        let (instance, start) = match self.pool.take() {
+            Some(instance) => (instance, Start::Warm),
+            None => {
+                let pre = &self.pool.linked().pre;
+                let made = Instance::make(pre, limits, deadline, Some(cancel)).await?;
+                (made, Start::Cold)
+            }
+        };
+        let running = Running {
+            instance,
+            _place: place,
+        };
+        Ok((running, start))
+    }
+
+    /// A place among the running. There is always one in the end: the semaphore lives as long as
+    /// the engine and is never closed.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.running).try_acquire_owned() {
+            return Some(place);
         }
-        let pre = &self.pool.linked().pre;
-        let instance = Instance::make(pre, limits, deadline, Some(cancel)).await?;
-        Ok((instance, Start::Cold, turn))
+        // Those that have run and wait to be dropped hold places.
+        self.pool.keep();
+        Arc::clone(&self.running).acquire_owned().await.ok()
     }
 
     async fn call_action(

@@ -144,6 +144,8 @@ struct Times {
     latency: Duration,
     whole: Duration,
     warm: u64,
+    /// The latency of those runs that had a warm instance.
+    warm_latency: Duration,
 }
 
 impl Kind {
@@ -171,17 +173,23 @@ impl Kind {
         let kind = self.clone();
         let runs = async move {
             let begun = Instant::now();
-            let (mut latency, mut warm) = (Duration::ZERO, 0);
+            let (mut latency, mut warm, mut warm_latency) = (Duration::ZERO, 0, Duration::ZERO);
             for _ in 0..runs {
                 let called = Instant::now();
-                warm += u64::from(kind.run().await == Start::Warm);
-                latency += called.elapsed();
+                let start = kind.run().await;
+                let took = called.elapsed();
+                latency += took;
+                if start == Start::Warm {
+                    warm += 1;
+                    warm_latency += took;
+                }
                 tokio::task::yield_now().await;
             }
             Times {
                 latency,
                 whole: begun.elapsed(),
                 warm,
+                warm_latency,
             }
         };
         runtime.block_on(async { tokio::spawn(runs).await.unwrap() })
@@ -208,16 +216,24 @@ fn compare(runtime: &Runtime, kinds: &[Kind]) {
     let latencies: Vec<_> = rounds.iter().map(|r| median(r, |t| t.latency)).collect();
     let wholes: Vec<_> = rounds.iter().map(|r| median(r, |t| t.whole)).collect();
     for (n, kind) in kinds.iter().enumerate() {
-        let warm: u64 = rounds[n].iter().map(|times| times.warm).sum();
         println!(
-            "{:<14} latency {:>5.1} µs, ratio {:.2} · whole {:>5.1} µs, ratio {:.2} · {:.0} % warm",
+            "{:<14} latency {:>5.1} µs, ratio {:.2} · whole {:>5.1} µs, ratio {:.2}",
             kind.name(),
             latencies[n],
             latencies[n] / latencies[0],
             wholes[n],
             wholes[n] / wholes[0],
-            100.0 * warm as f64 / (ROUNDS as f64 * f64::from(RUNS)),
         );
+        let warm: u64 = rounds[n].iter().map(|times| times.warm).sum();
+        if warm > 0 {
+            let spent: Duration = rounds[n].iter().map(|times| times.warm_latency).sum();
+            let each = spent.as_secs_f64() * 1e6 / warm as f64;
+            println!(
+                "  {:.0} % of them had a warm instance: latency {each:.1} µs (mean), ratio {:.2}",
+                100.0 * warm as f64 / (ROUNDS as f64 * f64::from(RUNS)),
+                each / latencies[0],
+            );
+        }
     }
 }
 
