@@ -241,7 +241,17 @@ async fn logs_are_kept_once_and_stream_until_the_end() {
             progress: vec![(key, progress)],
         }])
         .await;
-    let (_, running) = house.get(&format!("/v1/executions/{id}")).await;
+    // The frame and the question travel on different connections.
+    let running = tokio::time::timeout(support::PATIENCE, async {
+        loop {
+            let (_, running) = house.get(&format!("/v1/executions/{id}")).await;
+            if !running["progress"].is_null() {
+                break running;
+            }
+        }
+    })
+    .await
+    .unwrap();
     assert_eq!(
         running["progress"],
         json!({"fraction": 0.5, "message": "half"})
