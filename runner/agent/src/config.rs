@@ -24,8 +24,9 @@ pub struct AgentConfig {
     pub state_dir: PathBuf,
     /// Its policy file.
     pub policy: PathBuf,
-    /// Attempts that it holds at a time, at most 1024. By default four for each core and at
-    /// least eight: most actions wait for others most of the time.
+    /// Attempts that it holds at a time, at most 1024. By default sixteen for each core and at
+    /// least 32: most actions wait for others most of the time, and one whose result is on its
+    /// way to the journal holds its slot until it is there.
     pub slots: usize,
     /// Certificate roots (PEM) for the controller, beside those of the system.
     pub ca_bundle: Option<PathBuf>,
@@ -51,7 +52,7 @@ impl AgentConfig {
             },
             state_dir,
             policy: policy.into(),
-            slots: (4 * cores).max(8),
+            slots: (16 * cores).max(32),
             ca_bundle: None,
             controller: None,
             drain_timeout: Duration::from_secs(300),

@@ -64,8 +64,8 @@ pub(crate) struct Start {
     /// Where the runner keeps its key, journal and cache
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// How many attempts it holds at a time [default: 4 for each core, at least 8]
-    #[arg(long)]
+    /// How many attempts it holds at a time [default: 16 for each core, at least 32]
+    #[arg(long, env = "WHARF_SLOTS")]
     slots: Option<usize>,
     /// How long it may take to finish after SIGTERM
     #[arg(long, default_value = "5m")]
