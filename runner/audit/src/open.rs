@@ -1,0 +1,167 @@
+//! Opening a record: taking it for this process, finding its end, mending what a crash left.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::chain::Chain;
+use crate::own::Own;
+use crate::repair::{self, End};
+use crate::tail::Tail;
+use crate::{AuditError, Fault, Keep, files};
+
+/// Where a record is.
+pub(crate) enum Place {
+    /// In a folder of its own, in numbered files.
+    Folder {
+        path: PathBuf,
+        /// Held for as long as this process writes there.
+        _lock: File,
+    },
+    /// In one file.
+    File(PathBuf),
+}
+
+impl Place {
+    /// A folder, made private and taken for this process.
+    pub(crate) fn folder(path: &Path) -> Result<Self, AuditError> {
+        let failed = |error| AuditError::file("make the private folder", path, error);
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(path).map_err(failed)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
+        }
+        let lock = path.join("audit.lock");
+        let lock = File::create(&lock).map_err(|error| AuditError::file("open", &lock, error))?;
+        take(&lock, path)?;
+        Ok(Self::Folder {
+            path: path.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn path(&self, number: u64) -> PathBuf {
+        match self {
+            Self::Folder { path, .. } => path.join(files::name(number)),
+            Self::File(path) => path.clone(),
+        }
+    }
+
+    /// The name of a file, for a line.
+    pub(crate) fn shown(&self, number: u64) -> String {
+        let path = self.path(number);
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The number of the last file that is there.
+    fn last(&self) -> Result<Option<u64>, AuditError> {
+        match self {
+            Self::Folder { path, .. } => Ok(files::list(path)?.last().map(|file| file.number)),
+            Self::File(path) => Ok(path.exists().then_some(1)),
+        }
+    }
+}
+
+fn take(file: &File, path: &Path) -> Result<(), AuditError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(fs::TryLockError::WouldBlock) => Err(AuditError::InUse(path.to_owned())),
+        Err(fs::TryLockError::Error(error)) => Err(AuditError::file("lock", path, error)),
+    }
+}
+
+/// Opens a record at its end, or begins one, and says so in a line.
+pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, AuditError> {
+    let last = place.last()?;
+    let number = last.unwrap_or(1);
+    let path = place.path(number);
+    let mut file = files::open_private(&path, last.is_none())
+        .map_err(|error| AuditError::file("open", &path, error))?;
+    if matches!(place, Place::File(_)) {
+        take(&file, &path)?;
+    }
+    let end = repair::end(&path, &mut file)?;
+    let chain = match end.chain {
+        Some(chain) => chain,
+        None => before(&place, number)?,
+    };
+    let mut tail = Tail {
+        place,
+        runner: runner.to_owned(),
+        keep,
+        file: Arc::new(file),
+        number,
+        bytes: end.bytes,
+        chain,
+        synced: None,
+        trouble: None,
+        name: ulid::Ulid::generate().to_string(),
+    };
+    mend(&mut tail, end)?;
+    let started = Own::WriterStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+    };
+    tail.put(&(), &started)?;
+    tail.sync()?;
+    if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
+        files::sync_folder(folder).map_err(|error| AuditError::file("sync", folder, error))?;
+    }
+    Ok(tail)
+}
+
+/// Writes what is missing after a crash: the line that tells of a torn one, the first line of a
+/// file, or the file that follows.
+fn mend(tail: &mut Tail, end: End) -> Result<(), AuditError> {
+    if end.torn.is_some() {
+        // Over what is there, not after taking it away: whenever this breaks off, something is
+        // left that is torn, and is told of next time.
+        std::io::Seek::seek(&mut &*tail.file, std::io::SeekFrom::Start(tail.bytes))
+            .map_err(|error| AuditError::file("mend", tail.place.path(tail.number), error))?;
+    }
+    if end.chain.is_none() {
+        tail.begin()?;
+    }
+    if let Some(torn) = end.torn {
+        tracing::warn!(
+            "the audit record ended in a torn line: a crash; it is told of in its place"
+        );
+        tail.put(&(), &torn)?;
+        tail.cut()?;
+    }
+    if end.closed {
+        tail.next_file()?;
+    }
+    Ok(())
+}
+
+/// The chain before a file that holds no whole line: the end of the file before it, if there is
+/// one.
+fn before(place: &Place, number: u64) -> Result<Chain, AuditError> {
+    let path = place.path(number.saturating_sub(1));
+    if matches!(place, Place::File(_)) || number <= 1 {
+        return Ok(Chain::START);
+    }
+    let bad = |fault| AuditError::Bad {
+        path: path.clone(),
+        line: 1,
+        fault,
+    };
+    let mut file = File::open(&path).map_err(|error| AuditError::file("read", &path, error))?;
+    let end = repair::end(&path, &mut file)?;
+    match end {
+        End {
+            chain: Some(chain),
+            closed: true,
+            torn: None,
+            ..
+        } => Ok(chain),
+        _ => Err(bad(Fault::NoBeginning(crate::own::ENDS))),
+    }
+}
