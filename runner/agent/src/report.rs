@@ -2,8 +2,9 @@
 
 use std::time::UNIX_EPOCH;
 
+use async_trait::async_trait;
 use wharf_engine::{ActionError, Outcome, Refused, Report, Stop};
-use wharf_host::{AuditEvent, Events, LogLine, LogSource};
+use wharf_host::{AuditEvent, AuditUnavailable, Events, LogLine, LogSource};
 use wharf_protocol::{
     ActionFailure, FailureKind, FieldError, Level, LogEntry, Payload, Progress, Timings, Usage,
     Verdict,
@@ -137,6 +138,7 @@ fn limit(stop: &Stop) -> &'static str {
 /// What a run tells, on its way to the controller and to this runner's own log.
 pub(crate) struct HostEvents(pub(crate) Reporter);
 
+#[async_trait]
 impl Events for HostEvents {
     fn log(&self, line: LogLine) {
         let mut fields = line.fields;
@@ -162,33 +164,13 @@ impl Events for HostEvents {
         });
     }
 
-    fn audit(&self, event: AuditEvent) {
-        let attempt = self.0.key();
-        match event {
-            AuditEvent::Request {
-                method,
-                destination,
-                credentials,
-            } => {
-                let credentials: Vec<_> = credentials.iter().map(|name| name.as_str()).collect();
-                tracing::info!(target: "wharf::audit", %attempt, method, destination,
-                    credentials = credentials.join(","), "request");
-            }
-            AuditEvent::RequestDenied {
-                method,
-                destination,
-                why,
-            } => {
-                tracing::warn!(target: "wharf::audit", %attempt, method, destination, why,
-                    "request denied");
-            }
-            AuditEvent::SecretOpened { secret, rung } => {
-                tracing::info!(target: "wharf::audit", %attempt, %secret, %rung, "secret opened");
-            }
-            AuditEvent::SecretRevealed { secret } => {
-                tracing::warn!(target: "wharf::audit", %attempt, %secret, "secret revealed");
-            }
-        }
+    fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
+        tracing::info!(target: "wharf::audit", attempt = %self.0.key(), ?event);
+        Ok(())
+    }
+
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
     }
 }
 

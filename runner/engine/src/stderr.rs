@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wharf_host::{AuditEvent, Events, LogLine, LogSource, Progress};
+use async_trait::async_trait;
+use wharf_host::{AuditEvent, AuditUnavailable, Events, LogLine, LogSource, Progress};
 
 /// Lines kept, and the bytes of each.
 const LINES: usize = 10;
@@ -29,6 +30,7 @@ impl Tail {
     }
 }
 
+#[async_trait]
 impl Events for Tail {
     fn log(&self, line: LogLine) {
         if line.source == LogSource::Stderr {
@@ -47,7 +49,11 @@ impl Events for Tail {
         self.inner.progress(progress);
     }
 
-    fn audit(&self, event: AuditEvent) {
-        self.inner.audit(event);
+    fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
+        self.inner.audit(event)
+    }
+
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
+        self.inner.audit_synced().await
     }
 }

@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
     imports: {
         "wharf:plugin/http.send": async | trappable,
         "wharf:plugin/http-credentials.send": async | trappable,
+        "wharf:plugin/reveal.reveal": async | trappable,
         default: trappable,
     },
     with: {

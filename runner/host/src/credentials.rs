@@ -23,13 +23,15 @@ impl HostCredential for State {
         let Some(run) = &self.run else {
             return Ok(Err(CredentialError::Denied));
         };
-        let Ok(binding) = run.rights.secret(&name, Rung::Attach) else {
+        let Some(binding) = run.permit(&name, Rung::Attach) else {
             return Ok(Err(CredentialError::Denied));
         };
         if !matches!(run.secrets.get(&binding.name), Resolved::Value(_)) {
             return Ok(Err(CredentialError::Unavailable));
         }
-        run.opened(&binding.name, Rung::Attach);
+        if run.opened(&binding.name, Rung::Attach).is_err() {
+            return Ok(Err(CredentialError::Unavailable));
+        }
         let name = binding.name.clone();
         Ok(Ok(self.table.push(Credential { name })?))
     }

@@ -5,17 +5,38 @@
 
 use std::time::SystemTime;
 
+use async_trait::async_trait;
+use serde::Serialize;
 use wharf_policy::{Rung, SecretName};
 
-/// Where the host sends what a run tells. Called from within host calls: it must not block.
+/// Where the host sends what a run tells. Called from within host calls: it must not wait for long.
+#[async_trait]
 pub trait Events: Send + Sync {
     /// One line of log.
     fn log(&self, line: LogLine);
     /// The newest progress; only the last one matters.
     fn progress(&self, progress: Progress);
-    /// Something that an auditor wants to know of.
-    fn audit(&self, event: AuditEvent);
+    /// Writes down something that an auditor wants to know of, before it happens. What is written
+    /// when this returns outlives this process.
+    ///
+    /// # Errors
+    /// It cannot be written down, so it must not happen.
+    fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable>;
+
+    /// Comes when everything that was written down so far would outlive the machine as well. For
+    /// what can never be taken back: a value that is revealed.
+    ///
+    /// # Errors
+    /// As [`Events::audit`].
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable>;
 }
+
+/// The audit record cannot be written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the audit record cannot be written ({0}), and nothing that belongs in it is done until it can: make room, or mend the disk"
+)]
+pub struct AuditUnavailable(pub String);
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,8 +90,15 @@ pub struct Progress {
     pub message: String,
 }
 
-/// What an auditor wants to know of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an auditor wants to know of. The names of the events and of their fields, as they are
+/// serialised, are part of the audit record's format and do not change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(
+    tag = "event",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+#[non_exhaustive]
 pub enum AuditEvent {
     /// A request was allowed and is about to be sent. Written before a credential is added.
     Request {
@@ -78,10 +106,11 @@ pub enum AuditEvent {
         method: String,
         /// Scheme, host, port and path; never the query.
         destination: String,
-        /// The secrets that will be added to it.
-        credentials: Vec<SecretName>,
+        /// The secrets that will be added to it, and on which rung.
+        credentials: Vec<SecretUse>,
     },
     /// A request was not sent.
+    #[serde(rename = "request-refused")]
     RequestDenied {
         /// The method.
         method: String,
@@ -90,6 +119,13 @@ pub enum AuditEvent {
         /// Why, and what would allow it.
         why: String,
     },
+    /// A connection to an address that is not a public one; told once a run for each.
+    SpecialAddress {
+        /// Scheme, host and port.
+        origin: String,
+        /// The address.
+        address: std::net::IpAddr,
+    },
     /// A secret was opened for that use; told once a run.
     SecretOpened {
         /// The binding.
@@ -97,9 +133,32 @@ pub enum AuditEvent {
         /// The use.
         rung: Rung,
     },
-    /// The value of a secret was given to the plugin; told every time.
+    /// A secret was asked for that may not be used so.
+    SecretRefused {
+        /// What the plugin called it: scrubbed and cut, for it is the plugin's word.
+        secret: String,
+        /// The use.
+        rung: Rung,
+        /// Why, and what would allow it.
+        why: String,
+    },
+    /// The value of a secret is about to be given to the plugin; told every time.
     SecretRevealed {
         /// The binding.
         secret: SecretName,
     },
+    /// More refusals of this run than are told one by one.
+    RefusalsUntold {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// One use of a secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SecretUse {
+    /// The binding.
+    pub secret: SecretName,
+    /// The use.
+    pub rung: Rung,
 }

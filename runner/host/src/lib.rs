@@ -34,7 +34,9 @@ mod wasi_http;
 
 pub use binding::{Binding, CancelFlag, Collected, CommandIo, Usage, exit_code};
 pub use egress::{Lookup, SystemLookup};
-pub use events::{AuditEvent, Events, Level, LogLine, LogSource, Progress};
+pub use events::{
+    AuditEvent, AuditUnavailable, Events, Level, LogLine, LogSource, Progress, SecretUse,
+};
 pub use limiter::{LimitHit, LimitKind, Limiter};
 pub use link::{LinkError, link};
 pub use resolve::{SHORTEST, SecretError, Secrets, resolve};

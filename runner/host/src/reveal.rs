@@ -1,6 +1,7 @@
 //! `wharf:plugin/reveal`: the value itself. Off by default, audited each time, and the instance
 //! is marked so that it is never used again.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use wharf_policy::Rung;
@@ -13,11 +14,11 @@ use crate::{AuditEvent, State};
 const MOST: u32 = 1_000;
 
 impl Host for State {
-    fn reveal(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, RevealError>> {
-        let Some(run) = &self.run else {
+    async fn reveal(&mut self, name: String) -> wasmtime::Result<Result<Vec<u8>, RevealError>> {
+        let Some(run) = self.run.as_ref().map(Arc::clone) else {
             return Ok(Err(RevealError::Denied));
         };
-        let Ok(binding) = run.rights.secret(&name, Rung::Reveal) else {
+        let Some(binding) = run.permit(&name, Rung::Reveal) else {
             return Ok(Err(RevealError::Denied));
         };
         let value = match run.secrets.get(&binding.name) {
@@ -29,9 +30,13 @@ impl Host for State {
             run.reveals.store(MOST, Ordering::Release);
             return Ok(Err(RevealError::Denied));
         }
-        run.events.audit(AuditEvent::SecretRevealed {
+        // On disk before the value is out: this can never be taken back.
+        let written = run.events.audit(AuditEvent::SecretRevealed {
             secret: binding.name.clone(),
         });
+        if written.is_err() || run.events.audit_synced().await.is_err() {
+            return Ok(Err(RevealError::Unavailable));
+        }
         Ok(Ok(value.expose().to_vec()))
     }
 }

@@ -1,19 +1,25 @@
 //! A run in progress: what the modules of the interfaces share once an instance is bound.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::time::Instant;
-use wharf_policy::{Limits, Rights, Rung, SecretName};
+use wharf_policy::{Limits, Rights, Rung, SecretBinding, SecretName};
 
 use crate::budget::LogBudget;
 use crate::egress::Traffic;
 use crate::{
-    AuditEvent, Binding, CancelFlag, Events, Level, LimitHit, LimitKind, LogLine, LogSource,
-    Scrubber, Secrets, Services,
+    AuditEvent, AuditUnavailable, Binding, CancelFlag, Events, Level, LimitHit, LimitKind, LogLine,
+    LogSource, Scrubber, Secrets, Services,
 };
+
+/// Refusals of one run that are told one by one. A hostile plugin can cause as many as it likes.
+const MOST_REFUSALS: u32 = 256;
+/// What is told of a name that a guest made up, at most, in bytes.
+const SHOWN: usize = 128;
 
 /// The part of a binding that host calls use, with what they count.
 pub(crate) struct Run {
@@ -27,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) reveals: AtomicU32,
     opened: Mutex<BTreeSet<(SecretName, Rung)>>,
+    reached: Mutex<BTreeSet<(String, IpAddr)>>,
+    refusals: AtomicU32,
     hit: OnceLock<LimitHit>,
     over: AtomicBool,
 }
@@ -44,6 +52,8 @@ impl Run {
             secrets: binding.secrets,
             reveals: AtomicU32::new(0),
             opened: Mutex::default(),
+            reached: Mutex::default(),
+            refusals: AtomicU32::new(0),
             hit: OnceLock::new(),
             over: AtomicBool::new(false),
         }
@@ -104,13 +114,59 @@ impl Run {
     }
 
     /// Tells the auditor that a secret was opened, once for each use of it.
-    pub(crate) fn opened(&self, secret: &SecretName, rung: Rung) {
+    ///
+    /// # Errors
+    /// It cannot be told, so the secret must not be used.
+    pub(crate) fn opened(&self, secret: &SecretName, rung: Rung) -> Result<(), AuditUnavailable> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.insert((secret.clone(), rung)) {
-            self.events.audit(AuditEvent::SecretOpened {
-                secret: secret.clone(),
-                rung,
-            });
+        let entry = (secret.clone(), rung);
+        if opened.contains(&entry) {
+            return Ok(());
+        }
+        self.events.audit(AuditEvent::SecretOpened {
+            secret: secret.clone(),
+            rung,
+        })?;
+        opened.insert(entry);
+        Ok(())
+    }
+
+    /// The binding of a secret, if it may be used in this way. If not, the auditor and the log are
+    /// told what would allow it; the plugin learns nothing.
+    pub(crate) fn permit(&self, name: &str, rung: Rung) -> Option<&SecretBinding> {
+        match self.rights.secret(name, rung) {
+            Ok(binding) => Some(binding),
+            Err(denied) => {
+                let mut secret = self.scrubber().scrub(name).into_owned();
+                secret.truncate(secret.floor_char_boundary(SHOWN));
+                let why = self.scrubber().scrub(&denied.to_string()).into_owned();
+                self.line(Level::Warn, LogSource::Host, why.clone(), Vec::new());
+                self.refused(AuditEvent::SecretRefused { secret, rung, why });
+                None
+            }
+        }
+    }
+
+    /// Tells the auditor, once, that an address was reached that is not a public one.
+    pub(crate) fn reached(&self, origin: &str, address: IpAddr) {
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if !reached.insert((origin.to_owned(), address)) {
+            return;
+        }
+        let origin = self.scrubber().scrub(origin).into_owned();
+        // The request itself was written down before it was sent.
+        if let Err(error) = (self.events).audit(AuditEvent::SpecialAddress { origin, address }) {
+            tracing::error!(%error, "an address is not in the audit record");
+        }
+    }
+
+    /// Tells the auditor of a refusal. What is refused stays refused if that cannot be told.
+    pub(crate) fn refused(&self, event: AuditEvent) {
+        if self.refusals.fetch_add(1, Ordering::AcqRel) >= MOST_REFUSALS {
+            return;
+        }
+        if let Err(error) = self.events.audit(event) {
+            tracing::error!(%error, "a refusal is not in the audit record");
         }
     }
 
@@ -118,6 +174,10 @@ impl Run {
     pub(crate) fn end(&self) {
         if self.over.swap(true, Ordering::AcqRel) {
             return;
+        }
+        let refusals = self.refusals.swap(0, Ordering::AcqRel);
+        if let Some(count) = refusals.checked_sub(MOST_REFUSALS).filter(|more| *more > 0) {
+            self.refused(AuditEvent::RefusalsUntold { count });
         }
         let dropped = self.budget.used().dropped;
         if dropped > 0 {

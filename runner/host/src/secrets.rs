@@ -22,7 +22,7 @@ impl HostSecret for State {
         let Some(run) = &self.run else {
             return Ok(Err(SecretError::Denied));
         };
-        let Ok(binding) = run.rights.secret(&name, Rung::Operate) else {
+        let Some(binding) = run.permit(&name, Rung::Operate) else {
             return Ok(Err(SecretError::Denied));
         };
         match run.secrets.get(&binding.name) {
@@ -30,7 +30,9 @@ impl HostSecret for State {
             Resolved::NotFound => return Ok(Err(SecretError::NotFound)),
             Resolved::Unavailable => return Ok(Err(SecretError::Unavailable)),
         }
-        run.opened(&binding.name, Rung::Operate);
+        if run.opened(&binding.name, Rung::Operate).is_err() {
+            return Ok(Err(SecretError::Unavailable));
+        }
         let name = binding.name.clone();
         Ok(Ok(self.table.push(Secret { name })?))
     }

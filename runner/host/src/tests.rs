@@ -1,5 +1,6 @@
 //! The interfaces called as a guest would call them, on a state without a guest.
 
+mod audit;
 mod egress;
 mod interfaces;
 mod limits;

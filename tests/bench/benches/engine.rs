@@ -75,10 +75,16 @@ impl Floor {
 
 struct Nobody;
 
+#[async_trait::async_trait]
 impl Events for Nobody {
     fn log(&self, _: wharf_host::LogLine) {}
     fn progress(&self, _: wharf_host::Progress) {}
-    fn audit(&self, _: wharf_host::AuditEvent) {}
+    fn audit(&self, _: wharf_host::AuditEvent) -> Result<(), wharf_host::AuditUnavailable> {
+        Ok(())
+    }
+    async fn audit_synced(&self) -> Result<(), wharf_host::AuditUnavailable> {
+        Ok(())
+    }
 }
 
 /// The engine's public API.

@@ -3,7 +3,8 @@
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use wharf_host::{AuditEvent, Events, LogLine, Progress};
+use async_trait::async_trait;
+use wharf_host::{AuditEvent, AuditUnavailable, Events, LogLine, Progress};
 
 /// Long enough for the slowest machine; a test that waits as long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +34,7 @@ impl Recorder {
     }
 }
 
+#[async_trait]
 impl Events for Recorder {
     fn log(&self, line: LogLine) {
         self.lines.lock().unwrap().push(line);
@@ -41,5 +43,11 @@ impl Events for Recorder {
 
     fn progress(&self, _: Progress) {}
 
-    fn audit(&self, _: AuditEvent) {}
+    fn audit(&self, _: AuditEvent) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
+
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
+    }
 }

@@ -6,10 +6,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
-use wharf_host::{AuditEvent, Events, LogLine, Progress, Services, ServicesConfig};
+use wharf_host::{
+    AuditEvent, AuditUnavailable, Events, LogLine, Progress, Services, ServicesConfig,
+};
 use wharf_policy::{ActionName, CallRights, LimitRequest, Period, Rights};
 use wharf_protocol::{FailureKind, Verdict};
 use wharf_stores::Stores;
@@ -67,6 +70,7 @@ struct Listener {
     kept: Option<Mutex<Vec<Value>>>,
 }
 
+#[async_trait]
 impl Events for Listener {
     fn log(&self, line: LogLine) {
         let level = format!("{:?}", line.level).to_lowercase();
@@ -99,8 +103,13 @@ impl Events for Listener {
         }
     }
 
-    fn audit(&self, event: AuditEvent) {
+    fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
         tracing::info!(?event, "audit");
+        Ok(())
+    }
+
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
+        Ok(())
     }
 }
 

@@ -21,10 +21,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{SecretName, Target};
+use wharf_policy::{AddressClass, Rung, SecretName, Target, classify};
 
-use crate::AuditEvent;
 use crate::run::Run;
+use crate::{AuditEvent, SecretUse};
 
 pub(crate) use body::Body;
 pub(crate) use client::Egress;
@@ -68,38 +68,56 @@ pub(crate) async fn send(
     attach: Option<&SecretName>,
 ) -> Result<Incoming, EgressError> {
     run.traffic.request()?;
-    let target =
-        Target::of(&request.url).map_err(|error| EgressError::Invalid(error.to_string()))?;
     let verb = request.method.clone();
     let method = verb.as_str();
+    let target = Target::of(&request.url).map_err(|error| {
+        let why = run.scrubber().scrub(&error.to_string()).into_owned();
+        run.refused(AuditEvent::RequestDenied {
+            method: method.to_owned(),
+            destination: "a URL that cannot be used".to_owned(),
+            why: why.clone(),
+        });
+        EgressError::Invalid(why)
+    })?;
     let destination = shown(run, &target);
     let allowed = check(run, &request.method, &target)
         .and_then(|()| inject::plan(&run.rights, method, &target, attach));
     let plan = match allowed {
         Ok(plan) => plan,
         Err(error) => {
-            run.events.audit(AuditEvent::RequestDenied {
+            let error = error.scrubbed(run.scrubber());
+            run.refused(AuditEvent::RequestDenied {
                 method: method.to_owned(),
                 destination,
                 why: error.to_string(),
             });
-            return Err(error.scrubbed(run.scrubber()));
+            return Err(error);
         }
     };
     let open = run.traffic.open()?;
-    run.events.audit(AuditEvent::Request {
-        method: method.to_owned(),
-        destination: destination.clone(),
-        credentials: plan.iter().map(|binding| binding.name.clone()).collect(),
+    let uses = plan.iter().map(|binding| SecretUse {
+        secret: binding.name.clone(),
+        rung: if attach == Some(&binding.name) {
+            Rung::Attach
+        } else {
+            Rung::Inject
+        },
     });
+    run.events
+        .audit(AuditEvent::Request {
+            method: method.to_owned(),
+            destination: destination.clone(),
+            credentials: uses.collect(),
+        })
+        .map_err(|error| EgressError::Denied(error.to_string()))?;
     dispatch(run, request, &target, &plan, open)
         .await
         .map_err(|error| {
             if let EgressError::Prohibited(why) = &error {
-                run.events.audit(AuditEvent::RequestDenied {
+                run.refused(AuditEvent::RequestDenied {
                     method: method.to_owned(),
                     destination: destination.clone(),
-                    why: why.clone(),
+                    why: run.scrubber().scrub(why).into_owned(),
                 });
             }
             error
@@ -180,6 +198,9 @@ async fn dispatch(
         run.rights.networks().check(peer.ip()).map_err(|why| {
             EgressError::Prohibited(resolve::refusal("the request", target, peer.ip(), why))
         })?;
+        if matches!(classify(peer.ip()), AddressClass::Special(_)) {
+            run.reached(&target.origin(), peer.ip());
+        }
     }
 
     let (parts, body) = ::http::Response::<reqwest::Body>::from(response).into_parts();

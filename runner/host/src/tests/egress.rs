@@ -294,7 +294,7 @@ async fn an_injected_credential_reaches_the_server_and_never_the_guest() {
         );
         let audit = run.events.audit.lock().unwrap().clone();
         assert!(
-            matches!(&audit[..], [AuditEvent::Request { credentials, .. }] if credentials[0].as_str() == "api"),
+            matches!(&audit[..], [AuditEvent::Request { credentials, .. }, ..] if credentials[0].secret.as_str() == "api"),
             "{audit:?}"
         );
     }

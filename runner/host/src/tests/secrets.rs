@@ -1,5 +1,7 @@
 //! Resolving, operating, attaching, revealing.
 
+use std::sync::atomic::Ordering;
+
 use super::support::*;
 use crate::bindings::{http, http_credentials, reveal, secrets};
 use crate::{AuditEvent, SecretError, resolve};
@@ -57,7 +59,9 @@ async fn missing_secrets_of_other_rungs_are_told_to_the_plugin() {
         )
         .await;
         let secret = secrets::HostSecret::open(&mut run.state, "api".into()).unwrap();
-        let shown = reveal::Host::reveal(&mut run.state, "api".into()).unwrap();
+        let shown = reveal::Host::reveal(&mut run.state, "api".into())
+            .await
+            .unwrap();
         let credential =
             http_credentials::HostCredential::open(&mut run.state, "api".into()).unwrap();
         if found {
@@ -83,7 +87,9 @@ async fn each_rung_is_granted_by_itself() {
         Err(secrets::SecretError::Denied)
     ));
     assert!(matches!(
-        reveal::Host::reveal(&mut run.state, "api".into()).unwrap(),
+        reveal::Host::reveal(&mut run.state, "api".into())
+            .await
+            .unwrap(),
         Err(reveal::RevealError::Denied)
     ));
     assert!(matches!(
@@ -91,7 +97,9 @@ async fn each_rung_is_granted_by_itself() {
         Err(http_credentials::CredentialError::Denied)
     ));
     assert!(matches!(
-        reveal::Host::reveal(&mut run.state, "no-such".into()).unwrap(),
+        reveal::Host::reveal(&mut run.state, "no-such".into())
+            .await
+            .unwrap(),
         Err(reveal::RevealError::Denied)
     ));
 }
@@ -136,11 +144,13 @@ async fn a_revealed_secret_is_audited_each_time_and_marks_the_instance() {
     let mut run = bound_to(&granted("mem:token", "'reveal'")).await;
     for _ in 0..2 {
         let shown = reveal::Host::reveal(&mut run.state, "api".into())
+            .await
             .unwrap()
             .unwrap();
         assert_eq!(shown, TOKEN.as_bytes());
     }
     assert_eq!(run.events.audit.lock().unwrap().len(), 2);
+    assert_eq!(run.events.synced.load(Ordering::SeqCst), 2);
     assert!(run.state.take().revealed);
 }
 

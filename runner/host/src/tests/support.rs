@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,11 +21,15 @@ pub(super) const TOKEN: &str = "canary-4f1d9a7b-token";
 /// Everything a run told.
 #[derive(Default)]
 pub(super) struct Recorder {
+    /// Nothing can be written down.
+    pub(super) full: AtomicBool,
+    pub(super) synced: AtomicUsize,
     pub(super) lines: Mutex<Vec<LogLine>>,
     pub(super) progress: Mutex<Vec<Progress>>,
     pub(super) audit: Mutex<Vec<AuditEvent>>,
 }
 
+#[async_trait]
 impl Events for Recorder {
     fn log(&self, line: LogLine) {
         self.lines.lock().unwrap().push(line);
@@ -33,8 +37,16 @@ impl Events for Recorder {
     fn progress(&self, progress: Progress) {
         self.progress.lock().unwrap().push(progress);
     }
-    fn audit(&self, event: AuditEvent) {
+    fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(AuditUnavailable("no space left".to_owned()));
+        }
         self.audit.lock().unwrap().push(event);
+        Ok(())
+    }
+    async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
+        self.synced.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 }
 

@@ -31,7 +31,9 @@ async fn every_call_that_reaches_something_is_denied_before_binding() {
         Err(http_credentials::CredentialError::Denied)
     ));
     assert!(matches!(
-        reveal::Host::reveal(&mut state, "api".into()).unwrap(),
+        reveal::Host::reveal(&mut state, "api".into())
+            .await
+            .unwrap(),
         Err(reveal::RevealError::Denied)
     ));
     assert!(matches!(

@@ -1,0 +1,131 @@
+//! What the auditor is told, and what does not happen when it cannot be told.
+
+use std::sync::atomic::Ordering;
+
+use wharf_policy::Rung;
+
+use super::support::{Bound, Server, TOKEN, bound_to, get, open_grant, secret_grant};
+use crate::bindings::{http, http_credentials, reveal, secrets};
+use crate::{AuditEvent, SecretUse};
+
+const ALL_RUNGS: &str = "'inject', 'attach', 'operate', 'reveal'";
+
+/// Bound to a secret on every rung, with no room left in the audit record.
+async fn without_room(origin: &str) -> Bound {
+    let policy = secret_grant(origin, "'bearer'", "inject").replace("'inject'", ALL_RUNGS);
+    let run = bound_to(&policy).await;
+    run.events.full.store(true, Ordering::SeqCst);
+    run
+}
+
+fn told(run: &Bound) -> Vec<AuditEvent> {
+    run.events.audit.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn nothing_leaves_and_no_secret_is_used_while_the_audit_cannot_be_written() {
+    let server = Server::echo().await;
+    let mut run = without_room(&server.url("")).await;
+    let state = &mut run.state;
+    let sent = http::Host::send(state, get(server.url("/v1/x"))).await;
+    assert!(
+        matches!(sent.unwrap(), Err(http::HttpError::Denied(why)) if why.contains("audit record")),
+    );
+    let opened = secrets::HostSecret::open(state, "api".into()).unwrap();
+    assert!(matches!(opened, Err(secrets::SecretError::Unavailable)));
+    let opened = http_credentials::HostCredential::open(state, "api".into()).unwrap();
+    assert!(matches!(
+        opened,
+        Err(http_credentials::CredentialError::Unavailable)
+    ));
+    let shown = reveal::Host::reveal(state, "api".into()).await.unwrap();
+    assert!(matches!(shown, Err(reveal::RevealError::Unavailable)));
+    assert!(server.requests().is_empty(), "nothing was sent");
+
+    run.events.full.store(false, Ordering::SeqCst);
+    let sent = http::Host::send(&mut run.state, get(server.url("/v1/x"))).await;
+    assert_eq!(sent.unwrap().unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_not_granted_is_refused_without_a_word_and_audited_with_the_line() {
+    let mut run = bound_to(&open_grant("")).await;
+    for rung in [Rung::Operate, Rung::Reveal] {
+        let denied = match rung {
+            Rung::Reveal => reveal::Host::reveal(&mut run.state, "api".into())
+                .await
+                .unwrap()
+                .is_err(),
+            _ => secrets::HostSecret::open(&mut run.state, "api".into())
+                .unwrap()
+                .is_err(),
+        };
+        assert!(denied);
+        let last = told(&run).pop();
+        let Some(AuditEvent::SecretRefused { secret, why, .. }) = last else {
+            panic!("not audited: {last:?}")
+        };
+        assert_eq!(secret, "api");
+        let line = format!("secrets = [{{ name = \"api\", rungs = [\"{rung}\"] }}]");
+        assert!(why.contains(&line), "{why}");
+        assert!(run.events.messages().last().unwrap().contains(&line));
+    }
+}
+
+#[tokio::test]
+async fn what_a_plugin_makes_up_reaches_the_audit_scrubbed_and_short() {
+    let policy = secret_grant("http://127.0.0.1", "'bearer'", "operate");
+    let mut run = bound_to(&policy).await;
+    let made_up = format!("{TOKEN}{}", "x".repeat(10_000));
+    let _ = secrets::HostSecret::open(&mut run.state, made_up).unwrap();
+    let _ = http::Host::send(
+        &mut run.state,
+        get(format!("https://u:{TOKEN}@h.test/?{TOKEN}")),
+    )
+    .await;
+    let all = run.events.everything();
+    assert!(!all.contains(TOKEN), "{all}");
+    let told = told(&run);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(matches!(&told[0], AuditEvent::SecretRefused { secret, .. } if secret.len() <= 128));
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_told_up_to_a_number_and_then_counted() {
+    let mut run = bound_to(&open_grant("")).await;
+    for number in 0..1_000 {
+        let name = format!("guess-{number}");
+        let _ = secrets::HostSecret::open(&mut run.state, name).unwrap();
+    }
+    assert_eq!(told(&run).len(), 256);
+    run.state.take();
+    assert_eq!(
+        told(&run).last(),
+        Some(&AuditEvent::RefusalsUntold { count: 744 })
+    );
+}
+
+#[tokio::test]
+async fn a_request_says_which_secret_goes_with_it_on_which_rung_and_what_special_address_it_reached()
+ {
+    let server = Server::echo().await;
+    let policy = secret_grant(&server.url(""), "'bearer'", "inject");
+    let mut run = bound_to(&policy).await;
+    for _ in 0..2 {
+        let sent = http::Host::send(&mut run.state, get(server.url("/v1/x?q=1"))).await;
+        assert_eq!(sent.unwrap().unwrap().status, 200);
+    }
+    let request = AuditEvent::Request {
+        method: "GET".to_owned(),
+        destination: server.url("/v1/x"),
+        credentials: vec![SecretUse {
+            secret: "api".parse().unwrap(),
+            rung: Rung::Inject,
+        }],
+    };
+    let reached = AuditEvent::SpecialAddress {
+        origin: server.url(""),
+        address: server.address.ip(),
+    };
+    assert_eq!(told(&run), [request.clone(), reached, request]);
+}
