@@ -153,7 +153,8 @@ fn missing_ask(interface: Interface, capabilities: &Capabilities) -> Option<&'st
         | Interface::Control
         | Interface::Output
         | Interface::Types
-        | Interface::WasiBase => return None,
+        | Interface::WasiBase
+        | Interface::WasiTcp => return None,
         Interface::Config => (capabilities.config, "`config = true`"),
         Interface::Http | Interface::WasiHttp => (http, "`http = [{ origin = \"…\" }]`"),
         Interface::HttpCredentials => (

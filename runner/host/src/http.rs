@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use url::Url;
 use wharf_policy::SecretName;
 
 use crate::State;
@@ -85,11 +84,7 @@ fn parse(request: Request, timeout: Option<Duration>) -> Result<Outgoing, Egress
     let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| {
         EgressError::Invalid("the method is not a token; write one such as GET".to_owned())
     })?;
-    let url = Url::parse(&request.url).map_err(|error| {
-        EgressError::Invalid(format!(
-            "the URL cannot be read: {error}; write an absolute http or https URL"
-        ))
-    })?;
+    let url = egress::url(&request.url)?;
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let bad = |part: &str| {

@@ -27,6 +27,7 @@ mod run;
 mod scrub;
 mod secrets;
 mod services;
+mod sockets;
 mod state;
 mod stdio;
 mod wasi;

@@ -5,10 +5,10 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::random as wasi_random;
 use wharf_policy::{Interface, Rights};
 
-use crate::State;
 use crate::bindings::{
     config, control, http, http_credentials, log, output, progress, reveal, secrets,
 };
+use crate::{State, sockets};
 
 /// An interface that could not be linked: a fault of this host, not of the plugin.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,7 @@ fn add(linker: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()>
             wasmtime_wasi_http::p3::add_to_linker(linker)
         }
         Interface::WasiBase => add_wasi(linker),
+        Interface::WasiTcp => sockets::link(linker),
     }
 }
 

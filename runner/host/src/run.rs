@@ -11,6 +11,7 @@ use wharf_policy::{Limits, Rights, Rung, SecretBinding, SecretName};
 
 use crate::budget::LogBudget;
 use crate::egress::Traffic;
+use crate::sockets::Names;
 use crate::{
     AuditEvent, AuditUnavailable, Binding, CancelFlag, Events, Level, LimitHit, LimitKind, LogLine,
     LogSource, Scrubber, Secrets, Services,
@@ -31,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) budget: LogBudget,
     pub(crate) traffic: Arc<Traffic>,
+    pub(crate) names: Names,
     pub(crate) reveals: AtomicU32,
     opened: Mutex<BTreeSet<(SecretName, Rung)>>,
     reached: Mutex<BTreeSet<(String, IpAddr)>>,
@@ -44,6 +46,7 @@ impl Run {
         Self {
             budget: LogBudget::new(binding.rights.limits()),
             traffic: Arc::new(Traffic::new(binding.rights.limits())),
+            names: Names::default(),
             rights: binding.rights,
             deadline: binding.deadline,
             cancel: binding.cancel,

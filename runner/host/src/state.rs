@@ -10,6 +10,7 @@ use wharf_policy::Limits;
 use crate::limiter::Limiter;
 use crate::output::Output;
 use crate::run::Run;
+use crate::sockets::Sockets;
 use crate::stdio::Stdio;
 use crate::wasi_http::Hooks;
 use crate::{Binding, Collected, LimitHit, Usage, wasi};
@@ -21,12 +22,20 @@ use crate::{Binding, Collected, LimitHit, Usage, wasi};
 )]
 pub(crate) struct Unbound(pub(crate) &'static str);
 
+/// What is kept of a run that is over.
+struct Over {
+    usage: Usage,
+    hit: Option<LimitHit>,
+}
+
 /// The data of one store.
 pub struct State {
     pub(crate) table: ResourceTable,
     pub(crate) run: Option<Arc<Run>>,
     pub(crate) output: Output,
     pub(crate) ignored: u32,
+    pub(crate) sockets: Sockets,
+    over: Option<Over>,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -47,6 +56,8 @@ impl State {
             run: None,
             output: Output::default(),
             ignored: 0,
+            sockets: Sockets::default(),
+            over: None,
             wasi: wasi::context(&stdio, None),
             http: wasi::http_context(),
             hooks: Hooks::default(),
@@ -58,7 +69,7 @@ impl State {
 
     /// Binds it to an execution. Only the first binding counts: one instance, one run.
     pub fn bind(&mut self, binding: Binding) {
-        if self.run.is_some() {
+        if self.run.is_some() || self.over.is_some() {
             return;
         }
         tracing::debug!(execution = %binding.execution, attempt = binding.attempt, "bound");
@@ -74,24 +85,35 @@ impl State {
         }
         self.output.bind(&run);
         self.hooks.bind(&run);
+        self.sockets.bind(&run);
         self.run = Some(run);
     }
 
-    /// What is left of the run, scrubbed. Tells how many lines of log were dropped, if any.
+    /// What is left of the run, scrubbed. Tells how many lines of log were dropped, if any. From
+    /// here on nothing of the run is held, although the instance may be dropped later: its secrets
+    /// are let go, its connections are closed, and every call is denied as before the binding.
     pub fn take(&mut self) -> Collected {
         let stdout = self.stdio.finish();
         let output = self.output.finish();
-        let Some(run) = &self.run else {
+        let usage = self.usage();
+        let Some(run) = self.run.take() else {
             return Collected {
-                usage: self.usage(),
+                usage,
                 ..Collected::default()
             };
         };
         run.end();
+        self.over = Some(Over {
+            usage,
+            hit: run.stopped_by(),
+        });
+        self.hooks.release();
+        self.sockets.close();
+        self.table = ResourceTable::new();
         Collected {
             output,
             stdout,
-            usage: self.usage(),
+            usage,
             revealed: run.reveals.load(std::sync::atomic::Ordering::Acquire) > 0,
         }
     }
@@ -103,7 +125,10 @@ impl State {
 
     /// The limit that host code ended the run for.
     pub fn stopped_by(&self) -> Option<LimitHit> {
-        self.run.as_ref().and_then(|run| run.stopped_by())
+        match (&self.run, &self.over) {
+            (Some(run), _) => run.stopped_by(),
+            (None, over) => over.as_ref().and_then(|over| over.hit),
+        }
     }
 
     /// The limit behind an error that the guest's call ended in: one that host code ended it for,
@@ -120,6 +145,9 @@ impl State {
     }
 
     fn usage(&self) -> Usage {
+        if let Some(over) = &self.over {
+            return over.usage;
+        }
         let mut usage = Usage {
             memory: self.limiter.memory(),
             ignored_unbound: self.ignored.saturating_add(self.stdio.ignored()),

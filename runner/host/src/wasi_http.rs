@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ::http::{Request, Response};
 use http_body_util::BodyExt;
-use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::egress::{self, EgressError, OutBody, Outgoing};
@@ -26,6 +25,10 @@ pub(crate) struct Hooks {
 impl Hooks {
     pub(crate) fn bind(&mut self, run: &Arc<Run>) {
         self.run = Some(run.clone());
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.run = None;
     }
 }
 
@@ -61,8 +64,7 @@ async fn exchange(
     options: Option<RequestOptions>,
 ) -> Result<(Response<WasiBody>, Done), EgressError> {
     let (parts, body) = request.into_parts();
-    let url = Url::parse(&parts.uri.to_string())
-        .map_err(|error| EgressError::Invalid(format!("the URL cannot be read: {error}")))?;
+    let url = egress::url(&parts.uri.to_string())?;
     let options = options.unwrap_or_default();
     let outgoing = Outgoing {
         method: parts.method,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HttpRule, ParseError, Rung, SecretName};
+use crate::{HttpRule, ParseError, Rung, SecretName, TcpRule};
 
 /// The capabilities section of a manifest. What is absent is not asked for, and so never granted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub struct Capabilities {
     /// Where it wants to send requests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpRule>,
+    /// Where it wants to open TCP connections, for a protocol of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tcp: Vec<TcpRule>,
     /// Which secrets it can make use of, and how.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretAsk>,

@@ -9,7 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use crate::ParseError;
+use crate::host::{HostPattern, parse_host};
+use crate::{ParseError, PathPrefix};
 
 /// An HTTP method: a token of RFC 9110, compared as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,14 +73,6 @@ impl Scheme {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum HostPattern {
-    Any,
-    /// `*.example.com`: one or more labels before the suffix, never the suffix itself.
-    Below(String),
-    Exactly(Host<String>),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum PortPattern {
     Any,
@@ -97,31 +90,13 @@ pub struct OriginPattern {
 }
 
 impl OriginPattern {
-    fn matches(&self, target: &Target) -> bool {
+    pub(crate) fn matches(&self, target: &Target) -> bool {
         self.scheme == target.scheme
             && match self.port {
                 PortPattern::Any => true,
                 PortPattern::Exactly(port) => port == target.port,
             }
-            && match (&self.host, &target.host) {
-                (HostPattern::Any, _) => true,
-                (HostPattern::Exactly(exact), host) => exact == host,
-                (HostPattern::Below(suffix), Host::Domain(name)) => name
-                    .strip_suffix(suffix.as_str())
-                    .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
-                (HostPattern::Below(_), _) => false,
-            }
-    }
-}
-
-/// Parses and normalises a host; a trailing dot is not part of a name's identity.
-fn parse_host(text: &str) -> Option<Host<String>> {
-    match Host::parse(text).ok()? {
-        Host::Domain(name) => {
-            let name = name.strip_suffix('.').unwrap_or(&name);
-            (!name.is_empty() && !name.ends_with('.')).then(|| Host::Domain(name.to_owned()))
-        }
-        address => Some(address),
+            && self.host.matches(&target.host)
     }
 }
 
@@ -147,96 +122,26 @@ impl FromStr for OriginPattern {
         let port = match port {
             None => PortPattern::Exactly(scheme.default_port()),
             Some("*") => PortPattern::Any,
-            Some(port) => PortPattern::Exactly(
-                port.parse()
-                    .map_err(|_| bad("the port must be a number or `*`"))?,
-            ),
+            Some(port) => match port.parse() {
+                Ok(0) | Err(_) => {
+                    return Err(bad("the port must be a number from 1 to 65535, or `*`"));
+                }
+                Ok(port) => PortPattern::Exactly(port),
+            },
         };
-        let host = if host == "*" {
-            HostPattern::Any
-        } else if let Some(suffix) = host.strip_prefix("*.") {
-            match parse_host(suffix) {
-                Some(Host::Domain(name)) if !name.contains('*') => HostPattern::Below(name),
-                _ => return Err(bad("`*.` must be followed by a domain name")),
-            }
-        } else {
-            match parse_host(host) {
-                Some(host) if !host.to_string().contains('*') => HostPattern::Exactly(host),
-                _ => return Err(bad("the host must be a name, an address, `*` or `*.name`")),
-            }
-        };
+        let host = HostPattern::parse(host).map_err(bad)?;
         Ok(Self { scheme, host, port })
     }
 }
 
 impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.scheme.name())?;
-        match &self.host {
-            HostPattern::Any => f.write_str("*")?,
-            HostPattern::Below(suffix) => write!(f, "*.{suffix}")?,
-            HostPattern::Exactly(host) => write!(f, "{host}")?,
-        }
+        write!(f, "{}://{}", self.scheme.name(), self.host)?;
         match self.port {
             PortPattern::Any => f.write_str(":*"),
             PortPattern::Exactly(port) if port == self.scheme.default_port() => Ok(()),
             PortPattern::Exactly(port) => write!(f, ":{port}"),
         }
-    }
-}
-
-/// A path and everything below it, by whole segments: `/api` covers `/api` and `/api/x`, not
-/// `/apiary`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct PathPrefix(String);
-
-impl PathPrefix {
-    /// Whether the path is this one or below it. A path in which a server might see other
-    /// segments than we do (an encoded slash or backslash) is below none but `/`.
-    pub fn covers(&self, path: &str) -> bool {
-        if self.0 == "/" {
-            return true;
-        }
-        let lower = path.to_ascii_lowercase();
-        if lower.contains("%2f") || lower.contains("%5c") || lower.contains('\\') {
-            return false;
-        }
-        path.strip_prefix(self.0.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-}
-
-impl Default for PathPrefix {
-    fn default() -> Self {
-        Self("/".to_owned())
-    }
-}
-
-impl TryFrom<String> for PathPrefix {
-    type Error = ParseError;
-    fn try_from(text: String) -> Result<Self, ParseError> {
-        let bad = |why: &str| ParseError::new("path", &text, why);
-        if !text.starts_with('/') {
-            return Err(bad("it must begin with `/`"));
-        }
-        // What the URL parser would change is not what a request's path will look like.
-        let parsed = Url::parse(&format!("http://h{text}")).map_err(|_| bad("not a URL path"))?;
-        if parsed.path() != text || text.contains("//") {
-            return Err(bad(
-                "write it normalised: no `..`, `//`, `?`, `#`, and specials %-encoded",
-            ));
-        }
-        let trimmed = text.trim_end_matches('/');
-        Ok(Self(
-            if trimmed.is_empty() { "/" } else { trimmed }.to_owned(),
-        ))
-    }
-}
-
-impl From<PathPrefix> for String {
-    fn from(path: PathPrefix) -> Self {
-        path.0
     }
 }
 
@@ -255,7 +160,7 @@ pub struct HttpRule {
 }
 
 fn is_root(path: &PathPrefix) -> bool {
-    path.0 == "/"
+    path.is_root()
 }
 
 impl HttpRule {
@@ -280,7 +185,8 @@ impl Target {
     /// The destination of a URL.
     ///
     /// # Errors
-    /// Anything but http and https, a URL without a host, or one with userinfo.
+    /// Anything but http and https, a URL without a usable host or with port 0, or one with
+    /// userinfo.
     pub fn of(url: &Url) -> Result<Self, ParseError> {
         // The message must not carry a query or userinfo, which may hold secrets.
         let shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
@@ -294,11 +200,15 @@ impl Target {
         let host = url
             .host_str()
             .and_then(parse_host)
-            .ok_or_else(|| bad("it needs a host"))?;
+            .ok_or_else(|| bad("it needs a host that can be looked up"))?;
+        let port = url.port().unwrap_or(scheme.default_port());
+        if port == 0 {
+            return Err(bad("there is no port 0"));
+        }
         Ok(Self {
             scheme,
             host,
-            port: url.port().unwrap_or(scheme.default_port()),
+            port,
             path: url.path().to_owned(),
         })
     }

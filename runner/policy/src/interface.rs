@@ -27,6 +27,9 @@ pub enum Interface {
     Reveal,
     /// All of `wasi:http`.
     WasiHttp,
+    /// TCP connections through `wasi:sockets`. No import names it: without it, the sockets of
+    /// [`Interface::WasiBase`] lead nowhere.
+    WasiTcp,
     /// The parts of WASI that language runtimes import whether they use them or not: clocks,
     /// random, io, cli, filesystem, sockets. Linked without any power: no file, no environment
     /// but the manifest's, no address.
@@ -35,7 +38,7 @@ pub enum Interface {
 
 impl Interface {
     /// Every interface.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Log,
         Self::Progress,
         Self::Control,
@@ -48,6 +51,8 @@ impl Interface {
         Self::Reveal,
         Self::WasiHttp,
         Self::WasiBase,
+        // After the base, whose sockets it replaces.
+        Self::WasiTcp,
     ];
 
     /// The interface behind an import such as `wharf:plugin/http@0.1.0`, or none if this host has
@@ -87,6 +92,9 @@ impl Interface {
             Self::Http | Self::WasiHttp => Some(
                 "`http` in the manifest's [capabilities] and `http = [{ origin = \"…\" }]` in a [[grant]]",
             ),
+            Self::WasiTcp => Some(
+                "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"…\", ports = […] }]` in a [[grant]]",
+            ),
             Self::HttpCredentials => Some(
                 "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"attach\"] }]` in a [[grant]]",
             ),
@@ -114,6 +122,7 @@ impl fmt::Display for Interface {
             Self::Secrets => "wharf:plugin/secrets",
             Self::Reveal => "wharf:plugin/reveal",
             Self::WasiHttp => "wasi:http",
+            Self::WasiTcp => "wasi:sockets with TCP",
             Self::WasiBase => "wasi",
         })
     }

@@ -70,16 +70,18 @@ limits! {
     log_entries: u32 = 10_000,
     /// Bytes of log.
     log_bytes: ByteSize = ByteSize::mib(1),
-    /// Requests to the outside.
+    /// Requests to the outside, and attempts at TCP connections and their names.
     requests: u32 = 1_000,
-    /// Bytes of all requests together.
+    /// Bytes of all requests together, and sent through TCP.
     request_bytes: ByteSize = ByteSize::mib(64),
-    /// Bytes of all responses together.
+    /// Bytes of all responses together, and received through TCP.
     response_bytes: ByteSize = ByteSize::mib(64),
     /// Bytes of one response that is held in memory.
     response: ByteSize = ByteSize::mib(8),
-    /// Requests that are open at a time.
+    /// Requests and TCP connections that are open at a time.
     connections: u32 = 16,
+    /// Time between two pieces of a response.
+    between_bytes: Period = Period::secs(30),
 }
 
 #[cfg(test)]

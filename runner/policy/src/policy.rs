@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionName, Digest, HttpRule, LimitRequest, NamePattern, Networks, PluginName, PolicyError,
-    Rung, SecretBinding, SecretGrant, SecretName,
+    Rung, SecretBinding, SecretGrant, SecretName, TcpRule,
 };
 
 /// A policy file. Empty, it trusts nobody and grants nothing.
@@ -71,7 +71,11 @@ pub struct Grant {
     /// Where requests may go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpRule>,
-    /// Networks beyond the public ones that a resolved address may be in.
+    /// Where TCP connections may go, for plugins that speak a protocol of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tcp: Vec<TcpRule>,
+    /// Networks beyond the public ones that a resolved address may be in, for `http` and `tcp` of
+    /// this grant.
     #[serde(default)]
     pub networks: Networks,
     /// Which secrets may be used, and how.

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use url::Host;
 
 use crate::{
     ActionName, Capabilities, Denied, HttpRule, Interface, LimitRequest, Limits, Networks,
-    PluginName, Policy, Rung, SecretBinding, SecretName, Target,
+    PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule, ambiguous,
 };
+
+/// What is told of a path, at most, in bytes.
+const SHOWN: usize = 256;
 
 /// How a call narrows its own rights. Absent means no narrowing; it can never widen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct CallRights {
     /// Only these destinations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<Vec<HttpRule>>,
+    /// Only these TCP destinations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<Vec<TcpRule>>,
     /// Only these secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Vec<SecretName>>,
@@ -31,14 +38,24 @@ struct SecretRight {
     rungs: Vec<Rung>,
 }
 
+/// What one grant says of the way out. Kept apart, so that the networks of one grant are not
+/// opened to the destinations of another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+struct WayOut {
+    http: Vec<HttpRule>,
+    tcp: Vec<TcpRule>,
+    networks: Networks,
+}
+
 /// What one run may do. A value: equal rights are the same rights, so instances and linkers are
 /// kept by them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Rights {
     asked: Vec<HttpRule>,
-    granted: Vec<HttpRule>,
+    asked_tcp: Vec<TcpRule>,
+    granted: Vec<WayOut>,
     called: Option<Vec<HttpRule>>,
-    networks: Networks,
+    called_tcp: Option<Vec<TcpRule>>,
     secrets: Vec<SecretRight>,
     config: Option<BTreeMap<String, String>>,
     limits: Limits,
@@ -60,11 +77,9 @@ impl Rights {
             .iter()
             .filter(|grant| grant.covers(plugin, action))
             .collect();
-        let mut networks = Networks::default();
         let mut limits = LimitRequest::default();
         let mut config = BTreeMap::new();
         for grant in &grants {
-            networks.extend(&grant.networks);
             limits = limits.widest(grant.limits);
             config.extend(grant.config.clone());
         }
@@ -98,9 +113,18 @@ impl Rights {
             .collect();
         Self {
             asked: asks.http.clone(),
-            granted: grants.iter().flat_map(|g| g.http.clone()).collect(),
+            asked_tcp: asks.tcp.clone(),
+            granted: grants
+                .iter()
+                .filter(|grant| !grant.http.is_empty() || !grant.tcp.is_empty())
+                .map(|grant| WayOut {
+                    http: grant.http.clone(),
+                    tcp: grant.tcp.clone(),
+                    networks: grant.networks.clone(),
+                })
+                .collect(),
             called: call.http.clone(),
-            networks,
+            called_tcp: call.tcp.clone(),
             secrets,
             config: (asks.config && !config.is_empty()).then_some(config),
             limits: limits
@@ -113,7 +137,7 @@ impl Rights {
     /// Whether this interface may be linked.
     pub fn allows(&self, interface: Interface) -> bool {
         let any_secret = |rung| self.secrets.iter().any(|s| s.rungs.contains(&rung));
-        let any_http = !self.asked.is_empty() && !self.granted.is_empty();
+        let any_http = !self.asked.is_empty() && self.granted.iter().any(|g| !g.http.is_empty());
         match interface {
             Interface::Log
             | Interface::Progress
@@ -123,51 +147,62 @@ impl Rights {
             | Interface::WasiBase => true,
             Interface::Config => self.config.is_some(),
             Interface::Http | Interface::WasiHttp => any_http,
+            Interface::WasiTcp => {
+                !self.asked_tcp.is_empty() && self.granted.iter().any(|g| !g.tcp.is_empty())
+            }
             Interface::HttpCredentials => any_http && any_secret(Rung::Attach),
             Interface::Secrets => any_secret(Rung::Operate),
             Interface::Reveal => any_secret(Rung::Reveal),
         }
     }
 
-    /// Whether a request may be sent, as far as its URL and method tell. The address it resolves
-    /// to is checked with [`Rights::networks`].
+    /// Whether a request may be sent, as far as its URL and method tell. Gives the networks that
+    /// its address may be in, beyond the public ones: those of the grants that allow it.
     ///
     /// # Errors
     /// Which of manifest, grant and call said no, and the line that would allow it.
-    pub fn check_request(&self, method: &str, target: &Target) -> Result<(), Denied> {
+    pub fn check_request(&self, method: &str, target: &Target) -> Result<Networks, Denied> {
         let any = |rules: &[HttpRule]| rules.iter().any(|rule| rule.matches(method, target));
-        let denied = |why: &str, place: &str| Denied {
-            what: format!("{method} {}{}", target.origin(), target.path()),
-            why: why.to_owned(),
-            hint: format!(
-                "{place} http = [{{ origin = \"{}\", path = \"{}\", methods = [\"{method}\"] }}] would allow it",
-                target.origin(),
-                target.path()
-            ),
-        };
-        if !any(&self.asked) {
-            Err(denied(
-                "the plugin's manifest does not ask for it",
-                "in the manifest's [capabilities]",
-            ))
-        } else if !any(&self.granted) {
-            Err(denied(
-                "no grant allows it",
-                "in a [[grant]] for this plugin",
-            ))
-        } else if !self.called.as_deref().is_none_or(any) {
-            Err(denied(
-                "the call restricts itself to other destinations",
-                "in the call's rights",
-            ))
-        } else {
-            Ok(())
+        let place = decide(
+            any(&self.asked),
+            self.granted.iter().any(|grant| any(&grant.http)),
+            self.called.as_deref().is_none_or(any),
+        );
+        match place {
+            Ok(()) => Ok(self.networks_of(|grant| any(&grant.http))),
+            Err(refusal) => Err(refusal.of_request(method, target)),
         }
     }
 
-    /// The networks beyond the public ones that are granted.
-    pub fn networks(&self) -> &Networks {
-        &self.networks
+    /// Whether a TCP connection to that port of that host may be opened, or with no port, whether
+    /// the name may be looked up for one. Gives the networks that its address may be in.
+    ///
+    /// # Errors
+    /// Which of manifest, grant and call said no, and the line that would allow it.
+    pub fn check_tcp(&self, host: &Host<String>, port: Option<u16>) -> Result<Networks, Denied> {
+        let any = |rules: &[TcpRule]| {
+            rules.iter().any(|rule| match port {
+                Some(port) => rule.matches(host, port),
+                None => rule.host.matches(host),
+            })
+        };
+        let place = decide(
+            any(&self.asked_tcp),
+            self.granted.iter().any(|grant| any(&grant.tcp)),
+            self.called_tcp.as_deref().is_none_or(any),
+        );
+        match place {
+            Ok(()) => Ok(self.networks_of(|grant| any(&grant.tcp))),
+            Err(refusal) => Err(refusal.of_connection(host, port)),
+        }
+    }
+
+    fn networks_of(&self, allows: impl Fn(&WayOut) -> bool) -> Networks {
+        let mut networks = Networks::default();
+        for grant in self.granted.iter().filter(|grant| allows(grant)) {
+            networks.extend(&grant.networks);
+        }
+        networks
     }
 
     /// The binding of a secret, if it may be used in this way.
@@ -197,6 +232,16 @@ impl Rights {
             .filter(move |binding| binding.to.iter().any(|rule| rule.matches(method, target)))
     }
 
+    /// Whether a server of that origin may have had a credential of this run, whatever the path
+    /// and the method of this request.
+    pub fn entrusts(&self, target: &Target) -> bool {
+        [Rung::Inject, Rung::Attach]
+            .into_iter()
+            .flat_map(|rung| self.with_rung(rung))
+            .flat_map(|binding| &binding.to)
+            .any(|rule| rule.origin.matches(target))
+    }
+
     /// Every binding that may be used in any way: what must be scrubbed from what leaves.
     pub fn secrets(&self) -> impl Iterator<Item = (&SecretBinding, &[Rung])> {
         self.secrets
@@ -219,6 +264,65 @@ impl Rights {
             .iter()
             .filter(move |s| s.rungs.contains(&rung))
             .map(|s| &s.binding)
+    }
+}
+
+/// Which part said no to a destination: the first of manifest, grant and call.
+struct Refusal {
+    why: &'static str,
+    place: &'static str,
+}
+
+fn decide(asked: bool, granted: bool, called: bool) -> Result<(), Refusal> {
+    let (why, place) = match (asked, granted, called) {
+        (true, true, true) => return Ok(()),
+        (false, ..) => (
+            "the plugin's manifest does not ask for it",
+            "in the manifest's [capabilities]",
+        ),
+        (true, false, _) => ("no grant allows it", "in a [[grant]] for this plugin"),
+        (true, true, false) => (
+            "the call restricts itself to other destinations",
+            "in the call's rights",
+        ),
+    };
+    Err(Refusal { why, place })
+}
+
+impl Refusal {
+    fn of_request(&self, method: &str, target: &Target) -> Denied {
+        let Self { why, place } = self;
+        let (origin, path) = (target.origin(), target.path());
+        let shown = &path[..path.floor_char_boundary(SHOWN)];
+        let dots = if shown.len() < path.len() { "…" } else { "" };
+        let hint = match ambiguous(path) {
+            Some(why) => format!(
+                "{why}, so that a server may read another path, and it is below none but `/`: {place} http = [{{ origin = \"{origin}\" }}] would allow every path"
+            ),
+            None => format!(
+                "{place} http = [{{ origin = \"{origin}\", path = \"{shown}{dots}\", methods = [\"{method}\"] }}] would allow it"
+            ),
+        };
+        Denied {
+            what: format!("{method} {origin}{shown}{dots}"),
+            why: (*why).to_owned(),
+            hint,
+        }
+    }
+
+    fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
+        let Self { why, place } = self;
+        let (what, ports) = match port {
+            Some(port) => (format!("TCP to {host}:{port}"), port.to_string()),
+            None => (format!("looking up {host} for TCP"), "…".to_owned()),
+        };
+        Denied {
+            what,
+            why: (*why).to_owned(),
+            hint: format!(
+                "{place} tcp = [{{ host = \"{host}\", ports = [{ports}] }}] would allow it"
+            ),
+        }
     }
 }
 

@@ -147,3 +147,92 @@ fn another_plugin_gets_nothing_of_this_grant() {
     assert!(!rights.allows(Interface::Http));
     assert!(rights.secrets().next().is_none());
 }
+
+fn host(text: &str) -> url::Host<String> {
+    crate::tcp_host(text).unwrap()
+}
+
+fn under(asks: &str, policy: &str, call: &CallRights) -> Rights {
+    Rights::effective(
+        &"http".parse().unwrap(),
+        &"request".parse().unwrap(),
+        &toml::from_str(asks).unwrap(),
+        &LimitRequest::default(),
+        &Policy::from_toml(policy).unwrap(),
+        call,
+    )
+}
+
+#[test]
+fn the_networks_of_one_grant_are_not_opened_to_the_destinations_of_another() {
+    let rights = under(
+        "http = [{ origin = 'https://*:*' }]\ntcp = [{ host = '*', ports = '*' }]",
+        "[[grant]]\nplugins=['http']\nhttp=[{origin='https://db.internal'}]\ntcp=[{host='db.internal',ports=[5432]}]\nnetworks=['10.0.0.0/8']\n\
+         [[grant]]\nplugins=['http']\nhttp=[{origin='https://*'}]\ntcp=[{host='*',ports=[443]}]",
+        &CallRights::default(),
+    );
+    let private = "10.0.0.1".parse().unwrap();
+    let inside = rights
+        .check_request("GET", &target("https://db.internal/"))
+        .unwrap();
+    assert!(inside.check(private).is_ok());
+    let outside = rights
+        .check_request("GET", &target("https://evil.test/"))
+        .unwrap();
+    assert!(outside.check(private).is_err());
+    let inside = rights.check_tcp(&host("db.internal"), Some(5432)).unwrap();
+    assert!(inside.check(private).is_ok());
+    let outside = rights.check_tcp(&host("db.internal"), Some(443)).unwrap();
+    assert!(outside.check(private).is_err());
+}
+
+#[test]
+fn a_tcp_connection_needs_the_manifest_and_the_grant_and_the_call() {
+    let asks = "tcp = [{ host = '*', ports = [5432, 6432] }]";
+    let policy = "[[grant]]\nplugins=['http']\ntcp=[{host='db.internal',ports='*'}]";
+    let rights = under(asks, policy, &CallRights::default());
+    assert!(rights.allows(Interface::WasiTcp) && !rights.allows(Interface::Http));
+    assert!(rights.check_tcp(&host("db.internal"), Some(5432)).is_ok());
+    assert!(rights.check_tcp(&host("db.internal"), None).is_ok());
+    let unasked = rights
+        .check_tcp(&host("db.internal"), Some(22))
+        .unwrap_err();
+    assert!(unasked.why.contains("manifest"), "{unasked}");
+    let ungranted = rights
+        .check_tcp(&host("x.internal"), Some(5432))
+        .unwrap_err();
+    assert!(
+        ungranted
+            .to_string()
+            .contains("tcp = [{ host = \"x.internal\", ports = [5432] }]"),
+        "{ungranted}"
+    );
+    assert!(rights.check_tcp(&host("x.internal"), None).is_err());
+    let call = CallRights {
+        tcp: Some(vec![]),
+        ..CallRights::default()
+    };
+    let narrowed = under(asks, policy, &call);
+    let denied = narrowed
+        .check_tcp(&host("db.internal"), Some(5432))
+        .unwrap_err();
+    assert!(denied.why.contains("call"), "{denied}");
+    let none = under("", policy, &CallRights::default());
+    assert!(!none.allows(Interface::WasiTcp));
+}
+
+#[test]
+fn a_refusal_is_short_however_long_the_path_and_says_what_an_odd_path_would_need() {
+    let rights = under(
+        "http = [{ origin = 'https://a.test', path = '/v1' }]",
+        "",
+        &CallRights::default(),
+    );
+    let long = format!("https://a.test/{}", "ä".repeat(5000));
+    let denied = rights.check_request("GET", &target(&long)).unwrap_err();
+    assert!(denied.to_string().len() < 1500, "{denied}");
+    let odd = rights
+        .check_request("GET", &target("https://a.test/v1/..%2fadmin"))
+        .unwrap_err();
+    assert!(odd.to_string().contains("an encoded slash"), "{odd}");
+}

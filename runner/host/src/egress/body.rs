@@ -16,9 +16,11 @@ use super::{EgressError, OutBody, error};
 use crate::StreamScrubber;
 use crate::run::Run;
 
-/// The body of a request, for the client.
+/// The body of a request, for the client. A body that is still being written must come to the
+/// length that was declared for it.
 pub(super) fn request(
     body: OutBody,
+    length: Option<u64>,
     traffic: &Arc<Traffic>,
 ) -> Result<Option<reqwest::Body>, EgressError> {
     Ok(match body {
@@ -27,45 +29,90 @@ pub(super) fn request(
             traffic.sent(bytes.len() as u64)?;
             Some(bytes.into())
         }
-        OutBody::Stream(stream) if stream.is_end_stream() => None,
+        OutBody::Stream(stream) if stream.is_end_stream() => match length {
+            None | Some(0) => None,
+            Some(length) => return Err(EgressError::Invalid(Missized(length).to_string())),
+        },
         OutBody::Stream(stream) => Some(reqwest::Body::wrap(Counted {
             stream: Mutex::new(stream),
             traffic: traffic.clone(),
+            length: length.map(|length| Length {
+                declared: length,
+                left: length,
+            }),
         })),
     })
 }
+
+/// A body that is not as long as was declared. Sent so, a server would take the rest of it, or the
+/// next request, for something else.
+#[derive(Debug, thiserror::Error)]
+#[error("the body does not come to the {0} bytes that `content-length` declares")]
+struct Missized(u64);
 
 /// A body that the guest is still writing. The lock is never waited for: it only makes the body
 /// shareable, as the client wants it.
 struct Counted {
     stream: Mutex<WasiBody>,
     traffic: Arc<Traffic>,
+    length: Option<Length>,
+}
+
+struct Length {
+    declared: u64,
+    left: u64,
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Counted {
+    fn count(&mut self, bytes: u64) -> Result<(), BoxError> {
+        self.traffic.sent(bytes)?;
+        if let Some(length) = &mut self.length {
+            let missized = Missized(length.declared);
+            length.left = length.left.checked_sub(bytes).ok_or(missized)?;
+        }
+        Ok(())
+    }
+
+    fn whole(&self) -> Result<(), BoxError> {
+        match &self.length {
+            Some(length) if length.left > 0 => Err(Missized(length.declared).into()),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl HttpBody for Counted {
     type Data = Bytes;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let stream = self
-            .stream
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let frame = ready!(Pin::new(stream).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| {
-            let frame = frame?;
-            if let Some(data) = frame.data_ref() {
-                self.traffic.sent(data.len() as u64)?;
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        loop {
+            let stream = this
+                .stream
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            let Some(frame) = ready!(Pin::new(stream).poll_frame(cx)).transpose()? else {
+                return Poll::Ready(this.whole().err().map(Err));
+            };
+            // Trailers are not passed on: they are headers that nothing checks.
+            if let Ok(data) = frame.into_data() {
+                this.count(data.len() as u64)?;
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
-            Ok(frame)
-        }))
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
+        match &self.length {
+            Some(length) => SizeHint::with_exact(length.left),
+            None => SizeHint::default(),
+        }
     }
 }
 
@@ -74,18 +121,13 @@ pub(crate) struct Body {
     inner: reqwest::Body,
     run: Arc<Run>,
     scrub: StreamScrubber,
-    wait: Option<Duration>,
+    wait: Duration,
     timer: Pin<Box<Sleep>>,
     open: Option<Open>,
 }
 
 impl Body {
-    pub(super) fn new(
-        run: &Arc<Run>,
-        inner: reqwest::Body,
-        open: Open,
-        wait: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(run: &Arc<Run>, inner: reqwest::Body, open: Open, wait: Duration) -> Self {
         Self {
             inner,
             run: run.clone(),
@@ -122,8 +164,9 @@ impl Body {
 }
 
 /// When to give up on the next part.
-fn until(run: &Run, wait: Option<Duration>) -> Instant {
-    wait.and_then(|wait| Instant::now().checked_add(wait))
+fn until(run: &Run, wait: Duration) -> Instant {
+    Instant::now()
+        .checked_add(wait)
         .map_or(run.deadline, |at| at.min(run.deadline))
 }
 
@@ -169,10 +212,8 @@ impl HttpBody for Body {
             if let Err(error) = this.run.traffic.received(data.len() as u64) {
                 return this.fail(error);
             }
-            if this.wait.is_some() {
-                let next = until(&this.run, this.wait);
-                this.timer.as_mut().reset(next);
-            }
+            let next = until(&this.run, this.wait);
+            this.timer.as_mut().reset(next);
             let clean = this.scrub.push(data);
             if !clean.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(clean))));

@@ -1,4 +1,5 @@
-//! HTTP clients, one for each set of rights, so that no connection is shared across them.
+//! HTTP clients, one for each set of rights and the networks that a request may reach under them,
+//! so that no connection is shared across them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
-use wharf_policy::{Rights, Target};
+use wharf_policy::{Networks, Rights, Target};
 
 use super::EgressError;
 use super::resolve::{Checked, Lookup};
@@ -30,9 +31,12 @@ pub(crate) struct Egress {
     clients: Mutex<Clients>,
 }
 
+/// Under which a client is kept.
+type Key = (Arc<Rights>, Networks);
+
 #[derive(Default)]
 struct Clients {
-    by_rights: HashMap<Arc<Rights>, (reqwest::Client, u64)>,
+    by_rights: HashMap<Key, (reqwest::Client, u64)>,
     uses: u64,
 }
 
@@ -48,16 +52,26 @@ impl Egress {
         })
     }
 
-    /// The client of these rights.
-    pub(super) fn client(&self, rights: &Arc<Rights>) -> Result<reqwest::Client, EgressError> {
+    /// The addresses of a name, unchecked: whoever asks must check them.
+    pub(crate) async fn lookup(&self, name: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
+        self.lookup.lookup(name).await
+    }
+
+    /// The client of these rights, for requests that may reach these networks.
+    pub(super) fn client(
+        &self,
+        rights: &Arc<Rights>,
+        networks: &Networks,
+    ) -> Result<reqwest::Client, EgressError> {
+        let key = (rights.clone(), networks.clone());
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         clients.uses += 1;
         let now = clients.uses;
-        if let Some((client, used)) = clients.by_rights.get_mut(rights) {
+        if let Some((client, used)) = clients.by_rights.get_mut(&key) {
             *used = now;
             return Ok(client.clone());
         }
-        let client = self.build(rights).map_err(|error| {
+        let client = self.build(networks).map_err(|error| {
             EgressError::Protocol(format!("the HTTP client cannot be set up: {error}"))
         })?;
         if clients.by_rights.len() >= CLIENTS {
@@ -65,23 +79,21 @@ impl Egress {
                 .by_rights
                 .iter()
                 .min_by_key(|(_, (_, used))| *used)
-                .map(|(rights, _)| rights.clone());
+                .map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
                 clients.by_rights.remove(&oldest);
             }
         }
-        clients
-            .by_rights
-            .insert(rights.clone(), (client.clone(), now));
+        clients.by_rights.insert(key, (client.clone(), now));
         Ok(client)
     }
 
-    fn build(&self, rights: &Rights) -> reqwest::Result<reqwest::Client> {
+    fn build(&self, networks: &Networks) -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .dns_resolver(Arc::new(Checked {
                 lookup: self.lookup.clone(),
-                networks: Arc::new(rights.networks().clone()),
+                networks: Arc::new(networks.clone()),
             }))
             .redirect(Policy::none())
             .retry(reqwest::retry::never())

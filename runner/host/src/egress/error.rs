@@ -22,7 +22,9 @@ pub(crate) enum EgressError {
     Unreachable(String),
     #[error("{0}")]
     Protocol(String),
-    #[error("no whole response in time: raise the timeout of the request, or the deadline")]
+    #[error(
+        "no whole response in time: raise the timeout of the request, or `deadline` or `between-bytes` in the limits of the [[grant]]"
+    )]
     Timeout,
     #[error(
         "the response is larger than {0} bytes: raise `response` in the limits of the [[grant]]"

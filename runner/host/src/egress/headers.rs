@@ -1,12 +1,30 @@
 //! Headers: what is the host's and not the guest's, and secrets in what a server answers.
 
 use ::http::header::{
-    CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::EgressError;
 use crate::Scrubber;
+
+/// The most bytes of headers that a guest may send with one request.
+const MOST: u64 = 64 * 1024;
+
+/// What a server, or a proxy before it, may take for another path, method, host or sender than
+/// those that were checked.
+const OVERRIDES: [&str; 8] = [
+    "forwarded",
+    "x-real-ip",
+    "x-original-url",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-host",
+    "x-http-method",
+    "x-method-override",
+];
+const OVERRIDE_PREFIXES: [&str; 2] = ["x-forwarded-", "x-http-method-"];
 
 /// Whether a header is about one connection only (RFC 9110, 7.6.1), or is the host's to set.
 pub(super) fn is_hosts(name: &HeaderName) -> bool {
@@ -14,23 +32,80 @@ pub(super) fn is_hosts(name: &HeaderName) -> bool {
         &CONNECTION,
         &HOST,
         &EXPECT,
-        &PROXY_AUTHENTICATE,
-        &PROXY_AUTHORIZATION,
         &TE,
         &TRAILER,
         &TRANSFER_ENCODING,
         &UPGRADE,
     ]
     .contains(&name)
-        || matches!(
-            name.as_str(),
-            "keep-alive" | "proxy-connection" | "http2-settings" | "alt-used"
-        )
+        || matches!(name.as_str(), "keep-alive" | "http2-settings" | "alt-used")
+        || name.as_str().starts_with("proxy-")
 }
 
-/// Takes out what a guest may not set.
-pub(super) fn strip_request(headers: &mut HeaderMap) {
-    strip(headers, is_hosts);
+/// Whether a guest may not set it. Gateways in the manner of CGI make one of `a_b` and `a-b`, so
+/// both are.
+fn is_withheld(name: &HeaderName) -> bool {
+    let plain = name.as_str().replace('_', "-");
+    let hosts = HeaderName::try_from(plain.as_str())
+        .is_ok_and(|name| is_hosts(&name) || name == CONTENT_LENGTH);
+    hosts
+        || OVERRIDES.contains(&plain.as_str())
+        || OVERRIDE_PREFIXES
+            .iter()
+            .any(|prefix| plain.starts_with(prefix))
+}
+
+/// Takes out what a guest may not set, and gives the length of the body that it declared, if it
+/// did. The header itself is the client's to set.
+///
+/// # Errors
+/// There are more bytes of headers than any server takes, or there is no telling how long the
+/// body is to be.
+pub(super) fn prepare(headers: &mut HeaderMap) -> Result<Option<u64>, EgressError> {
+    if size(headers) > MOST {
+        return Err(EgressError::Invalid(format!(
+            "the headers are longer than {MOST} bytes: send less, or send it in the body"
+        )));
+    }
+    let length = declared_length(headers)?;
+    strip(headers, is_withheld);
+    Ok(length)
+}
+
+fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, EgressError> {
+    let mut values = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = values.next() else {
+        return Ok(None);
+    };
+    let digits = |value: &HeaderValue| {
+        let text = value.to_str().ok()?;
+        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| text.parse().ok()).flatten()
+    };
+    match (digits(first), values.next()) {
+        (Some(length), None) => Ok(Some(length)),
+        _ => Err(EgressError::Invalid(
+            "the header `content-length` must be one number: servers disagree about others"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Takes out headers of the guest's that a gateway in the manner of CGI would take for one of the
+/// credentials that the host has added.
+pub(super) fn drop_twins(headers: &mut HeaderMap) {
+    let twin = |name: &HeaderName| {
+        name.as_str().contains('_')
+            && headers.iter().any(|(credential, value)| {
+                value.is_sensitive()
+                    && credential != name
+                    && credential.as_str().replace('_', "-") == name.as_str().replace('_', "-")
+            })
+    };
+    let twins: Vec<HeaderName> = headers.keys().filter(|name| twin(name)).cloned().collect();
+    for name in twins {
+        headers.remove(name);
+    }
 }
 
 /// Takes out what is only about the connection between us and the server.
@@ -86,10 +161,13 @@ pub(super) fn scrub(headers: &mut HeaderMap, scrubber: &Scrubber) {
     }
 }
 
-/// Whether a body is not as it is, but compressed.
-pub(super) fn is_encoded(encoding: Option<&HeaderValue>) -> bool {
-    encoding.is_some_and(|value| {
-        let value = value.as_bytes().trim_ascii();
-        !value.is_empty() && !value.eq_ignore_ascii_case(b"identity")
-    })
+/// Whether a body is not as it is, but compressed, for the content or for the way.
+pub(super) fn is_encoded(headers: &HeaderMap) -> bool {
+    let other = |name: HeaderName, plain: &[u8]| {
+        headers.get_all(name).iter().any(|value| {
+            let value = value.as_bytes().trim_ascii();
+            !value.is_empty() && !value.eq_ignore_ascii_case(plain)
+        })
+    };
+    other(CONTENT_ENCODING, b"identity") || other(TRANSFER_ENCODING, b"chunked")
 }

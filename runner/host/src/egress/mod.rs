@@ -9,19 +9,20 @@ mod client;
 mod error;
 mod headers;
 mod inject;
+mod parse;
 mod resolve;
 mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use ::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{AddressClass, Rung, SecretName, Target, classify};
+use wharf_policy::{AddressClass, Networks, Rung, SecretBinding, SecretName, Target, classify};
 
 use crate::run::Run;
 use crate::{AuditEvent, SecretUse};
@@ -29,8 +30,10 @@ use crate::{AuditEvent, SecretUse};
 pub(crate) use body::Body;
 pub(crate) use client::Egress;
 pub(crate) use error::EgressError;
+pub(crate) use parse::url;
+pub(crate) use resolve::sentence;
 pub use resolve::{Lookup, SystemLookup};
-pub(crate) use traffic::Traffic;
+pub(crate) use traffic::{Open, Traffic};
 
 /// What is told of a destination, at most, in bytes.
 const SHOWN: usize = 512;
@@ -43,7 +46,7 @@ pub(crate) struct Outgoing {
     pub(crate) body: OutBody,
     /// How long until the response begins; the deadline if none.
     pub(crate) first_byte: Option<Duration>,
-    /// How long between parts of the response; the deadline if none.
+    /// How long between parts of the response; as long as the limits allow if none.
     pub(crate) between_bytes: Option<Duration>,
 }
 
@@ -80,10 +83,12 @@ pub(crate) async fn send(
         EgressError::Invalid(why)
     })?;
     let destination = shown(run, &target);
-    let allowed = check(run, &request.method, &target)
-        .and_then(|()| inject::plan(&run.rights, method, &target, attach));
-    let plan = match allowed {
-        Ok(plan) => plan,
+    let allowed = check(run, &request.method, &target).and_then(|networks| {
+        let plan = inject::plan(&run.rights, method, &target, attach)?;
+        Ok((networks, plan))
+    });
+    let (networks, plan) = match allowed {
+        Ok(allowed) => allowed,
         Err(error) => {
             let error = error.scrubbed(run.scrubber());
             run.refused(AuditEvent::RequestDenied {
@@ -110,43 +115,52 @@ pub(crate) async fn send(
             credentials: uses.collect(),
         })
         .map_err(|error| EgressError::Denied(error.to_string()))?;
-    dispatch(run, request, &target, &plan, open)
-        .await
-        .map_err(|error| {
-            if let EgressError::Prohibited(why) = &error {
-                run.refused(AuditEvent::RequestDenied {
-                    method: method.to_owned(),
-                    destination: destination.clone(),
-                    why: run.scrubber().scrub(why).into_owned(),
-                });
-            }
-            error
-                .about(&format!("{method} {destination}"))
-                .scrubbed(run.scrubber())
-        })
+    let way = Way {
+        target: &target,
+        networks: &networks,
+        plan: &plan,
+    };
+    dispatch(run, request, &way, open).await.map_err(|error| {
+        if let EgressError::Prohibited(why) = &error {
+            run.refused(AuditEvent::RequestDenied {
+                method: method.to_owned(),
+                destination: destination.clone(),
+                why: run.scrubber().scrub(why).into_owned(),
+            });
+        }
+        error
+            .about(&format!("{method} {destination}"))
+            .scrubbed(run.scrubber())
+    })
 }
 
-/// Whether it may be sent, as far as can be told without looking up a name.
-fn check(run: &Run, method: &Method, target: &Target) -> Result<(), EgressError> {
-    if matches!(*method, Method::CONNECT | Method::TRACE) {
-        return Err(EgressError::Invalid(format!(
-            "{method} is a method for proxies and probes, which no plugin may use"
-        )));
-    }
+/// What was decided about a request: where it goes, through which networks, and with what.
+struct Way<'a> {
+    target: &'a Target,
+    networks: &'a Networks,
+    plan: &'a [&'a SecretBinding],
+}
+
+/// Whether it may be sent, as far as can be told without looking up a name, and the networks that
+/// a name may lead to.
+fn check(run: &Run, method: &Method, target: &Target) -> Result<Networks, EgressError> {
+    parse::method(method)?;
+    let networks = run
+        .rights
+        .check_request(method.as_str(), target)
+        .map_err(|denied| EgressError::Denied(denied.to_string()))?;
     let literal = match target.host() {
         Host::Ipv4(address) => Some((*address).into()),
         Host::Ipv6(address) => Some((*address).into()),
         Host::Domain(_) => None,
     };
     if let Some(address) = literal {
-        run.rights.networks().check(address).map_err(|why| {
+        networks.check(address).map_err(|why| {
             let what = format!("{method} {}", shown(run, target));
             EgressError::Prohibited(resolve::refusal(&what, target, address, why))
         })?;
     }
-    run.rights
-        .check_request(method.as_str(), target)
-        .map_err(|denied| EgressError::Denied(denied.to_string()))
+    Ok(networks)
 }
 
 /// The destination as it is told: without query, scrubbed, and not too long.
@@ -164,17 +178,23 @@ fn shown(run: &Run, target: &Target) -> String {
 async fn dispatch(
     run: &Arc<Run>,
     request: Outgoing,
-    target: &Target,
-    plan: &[&wharf_policy::SecretBinding],
-    open: traffic::Open,
+    way: &Way<'_>,
+    open: Open,
 ) -> Result<Incoming, EgressError> {
-    let credentialed = !plan.is_empty();
+    let &Way {
+        target, networks, ..
+    } = way;
+    // A server that has had a credential of this run may give it back in any answer.
+    let entrusted = !way.plan.is_empty() || run.rights.entrusts(target);
     let mut headers = request.headers;
-    headers::strip_request(&mut headers);
-    inject::apply(&mut headers, plan, &run.secrets)?;
-    if credentialed {
-        // A compressed answer could not be searched for the credential.
+    let length = headers::prepare(&mut headers)?;
+    inject::apply(&mut headers, way.plan, &run.secrets)?;
+    headers::drop_twins(&mut headers);
+    if entrusted {
+        // A compressed answer, or a part of one, could not be searched for the credential.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.remove(RANGE);
+        headers.remove(IF_RANGE);
     }
     run.traffic
         .sent(headers::size(&headers) + request.url.as_str().len() as u64)?;
@@ -182,9 +202,9 @@ async fn dispatch(
     let url = client::destination(request.url, target)?;
     let mut outgoing = reqwest::Request::new(request.method.clone(), url);
     *outgoing.headers_mut() = headers;
-    *outgoing.body_mut() = body::request(request.body, &run.traffic)?;
+    *outgoing.body_mut() = body::request(request.body, length, &run.traffic)?;
 
-    let client = run.services.egress.client(&run.rights)?;
+    let client = run.services.egress.client(&run.rights, networks)?;
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
@@ -195,25 +215,16 @@ async fn dispatch(
         .map_err(|error| run.traffic.explain(EgressError::of(&error, target)))?;
     if let Some(peer) = response.remote_addr() {
         // The connector checked it. If it ever did not, nothing comes back.
-        run.rights.networks().check(peer.ip()).map_err(|why| {
+        networks.check(peer.ip()).map_err(|why| {
             EgressError::Prohibited(resolve::refusal("the request", target, peer.ip(), why))
         })?;
-        if matches!(classify(peer.ip()), AddressClass::Special(_)) {
+        if classify(peer.ip()) != AddressClass::Public {
             run.reached(&target.origin(), peer.ip());
         }
     }
 
     let (parts, body) = ::http::Response::<reqwest::Body>::from(response).into_parts();
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(EgressError::Protocol(
-            "the server changes the protocol".to_owned(),
-        ));
-    }
-    if credentialed && headers::is_encoded(parts.headers.get(CONTENT_ENCODING)) {
-        return Err(EgressError::Protocol(
-            "the server answered compressed although it was asked not to, and such an answer cannot be searched for the credential".to_owned(),
-        ));
-    }
+    searchable(parts.status, &parts.headers, entrusted)?;
     let mut headers = parts.headers;
     headers::strip_response(&mut headers);
     run.traffic.received(headers::size(&headers))?;
@@ -222,9 +233,31 @@ async fn dispatch(
         // What is removed changes the length of what comes.
         headers.remove(CONTENT_LENGTH);
     }
+    let most = run.limits().between_bytes.duration();
+    let wait = request.between_bytes.map_or(most, |wait| wait.min(most));
     Ok(Incoming {
         status: parts.status,
         headers,
-        body: Body::new(run, body, open, request.between_bytes),
+        body: Body::new(run, body, open, wait),
     })
+}
+
+/// Whether an answer can be passed on: it is HTTP, and where it may hold a credential it is whole
+/// and plain, so that it can be searched.
+fn searchable(status: StatusCode, headers: &HeaderMap, entrusted: bool) -> Result<(), EgressError> {
+    let refused = |why: &str| Err(EgressError::Protocol(why.to_owned()));
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return refused("the server changes the protocol");
+    }
+    if entrusted && headers::is_encoded(headers) {
+        return refused(
+            "the server answered compressed although it was asked not to, and such an answer cannot be searched for the credential",
+        );
+    }
+    if entrusted && status == StatusCode::PARTIAL_CONTENT {
+        return refused(
+            "the server answered with a part although it was asked for the whole, and a part cannot be searched for the credential",
+        );
+    }
+    Ok(())
 }

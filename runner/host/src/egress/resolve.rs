@@ -85,7 +85,8 @@ pub(super) fn refusal(what: &str, target: &Target, address: IpAddr, why: &str) -
     sentence(what, &reason, address)
 }
 
-fn sentence(what: &str, reason: &str, address: IpAddr) -> String {
+/// A refusal of an address, with the line that would allow it.
+pub(crate) fn sentence(what: &str, reason: &str, address: IpAddr) -> String {
     let bits = if address.is_ipv4() { 32 } else { 128 };
     format!(
         "{what} is not allowed: {reason}; in a [[grant]] for this plugin networks = [\"{address}/{bits}\"] would allow the address"

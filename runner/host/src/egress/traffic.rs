@@ -68,7 +68,7 @@ impl Traffic {
     }
 
     /// Counts a request, whatever becomes of it.
-    pub(super) fn request(&self) -> Result<(), EgressError> {
+    pub(crate) fn request(&self) -> Result<(), EgressError> {
         self.requests
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
                 (used < self.most_requests).then_some(used + 1)
@@ -79,21 +79,24 @@ impl Traffic {
 
     /// Takes a place among the open requests. Does not wait for one: a guest that holds them all
     /// would wait for itself.
-    pub(super) fn open(&self) -> Result<Open, EgressError> {
+    pub(crate) fn open(&self) -> Result<Open, EgressError> {
         self.open
             .clone()
             .try_acquire_owned()
             .map(Open)
             .map_err(|_| {
                 exhausted(
-                    format!("{} requests open at a time", self.connections),
+                    format!(
+                        "{} requests and TCP connections open at a time",
+                        self.connections
+                    ),
                     "connections",
                 )
             })
     }
 
     /// Counts bytes of requests.
-    pub(super) fn sent(&self, bytes: u64) -> Result<(), EgressError> {
+    pub(crate) fn sent(&self, bytes: u64) -> Result<(), EgressError> {
         if self.request_bytes.take(bytes) {
             return Ok(());
         }
@@ -102,7 +105,7 @@ impl Traffic {
     }
 
     /// Counts bytes of responses.
-    pub(super) fn received(&self, bytes: u64) -> Result<(), EgressError> {
+    pub(crate) fn received(&self, bytes: u64) -> Result<(), EgressError> {
         if self.response_bytes.take(bytes) {
             return Ok(());
         }

@@ -1,0 +1,290 @@
+//! The filter, by example and against lists of networks: slow and obvious.
+
+use super::*;
+use proptest::prelude::*;
+
+fn class(text: &str) -> AddressClass {
+    classify(text.parse().unwrap())
+}
+
+fn networks(list: &[&str]) -> Networks {
+    let nets: Vec<IpNet> = list.iter().map(|net| net.parse().unwrap()).collect();
+    nets.try_into().unwrap()
+}
+
+fn allows(list: &[&str], address: &str) -> bool {
+    networks(list).check(address.parse().unwrap()).is_ok()
+}
+
+const METADATA: [&str; 13] = [
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "169.254.0.23",
+    "169.254.42.42",
+    "168.63.129.16",
+    "192.0.0.192",
+    "100.100.100.200",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+    "fd00:42::42",
+    "fe80::a9fe:a9fe",
+];
+
+#[test]
+fn every_way_to_say_loopback_private_or_reserved_is_special() {
+    for address in [
+        "127.0.0.1",
+        "0.0.0.0",
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.0.1",
+        "100.64.0.1",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+        "::ffff:8.8.8.8",
+        "::ffff:0:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2001:0:1::1",
+        "2606:4700::5efe:7f00:1",
+        "2606:4700::200:5efe:7f00:1",
+        "fe80::1",
+        "fc00::1",
+        "ff02::1",
+        "255.255.255.255",
+        "4000::1",
+        "5f00::1",
+    ] {
+        assert!(
+            matches!(class(address), AddressClass::Special(_)),
+            "{address} is {:?}",
+            class(address)
+        );
+    }
+    assert_eq!(class("8.8.8.8"), AddressClass::Public);
+    assert_eq!(class("2606:4700::1111"), AddressClass::Public);
+}
+
+#[test]
+fn a_metadata_address_is_opened_by_its_name_and_by_no_network_however_wide() {
+    for address in METADATA {
+        assert_eq!(class(address), AddressClass::Metadata, "{address}");
+        let wide = [
+            "0.0.0.0/0",
+            "::/0",
+            "169.254.0.0/16",
+            "169.254.169.252/30",
+            "100.64.0.0/10",
+            "fd00::/8",
+            "fe80::/10",
+            "fd00:ec2::/127",
+        ];
+        assert!(!allows(&wide, address), "{address}");
+        let bits = if address.contains(':') { 128 } else { 32 };
+        assert!(
+            allows(&[&format!("{address}/{bits}")], address),
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn no_gateway_leads_to_a_metadata_or_private_address_that_is_not_granted_itself() {
+    let gateways = [
+        "::/0",
+        "::ffff:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+    ];
+    for inside in [
+        "::ffff:169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "::169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "64:ff9b:1:a9:fe:a9fe::",
+        "64:ff9b:1:0:a9:fea9:fe00:0",
+        "2002:a9fe:a9fe::1",
+        "2001:0:a9fe:a9fe::1",
+        "2001:0:808:808::5601:5601",
+        "2606:4700::5efe:a9fe:a9fe",
+    ] {
+        assert!(!allows(&gateways, inside), "{inside}");
+        let mut all = gateways.to_vec();
+        all.push("0.0.0.0/0");
+        assert!(!allows(&all, inside), "{inside} with all of IPv4");
+    }
+    assert!(!allows(&gateways, "64:ff9b::a00:1"), "a private address");
+    assert!(allows(&["64:ff9b::/96", "10.0.0.0/8"], "64:ff9b::a00:1"));
+    assert!(
+        allows(&["64:ff9b::/96"], "64:ff9b::808:808"),
+        "a public one"
+    );
+    assert!(allows(&["64:ff9b::a9fe:a9fe/128"], "64:ff9b::a9fe:a9fe"));
+}
+
+#[test]
+fn a_grant_opens_its_network_and_no_other_form_of_it() {
+    let loopback = ["127.0.0.0/8"];
+    assert!(allows(&loopback, "127.0.0.1"));
+    assert!(!allows(&loopback, "::ffff:127.0.0.1"));
+    assert!(!allows(&loopback, "10.0.0.1"));
+    assert!(!allows(&["::ffff:0:0/96"], "127.0.0.1"));
+}
+
+#[test]
+fn a_network_with_bits_beyond_its_prefix_is_refused_and_both_meanings_are_named() {
+    let net: IpNet = "10.1.2.3/8".parse().unwrap();
+    let error = Networks::try_from(vec![net]).unwrap_err().to_string();
+    assert!(
+        error.contains("10.0.0.0/8") && error.contains("10.1.2.3/32"),
+        "{error}"
+    );
+}
+
+/// The special blocks as lists of networks.
+const SPECIAL_V4: [&str; 17] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "168.63.129.16/32",
+    "100.100.100.200/32",
+];
+
+/// Of IPv6, only 2000::/3 is in use, and of that not these.
+const SPECIAL_V6: [&str; 5] = [
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "::/0",
+];
+
+fn holds(list: &[&str], address: IpAddr) -> bool {
+    list.iter()
+        .any(|net| net.parse::<IpNet>().unwrap().contains(&address))
+}
+
+fn reference(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(_) => holds(&SPECIAL_V4, address),
+        IpAddr::V6(v6) => {
+            let isatap = format!("{:032x}", v6.to_bits());
+            let isatap = ["00005efe", "02005efe"].contains(&&isatap[16..24]);
+            isatap || !holds(&["2000::/3"], address) || holds(&SPECIAL_V6[..4], address)
+        }
+    }
+}
+
+/// Addresses near the borders of the blocks, where a filter is wrong if it is wrong.
+fn near_a_block(blocks: &'static [&'static str]) -> impl Strategy<Value = IpAddr> {
+    (0..blocks.len(), any::<bool>(), 0..4_u8, any::<u16>()).prop_map(|(at, end, by, low)| {
+        let net: IpNet = blocks[at].parse().unwrap();
+        let edge = if end { net.broadcast() } else { net.network() };
+        match edge {
+            IpAddr::V4(v4) => {
+                let bits = v4.to_bits().wrapping_add(by.into()).wrapping_sub(2);
+                IpAddr::V4(Ipv4Addr::from_bits(bits))
+            }
+            IpAddr::V6(v6) => {
+                let bits = v6.to_bits().wrapping_add(by.into()).wrapping_sub(2);
+                IpAddr::V6(Ipv6Addr::from_bits(bits ^ u128::from(low)))
+            }
+        }
+    })
+}
+
+fn any_v6() -> impl Strategy<Value = Ipv6Addr> {
+    prop_oneof![
+        any::<u128>().prop_map(Ipv6Addr::from_bits),
+        // In the part that is in use, and where most of the exceptions are.
+        any::<u128>().prop_map(|bits| Ipv6Addr::from_bits((bits >> 3) | (1 << 125))),
+        any::<u128>().prop_map(|bits| Ipv6Addr::from_bits((bits >> 16) | (0x2001 << 112))),
+        (any::<u64>(), any::<u32>(), any::<bool>()).prop_map(|(prefix, v4, bit)| {
+            let id = if bit { 0x0200_5efe_u64 } else { 0x5efe };
+            Ipv6Addr::from_bits((u128::from(prefix) << 64) | u128::from((id << 32) | u64::from(v4)))
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn the_ipv4_filter_agrees_with_a_list_of_networks(
+        address in prop_oneof![
+            any::<u32>().prop_map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))),
+            near_a_block(&SPECIAL_V4),
+        ],
+    ) {
+        prop_assert_eq!(classify(address) != AddressClass::Public, reference(address));
+    }
+
+    #[test]
+    fn the_ipv6_filter_agrees_with_a_list_of_networks(
+        address in prop_oneof![any_v6().prop_map(IpAddr::V6), near_a_block(&SPECIAL_V6)],
+    ) {
+        prop_assert_eq!(classify(address) != AddressClass::Public, reference(address), "{}", address);
+    }
+
+    #[test]
+    fn no_ipv6_form_of_an_ipv4_address_opens_what_the_address_does_not(
+        bits in any::<u32>(),
+        metadata in proptest::option::of(0..8_usize),
+        granted in proptest::collection::vec(0..SPECIAL_V4.len(), 0..4),
+    ) {
+        let v4 = match metadata {
+            Some(at) => METADATA[at].parse().unwrap(),
+            None => Ipv4Addr::from_bits(bits),
+        };
+        let [a, b, c, d] = v4.octets();
+        let (hex, not) = (format!("{a:02x}{b:02x}:{c:02x}{d:02x}"), Ipv4Addr::from_bits(!v4.to_bits()));
+        let [na, nb, nc, nd] = not.octets();
+        let mut list = vec!["::/0"];
+        list.extend(granted.iter().map(|at| SPECIAL_V4[*at]).filter(|net| !net.ends_with("/32")));
+        let plain = allows(&list, &v4.to_string());
+        for text in [
+            format!("::ffff:{v4}"),
+            format!("::ffff:0:{v4}"),
+            format!("64:ff9b::{hex}"),
+            format!("2002:{hex}::1"),
+            format!("2001:0:808:808::{na:02x}{nb:02x}:{nc:02x}{nd:02x}"),
+            format!("2606:4700::5efe:{hex}"),
+        ] {
+            prop_assert!(class(&text) != AddressClass::Public, "{} was taken as public", text);
+            prop_assert_eq!(allows(&list, &text), plain, "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_grant_opens_exactly_the_special_addresses_that_it_holds(
+        bits in any::<u32>(), net in any::<u32>(), length in 0..=32_u8,
+    ) {
+        let address = IpAddr::V4(Ipv4Addr::from_bits(bits));
+        let net = IpNet::new(IpAddr::V4(Ipv4Addr::from_bits(net)), length).unwrap().trunc();
+        let expected = match classify(address) {
+            AddressClass::Public => true,
+            AddressClass::Special(_) => net.contains(&address),
+            AddressClass::Metadata => length == 32 && net.contains(&address),
+        };
+        prop_assert_eq!(Networks::new(vec![net]).check(address).is_ok(), expected);
+    }
+}

@@ -1,0 +1,145 @@
+//! Paths, compared by whole segments, and paths in which a server might see other segments.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::ParseError;
+
+/// Decodings that are tried. A path that is not plain after these is not meant to be.
+const ROUNDS: usize = 4;
+
+/// What some servers turn into a dot, a slash or a backslash: full-width forms and near relatives.
+const TWINS: [char; 8] = [
+    '\u{2024}', '\u{ff0e}', '\u{fe52}', '\u{2044}', '\u{2215}', '\u{ff0f}', '\u{fe68}', '\u{ff3c}',
+];
+
+/// A path and everything below it, by whole segments: `/api` covers `/api` and `/api/x`, not
+/// `/apiary`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPrefix(String);
+
+impl PathPrefix {
+    /// Whether the path is this one or below it. An [`ambiguous`] path is below none but `/`.
+    pub fn covers(&self, path: &str) -> bool {
+        self.is_root()
+            || (ambiguous(path).is_none()
+                && path
+                    .strip_prefix(self.0.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        self.0 == "/"
+    }
+}
+
+/// Why a server might see other segments in a path than are written there: because it decodes
+/// twice, cuts parameters off, or takes something else for a slash or a dot.
+pub fn ambiguous(path: &str) -> Option<&'static str> {
+    let mut bytes = path.as_bytes().to_vec();
+    let slashes = bytes.iter().filter(|byte| **byte == b'/').count();
+    for _ in 0..ROUNDS {
+        if bytes.iter().any(u8::is_ascii_control) {
+            return Some("it holds a control character");
+        }
+        match std::str::from_utf8(&bytes) {
+            Err(_) => {
+                return Some(
+                    "it holds bytes that are not UTF-8, which some servers take for others",
+                );
+            }
+            Ok(text) if text.contains(TWINS) => {
+                return Some("it holds a letter that some servers take for a dot or a slash");
+            }
+            Ok(text) if text.contains("%u") || text.contains("%U") => {
+                return Some("it holds a `%u` escape");
+            }
+            Ok(_) => {}
+        }
+        if bytes.contains(&b'\\') {
+            return Some("it holds a backslash");
+        }
+        if bytes.iter().filter(|byte| **byte == b'/').count() != slashes {
+            return Some("it holds an encoded slash");
+        }
+        if bytes.split(|byte| *byte == b'/').any(is_dots) {
+            return Some("it holds a `.` or `..` segment");
+        }
+        let decoded = decode(&bytes);
+        if decoded == bytes {
+            return None;
+        }
+        bytes = decoded;
+    }
+    Some("it is encoded again and again")
+}
+
+/// Whether a segment is `.` or `..`, with or without `;parameters` and spaces around.
+fn is_dots(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| *byte == b';').next();
+    matches!(name.map(<[u8]>::trim_ascii), Some(b"." | b".."))
+}
+
+/// Undoes percent-encoding once. What is no escape is left as it is.
+fn decode(bytes: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| {
+        byte.and_then(|byte| char::from(*byte).to_digit(16))
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                plain.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    plain
+}
+
+impl Default for PathPrefix {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl TryFrom<String> for PathPrefix {
+    type Error = ParseError;
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        let bad = |why: &str| ParseError::new("path", &text, why);
+        if !text.starts_with('/') {
+            return Err(bad("it must begin with `/`"));
+        }
+        // What the URL parser would change is not what a request's path will look like.
+        let parsed = Url::parse(&format!("http://h{text}")).map_err(|_| bad("not a URL path"))?;
+        if parsed.path() != text || text.contains("//") {
+            return Err(bad(
+                "write it normalised: no `..`, `//`, `?`, `#`, and specials %-encoded",
+            ));
+        }
+        if let Some(why) = ambiguous(&text) {
+            return Err(bad(&format!("{why}, and no request's path is compared so")));
+        }
+        let trimmed = text.trim_end_matches('/');
+        Ok(Self(
+            if trimmed.is_empty() { "/" } else { trimmed }.to_owned(),
+        ))
+    }
+}
+
+impl From<PathPrefix> for String {
+    fn from(path: PathPrefix) -> Self {
+        path.0
+    }
+}
+
+#[cfg(test)]
+#[path = "path_tests.rs"]
+mod tests;

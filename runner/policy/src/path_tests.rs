@@ -1,0 +1,154 @@
+//! The path rule, by example and against lists of segments: slow and obvious.
+
+use super::*;
+use proptest::prelude::*;
+
+fn prefix(text: &str) -> PathPrefix {
+    PathPrefix::try_from(text.to_owned()).unwrap()
+}
+
+/// As a request's path is seen: parsed first.
+fn covers(rule: &str, path: &str) -> bool {
+    let url = Url::parse(&format!("http://h{path}")).unwrap();
+    prefix(rule).covers(url.path())
+}
+
+#[test]
+fn a_path_covers_itself_and_what_is_below_by_whole_segments() {
+    for path in ["/v1", "/v1/", "/v1/x", "/v1/x?q#f", "/v1//x", "/v1/a;b=c/d"] {
+        assert!(covers("/v1", path), "{path}");
+    }
+    for path in [
+        "/", "/v", "/v1x", "/v1;x", "/V1/x", "//v1/x", "/x/v1", "/v1%20",
+    ] {
+        assert!(!covers("/v1", path), "{path}");
+    }
+}
+
+#[test]
+fn what_stands_encoded_and_stays_plain_is_covered() {
+    for path in [
+        "/v1/100%25",
+        "/v1/a%20b",
+        "/v1/%C3%A4",
+        "/v1/ä",
+        "/v1/%2B%3A",
+        "/v1/...",
+        "/v1/a%zz",
+    ] {
+        assert!(covers("/v1", path), "{path}");
+    }
+}
+
+#[test]
+fn no_way_to_write_a_step_up_stays_below() {
+    for path in [
+        "/v1/../admin",
+        "/v1/%2e%2e/admin",
+        "/v1/.%2E/admin",
+        "/v1/%2e%2e%2fadmin",
+        "/v1/..%2fadmin",
+        "/v1/..%5Cadmin",
+        "/v1\\..\\admin",
+        "/v1/..;/admin",
+        "/v1/..;a=b/admin",
+        "/v1/%2e%2e;/admin",
+        "/v1/%252e%252e/admin",
+        "/v1/%25252e%25252e/admin",
+        "/v1/..%252fadmin",
+        "/v1/..%255cadmin",
+        "/v1/%c0%ae%c0%ae/admin",
+        "/v1/..%c0%afadmin",
+        "/v1/..%00/admin",
+        "/v1/..%0d%0a/admin",
+        "/v1/..%09/admin",
+        "/v1/.;/x",
+        "/v1/%2525252525252e",
+        "/v1/..%20/admin",
+        "/v1/%u002e%u002e/admin",
+        "/v1/．．／admin",
+        "/v1/‥․/admin",
+    ] {
+        assert!(!covers("/v1", path), "{path}");
+    }
+}
+
+#[test]
+fn a_grant_of_everything_covers_everything() {
+    for path in ["/", "/..%2fadmin", "/%252e"] {
+        assert!(covers("/", path), "{path}");
+    }
+}
+
+#[test]
+fn a_prefix_is_written_as_it_is_compared() {
+    for bad in [
+        "v1",
+        "/v1/..",
+        "/v1//x",
+        "/v1?q",
+        "/v1#f",
+        "/ä",
+        "/v1/%2f",
+        "/v1/..;",
+        "/v1/%252e",
+        "/a b",
+    ] {
+        assert!(
+            PathPrefix::try_from(bad.to_owned()).is_err(),
+            "{bad} was taken"
+        );
+    }
+}
+
+/// A server that decodes as often as it can, cuts parameters off, takes `\` for `/` and merges
+/// slashes: the segments that it would serve.
+fn eager_server(path: &str) -> Vec<String> {
+    let mut bytes = path.as_bytes().to_vec();
+    for _ in 0..32 {
+        bytes = decode(&bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
+    let mut segments = Vec::new();
+    for segment in text.split('/').filter(|segment| !segment.is_empty()) {
+        match segment.split(';').next().unwrap_or_default() {
+            "." => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name.to_owned()),
+        }
+    }
+    segments
+}
+
+/// Pieces that paths are broken with.
+fn piece() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "/", "/", "/", "a", "v1", ".", "..", "%2e", "%2E", "%2f", "%5c", "%5C", "\\", ";", ";x=1",
+        "%25", "%252e", "%252f", "2e", "2f", "%", "%3b", "%c0%ae", "%00", "%20", "ä",
+    ])
+}
+
+proptest! {
+    #[test]
+    fn the_path_rule_agrees_with_comparing_segment_lists(
+        first in prop::collection::vec("[a-c]{1,2}", 0..3),
+        path in prop::collection::vec("[a-c]{1,2}", 0..4),
+    ) {
+        let rule = prefix(&format!("/{}", first.join("/")));
+        let covered = path.len() >= first.len() && path[..first.len()] == first[..];
+        prop_assert_eq!(rule.covers(&format!("/{}", path.join("/"))), covered);
+    }
+
+    #[test]
+    fn whatever_a_server_makes_of_a_covered_path_is_below_the_prefix(
+        pieces in prop::collection::vec(piece(), 0..12),
+    ) {
+        let url = Url::parse(&format!("http://h/v1/{}", pieces.concat())).unwrap();
+        if prefix("/v1").covers(url.path()) {
+            let seen = eager_server(url.path());
+            prop_assert_eq!(seen.first().map(String::as_str), Some("v1"), "{} is {:?}", url.path(), seen);
+        }
+    }
+}
