@@ -199,6 +199,8 @@ async fn malformed_requests_are_told_as_invalid() {
         with(|r| r.method = "GE T".into()),
         with(|r| r.method = "CONNECT".into()),
         with(|r| r.method = "TRACE".into()),
+        with(|r| r.method = "get".into()),
+        with(|r| r.method = "PRI".into()),
         with(|r| r.headers = vec![("a b".into(), vec![])]),
         with(|r| r.headers = vec![("a".into(), b"x\r\ny: z".to_vec())]),
     ] {
@@ -355,17 +357,120 @@ async fn a_credential_is_added_by_whole_path_segments_only() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_to_a_request_with_a_credential_is_refused() {
+async fn what_cannot_be_searched_is_refused_from_a_server_that_may_have_a_credential() {
+    for head in [
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x1f",
+        "HTTP/1.1 200 OK\r\ncontent-encoding: identity\r\ncontent-encoding: br\r\ncontent-length: 2\r\n\r\nxx",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n2\r\n\x1f\x1f\r\n0\r\n\r\n",
+        "HTTP/1.1 206 Partial Content\r\ncontent-range: bytes 0-1/9\r\ncontent-length: 2\r\n\r\nxx",
+    ] {
+        let server = Server::start(move |_| vec![head.as_bytes().to_vec()]).await;
+        let mut run = bound_to(&secret_grant(&server.url(""), "'bearer'", "inject")).await;
+        // With the credential, and where it has no credential but may remember one.
+        for path in ["/v1/x", "/"] {
+            let error = send(&mut run, get(server.url(path))).await.unwrap_err();
+            assert!(
+                matches!(&error, HttpError::Protocol(why) if why.contains("cannot be searched")),
+                "{head:?} {path}: {error:?}"
+            );
+        }
+    }
+    // A server that has none gives the guest the bytes as they are.
     let server = Server::start(|_| vec![reply("content-encoding: gzip\r\n", b"\x1f\x8b")]).await;
-    let mut run = bound_to(&secret_grant(&server.url(""), "'bearer'", "inject")).await;
-    let error = send(&mut run, get(server.url("/v1/x"))).await.unwrap_err();
-    assert!(
-        matches!(&error, HttpError::Protocol(why) if why.contains("compressed")),
-        "{error:?}"
-    );
-    // Without a credential the guest gets the bytes as they are.
+    let elsewhere = secret_grant("http://127.0.0.1:1", "'bearer'", "inject");
+    let mut run = bound_to(&elsewhere).await;
     let response = send(&mut run, get(server.url("/"))).await.unwrap();
     assert_eq!(response.body, b"\x1f\x8b");
+}
+
+#[tokio::test]
+async fn a_part_of_an_answer_is_not_asked_for_where_a_credential_goes() {
+    let server = Server::echo().await;
+    let mut run = bound_to(&secret_grant(&server.url(""), "'bearer'", "inject")).await;
+    let mut request = get(server.url("/v1/x"));
+    request.headers = vec![
+        ("Range".into(), b"bytes=0-7".to_vec()),
+        ("If-Range".into(), b"x".to_vec()),
+    ];
+    send(&mut run, request.clone()).await.unwrap();
+    assert!(!server.requests()[0].contains("ange:"), "{:?}", server.requests());
+
+    let other = Server::echo().await;
+    request.url = other.url("/");
+    send(&mut run, request).await.unwrap();
+    assert!(other.requests()[0].contains("range: bytes=0-7\r\n"));
+}
+
+#[tokio::test]
+async fn headers_that_name_another_path_method_host_or_sender_are_dropped() {
+    let server = Server::echo().await;
+    let mut run = bound_to(&secret_grant(
+        &server.url(""),
+        "{ header = { name = 'x-api-key' } }",
+        "inject",
+    ))
+    .await;
+    let mut request = get(server.url("/v1/x"));
+    request.headers = [
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X_Original_URL",
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "X-Forwarded-Host",
+        "X-Forwarded-For",
+        "X_Forwarded_For",
+        "Forwarded",
+        "Transfer_Encoding",
+        "Content_Length",
+        "Proxy-Authorization",
+        "Proxy-Foo",
+        "X_Api_Key",
+        "X-Api_Key",
+    ]
+    .map(|name| (name.to_owned(), b"smuggled".to_vec()))
+    .to_vec();
+    request.headers.push(("x_other".into(), b"kept".to_vec()));
+    send(&mut run, request).await.unwrap();
+    let got = &server.requests()[0];
+    assert!(!got.contains("smuggled"), "{got}");
+    assert!(got.contains("x_other: kept") && got.contains(TOKEN), "{got}");
+}
+
+#[tokio::test]
+async fn headers_and_urls_that_no_server_takes_are_refused_before_anything_is_sent() {
+    let server = Server::echo().await;
+    let mut run = open().await;
+    let mut request = get(server.url("/"));
+    request.headers = (0..65)
+        .map(|n| (format!("x-{n}"), vec![b'x'; 1024]))
+        .collect();
+    let long = get(server.url(&format!("/{}", "x".repeat(17 * 1024))));
+    for request in [request, long] {
+        let error = send(&mut run, request).await.unwrap_err();
+        assert!(matches!(error, HttpError::Invalid(_)), "{error:?}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_networks_of_one_grant_do_not_serve_the_destinations_of_another() {
+    let server = Server::echo().await;
+    let port = server.address.port();
+    let policy = format!(
+        "[[grant]]\nplugins=['http']\nhttp=[{{origin='http://inside.test:{port}'}}]\nnetworks=['127.0.0.0/8']\n\
+         [[grant]]\nplugins=['http']\nhttp=[{{origin='http://*:{port}'}}]"
+    );
+    let names = names(&[("inside.test", &["127.0.0.1"]), ("evil.test", &["127.0.0.1"])]);
+    let config = ServicesConfig::default();
+    let mut run = bind_with(&rights(&policy), &Stores::none(), names, &config, None).await;
+    send(&mut run, get(format!("http://inside.test:{port}/")))
+        .await
+        .unwrap();
+    let why = denied(&mut run, &format!("http://evil.test:{port}/")).await;
+    assert!(why.contains("a loopback address"), "{why}");
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -394,6 +499,18 @@ async fn a_server_that_does_not_answer_is_a_timeout() {
     request.timeout = Some(50);
     assert!(matches!(
         send(&mut run, request).await,
+        Err(HttpError::Timeout)
+    ));
+}
+
+#[tokio::test]
+async fn a_response_that_stops_midway_is_given_up_when_the_grant_says() {
+    let server =
+        Server::start(|_| vec![b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc".to_vec()]).await;
+    let policy = open_grant("limits={between-bytes='50ms'}");
+    let mut run = bound(&rights(&policy), &Stores::none()).await;
+    assert!(matches!(
+        send(&mut run, get(server.url("/"))).await,
         Err(HttpError::Timeout)
     ));
 }

@@ -116,6 +116,62 @@ async fn a_streamed_body_is_counted_against_the_limit() {
 }
 
 #[tokio::test]
+async fn a_streamed_body_comes_to_its_declared_length_or_is_not_sent_as_whole() {
+    for (declared, whole) in [("6", true), ("5", false), ("7", false), ("0", false)] {
+        let server = Server::echo().await;
+        let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+        let pieces = ["one", "two"].map(|piece| Ok(http_body::Frame::data(Bytes::from(piece))));
+        let stream = StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync();
+        let mut request = request(Method::POST, server.url("/"), stream);
+        let declared = ::http::HeaderValue::from_static(declared);
+        request.headers_mut().insert("content-length", declared);
+        let sent = send(&mut run.state, request, None).await;
+        assert_eq!(sent.is_ok(), whole, "{sent:?}");
+        if whole {
+            let got = &server.requests()[0];
+            assert!(got.contains("content-length: 6\r\n"), "{got}");
+            assert!(got.ends_with("onetwo"), "{got}");
+        } else {
+            assert!(server.requests().is_empty(), "{:?}", server.requests());
+        }
+    }
+}
+
+#[tokio::test]
+async fn lengths_that_servers_disagree_about_are_refused() {
+    let server = Server::echo().await;
+    for lengths in [&["3", "4"][..], &["3", "3"], &["+3"], &["3, 3"], &[" 3"], &[""]] {
+        let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+        let mut request = request(Method::POST, server.url("/"), body("abc"));
+        for length in lengths {
+            let length = ::http::HeaderValue::from_static(length);
+            request.headers_mut().append("content-length", length);
+        }
+        let error = send(&mut run.state, request, None).await.unwrap_err();
+        assert!(matches!(error, Error::HttpRequestUriInvalid), "{error}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn trailers_of_a_request_are_not_passed_on() {
+    let server = Server::echo().await;
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    let mut trailers = ::http::HeaderMap::new();
+    trailers.insert("x-smuggled", ::http::HeaderValue::from_static("1"));
+    let frames = [
+        Ok(http_body::Frame::data(Bytes::from_static(b"abc"))),
+        Ok(http_body::Frame::trailers(trailers)),
+    ];
+    let stream = StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync();
+    let mut request = request(Method::POST, server.url("/"), stream);
+    let named = ::http::HeaderValue::from_static("x-smuggled");
+    request.headers_mut().insert("trailer", named);
+    send(&mut run.state, request, None).await.unwrap();
+    assert!(!server.requests()[0].contains("smuggled"));
+}
+
+#[tokio::test]
 async fn the_guests_own_timeouts_are_kept() {
     let server = Server::start(|_| vec![]).await;
     let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
