@@ -393,7 +393,11 @@ async fn a_part_of_an_answer_is_not_asked_for_where_a_credential_goes() {
         ("If-Range".into(), b"x".to_vec()),
     ];
     send(&mut run, request.clone()).await.unwrap();
-    assert!(!server.requests()[0].contains("ange:"), "{:?}", server.requests());
+    assert!(
+        !server.requests()[0].contains("ange:"),
+        "{:?}",
+        server.requests()
+    );
 
     let other = Server::echo().await;
     request.url = other.url("/");
@@ -435,7 +439,10 @@ async fn headers_that_name_another_path_method_host_or_sender_are_dropped() {
     send(&mut run, request).await.unwrap();
     let got = &server.requests()[0];
     assert!(!got.contains("smuggled"), "{got}");
-    assert!(got.contains("x_other: kept") && got.contains(TOKEN), "{got}");
+    assert!(
+        got.contains("x_other: kept") && got.contains(TOKEN),
+        "{got}"
+    );
 }
 
 #[tokio::test]
@@ -462,7 +469,10 @@ async fn the_networks_of_one_grant_do_not_serve_the_destinations_of_another() {
         "[[grant]]\nplugins=['http']\nhttp=[{{origin='http://inside.test:{port}'}}]\nnetworks=['127.0.0.0/8']\n\
          [[grant]]\nplugins=['http']\nhttp=[{{origin='http://*:{port}'}}]"
     );
-    let names = names(&[("inside.test", &["127.0.0.1"]), ("evil.test", &["127.0.0.1"])]);
+    let names = names(&[
+        ("inside.test", &["127.0.0.1"]),
+        ("evil.test", &["127.0.0.1"]),
+    ]);
     let config = ServicesConfig::default();
     let mut run = bind_with(&rights(&policy), &Stores::none(), names, &config, None).await;
     send(&mut run, get(format!("http://inside.test:{port}/")))

@@ -117,7 +117,7 @@ async fn a_streamed_body_is_counted_against_the_limit() {
 
 #[tokio::test]
 async fn a_streamed_body_comes_to_its_declared_length_or_is_not_sent_as_whole() {
-    for (declared, whole) in [("6", true), ("5", false), ("7", false), ("0", false)] {
+    for (declared, whole) in [("6", true), ("5", false), ("7", false)] {
         let server = Server::echo().await;
         let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
         let pieces = ["one", "two"].map(|piece| Ok(http_body::Frame::data(Bytes::from(piece))));
@@ -140,7 +140,14 @@ async fn a_streamed_body_comes_to_its_declared_length_or_is_not_sent_as_whole() 
 #[tokio::test]
 async fn lengths_that_servers_disagree_about_are_refused() {
     let server = Server::echo().await;
-    for lengths in [&["3", "4"][..], &["3", "3"], &["+3"], &["3, 3"], &[" 3"], &[""]] {
+    for lengths in [
+        &["3", "4"][..],
+        &["3", "3"],
+        &["+3"],
+        &["3, 3"],
+        &[" 3"],
+        &[""],
+    ] {
         let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
         let mut request = request(Method::POST, server.url("/"), body("abc"));
         for length in lengths {
