@@ -74,7 +74,8 @@
 //! | settings of the operator's | [`config`] | `config = true` |
 //! | HTTP; credentials are added by the host (*inject*) | [`http`] | `http = [{ origin = "…" }]` |
 //! | HTTP with a credential by name (*attach*) | [`http::Credential`] | `secrets`, rung `attach` |
-//! | an HMAC with a secret (*operate*) | [`secrets`] | `secrets`, rung `operate` |
+//! | an HMAC, a signature or a token with a secret (*operate*) | [`secrets`] | `secrets`, rung `operate` |
+//! | HTTP that the host authenticates (*operate*) | [`http::Authentication`] | `http` and `secrets`, rung `operate` |
 //! | the value of a secret (*reveal*) | [`reveal`] | `secrets`, rung `reveal` |
 //!
 //! The standard library works as far as WASI goes: time, randomness, standard output and error

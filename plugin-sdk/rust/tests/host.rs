@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use wharf_plugin::control::{self, Interrupted};
+use wharf_plugin::http::{self, Authentication, Client, Response};
 use wharf_plugin::log::{self, Level};
-use wharf_plugin::secrets::{Digest, Secret};
+use wharf_plugin::secrets::{Digest, Jwt, Secret, SecretError, SignatureAlgorithm};
 use wharf_plugin::testing::Host;
 use wharf_plugin::{Error, config, progress, reveal};
 
@@ -46,6 +47,56 @@ fn an_hmac_is_that_of_rfc_4231() {
     assert_eq!(mac(Digest::Sha384).as_bytes().len(), 48);
     assert_eq!(&mac(Digest::Sha512).hex()[..16], "164b7a7bfcf819e2");
     assert_eq!(reveal::reveal("jefe").unwrap(), b"Jefe");
+}
+
+#[test]
+fn a_private_key_signs_as_the_test_says() {
+    let _host = Host::new()
+        .signs("key", |algorithm, message| {
+            format!("{algorithm:?} of {}", message.len()).into_bytes()
+        })
+        .install();
+    let key = Secret::open("key").unwrap();
+    let signature = key.sign(SignatureAlgorithm::Ed25519, b"abc").unwrap();
+    assert_eq!(signature, b"Ed25519 of 3");
+    let error = key.hmac(Digest::Sha256, b"abc").unwrap_err();
+    assert!(matches!(error, SecretError::Invalid { .. }), "{error}");
+}
+
+#[test]
+fn a_token_has_the_times_of_the_host_and_the_claims_of_the_plugin() {
+    let _host = Host::new().operate("key", "k").install();
+    let claims = serde_json::json!({ "iss": "me" });
+    let token = Jwt::new(&claims)
+        .unwrap()
+        .key_id("1")
+        .lifetime(Duration::from_secs(60));
+    // Computed with Python's hmac, base64 and json for the same header and claims.
+    let expected = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.eyJleHAiOjE4MDAwMDAwNjAsImlhdCI6MTgwMDAwMDAwMCwiaXNzIjoibWUifQ.E55jkqec2OEOmIRkiqOiq7M1TFb7cm9WZg_ca2Qeg04";
+    let made = Secret::open("key").unwrap().jwt(&token).unwrap();
+    assert_eq!(made, expected);
+
+    let taken = Jwt::new(&serde_json::json!({ "exp": 1 })).unwrap();
+    assert!(Secret::open("key").unwrap().jwt(&taken).is_err());
+    assert!(Jwt::new(&["not", "an", "object"]).is_err());
+}
+
+#[test]
+fn a_request_that_the_host_authenticates_shows_how_and_with_what() {
+    let host = Host::new()
+        .operate("registry", "k")
+        .responses([Ok(Response::new(200))])
+        .install();
+    let secret = Secret::open("registry").unwrap();
+    let how = Authentication::basic("robot");
+    let request = http::get("https://registry.example.com/v2/");
+    Client::new()
+        .authenticated(&secret, &how)
+        .send(&request)
+        .unwrap();
+    let sent = &host.requests()[0];
+    assert_eq!(sent.authentication, Some(("registry".to_owned(), how)));
+    assert_eq!(sent.request.headers().get("authorization"), None);
 }
 
 #[test]

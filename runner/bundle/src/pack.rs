@@ -161,6 +161,10 @@ fn missing_ask(interface: Interface, capabilities: &Capabilities) -> Option<&'st
             http && rung(Rung::Attach),
             "`http = [{ origin = \"…\" }]` and `secrets = [{ name = \"…\", rungs = [\"attach\"] }]`",
         ),
+        Interface::SignedHttp => (
+            http && rung(Rung::Operate),
+            "`http = [{ origin = \"…\" }]` and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]`",
+        ),
         Interface::Secrets => (
             rung(Rung::Operate),
             "`secrets = [{ name = \"…\", rungs = [\"operate\"] }]`",

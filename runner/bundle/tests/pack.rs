@@ -115,6 +115,10 @@ fn an_import_that_needs_a_grant_must_be_asked_for() {
             format!("{http}\n{}", rung("attach")),
         ),
         ("wharf:plugin/secrets@0.1.0", rung("operate")),
+        (
+            "wharf:plugin/signed-http@0.1.0",
+            format!("{http}\n{}", rung("operate")),
+        ),
         ("wharf:plugin/reveal@0.1.0", rung("reveal")),
         ("wharf:plugin/config@0.1.0", "config = true".to_owned()),
     ] {

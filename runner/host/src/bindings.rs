@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
         "wharf:plugin/http.send": async | trappable,
         "wharf:plugin/http-credentials.send": async | trappable,
         "wharf:plugin/reveal.reveal": async | trappable,
+        "wharf:plugin/signed-http.send": async | trappable,
         default: trappable,
     },
     with: {
@@ -18,5 +19,5 @@ wasmtime::component::bindgen!({
 });
 
 pub(crate) use wharf::plugin::{
-    config, control, http, http_credentials, log, output, progress, reveal, secrets,
+    config, control, http, http_credentials, log, output, progress, reveal, secrets, signed_http,
 };

@@ -7,6 +7,7 @@ use wharf_policy::{Rung, SecretName};
 use crate::State;
 use crate::bindings::http::{HttpError, Request, Response};
 use crate::bindings::http_credentials::{CredentialError, Host, HostCredential};
+use crate::egress::Guest;
 use crate::resolve::Resolved;
 
 /// A handle on a credential: the name of its secret. The right to it is checked at every use.
@@ -20,7 +21,7 @@ impl HostCredential for State {
         &mut self,
         name: String,
     ) -> wasmtime::Result<Result<Resource<Credential>, CredentialError>> {
-        let Some(run) = &self.run else {
+        let Some(run) = self.live() else {
             return Ok(Err(CredentialError::Denied));
         };
         let Some(binding) = run.permit(&name, Rung::Attach) else {
@@ -49,6 +50,6 @@ impl Host for State {
         credential: Resource<Credential>,
     ) -> wasmtime::Result<Result<Response, HttpError>> {
         let name = self.table.get(&credential)?.name.clone();
-        self.send_record(request, Some(&name)).await
+        self.send_record(request, Guest::Attaches(&name)).await
     }
 }

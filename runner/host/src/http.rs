@@ -4,32 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use wharf_policy::SecretName;
 
 use crate::State;
 use crate::bindings::http::{Host, HttpError, Request, Response};
-use crate::egress::{self, EgressError, OutBody, Outgoing};
+use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
 use crate::run::Run;
 use crate::state::Unbound;
 
 impl Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, HttpError>> {
-        self.send_record(request, None).await
+        self.send_record(request, Guest::AddsNothing).await
     }
 }
 
 impl State {
-    /// Sends a request for `http` and for `http-credentials`.
+    /// Sends a request for `http`, `http-credentials` and `signed-http`.
     pub(crate) async fn send_record(
         &mut self,
         request: Request,
-        attach: Option<&SecretName>,
+        guest: Guest<'_>,
     ) -> wasmtime::Result<Result<Response, HttpError>> {
-        let Some(run) = self.run.clone() else {
+        let Some(run) = self.live().cloned() else {
             return Ok(Err(HttpError::Denied(Unbound("http.send").to_string())));
         };
         run.carries(size(&request))?;
-        Ok(exchange(&run, request, attach)
+        Ok(exchange(&run, request, guest)
             .await
             .map_err(HttpError::from))
     }
@@ -38,13 +37,13 @@ impl State {
 async fn exchange(
     run: &Arc<Run>,
     request: Request,
-    attach: Option<&SecretName>,
+    guest: Guest<'_>,
 ) -> Result<Response, EgressError> {
     let timeout = request.timeout.map(Duration::from_millis);
     let outgoing = parse(request, timeout)?;
     let is_head = outgoing.method == Method::HEAD;
     let whole = async {
-        let response = egress::send(run, outgoing, attach).await?;
+        let response = egress::send(run, outgoing, guest).await?;
         let (status, mut headers) = (response.status, response.headers);
         let body = response.body.collect(run.limits().response.get()).await?;
         if !is_head && !run.scrubber().is_empty() {

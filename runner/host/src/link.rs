@@ -6,7 +6,7 @@ use wasmtime_wasi::p2::bindings::random as wasi_random;
 use wharf_policy::{Interface, Rights};
 
 use crate::bindings::{
-    config, control, http, http_credentials, log, output, progress, reveal, secrets,
+    config, control, http, http_credentials, log, output, progress, reveal, secrets, signed_http,
 };
 use crate::{State, sockets};
 
@@ -50,6 +50,7 @@ fn add(linker: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()>
         Interface::HttpCredentials => {
             http_credentials::add_to_linker::<_, Own>(linker, |state| state)
         }
+        Interface::SignedHttp => signed_http::add_to_linker::<_, Own>(linker, |state| state),
         Interface::Secrets => secrets::add_to_linker::<_, Own>(linker, |state| state),
         Interface::Reveal => reveal::add_to_linker::<_, Own>(linker, |state| state),
         Interface::WasiHttp => {

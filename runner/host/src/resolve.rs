@@ -12,7 +12,7 @@ use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
 use wharf_stores::{ResolveError, SecretValue, Stores};
 use zeroize::Zeroizing;
 
-use crate::Scrubber;
+use crate::{Scrubber, derived};
 
 /// The shortest secret that can be used, in bytes. Shorter ones would be found in ordinary text.
 pub const SHORTEST: usize = 6;
@@ -106,9 +106,8 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, Secret
                     .iter()
                     .any(|rung| matches!(rung, Rung::Inject | Rung::Attach));
                 check(binding, &value, goes_into_header)?;
-                if let Placement::Basic { user } = &binding.placement {
-                    tokens.push((&binding.name, basic(user, &value)));
-                }
+                let derived = derived::of(binding, &value).into_iter();
+                tokens.extend(derived.map(|token| (&binding.name, token)));
                 Entry::Value(value)
             }
             Err(error) if rungs == [Rung::Inject] => return Err(error.into()),
@@ -130,7 +129,7 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, Secret
 }
 
 /// The credentials of RFC 7617.
-pub(crate) fn basic(user: &str, value: &SecretValue) -> Zeroizing<String> {
+pub(crate) fn basic_token(user: &str, value: &SecretValue) -> Zeroizing<String> {
     let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + value.expose().len()));
     pair.extend_from_slice(user.as_bytes());
     pair.push(b':');
@@ -149,7 +148,10 @@ fn check(
             from: binding.from.to_string(),
         });
     }
-    let plain = !matches!(binding.placement, Placement::Basic { .. });
+    let plain = matches!(
+        binding.placement,
+        Placement::Bearer | Placement::Header { .. }
+    );
     if goes_into_header && plain && HeaderValue::from_bytes(value.expose()).is_err() {
         return Err(SecretError::NotAHeader {
             binding: binding.name.clone(),

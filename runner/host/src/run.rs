@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::time::Instant;
-use wharf_policy::{Limits, Rights, Rung, SecretBinding, SecretName};
+use wharf_policy::{Limits, Operation, Rights, Rung, SecretBinding, SecretName};
 
 use crate::budget::LogBudget;
 use crate::egress::Traffic;
@@ -140,11 +140,7 @@ impl Run {
         match self.rights.secret(name, rung) {
             Ok(binding) => Some(binding),
             Err(denied) => {
-                let mut secret = self.scrubber().scrub(name).into_owned();
-                secret.truncate(secret.floor_char_boundary(SHOWN));
-                let why = self.scrubber().scrub(&denied.to_string()).into_owned();
-                self.line(Level::Warn, LogSource::Host, why.clone(), Vec::new());
-                self.refused(AuditEvent::SecretRefused { secret, rung, why });
+                self.refuse_secret(name, rung, &denied.to_string());
                 None
             }
         }
@@ -171,6 +167,34 @@ impl Run {
         if let Err(error) = self.events.audit(event) {
             tracing::error!(%error, "a refusal is not in the audit record");
         }
+    }
+
+    /// The binding of a secret, if the host may work with it so. If not, as [`Run::permit`].
+    pub(crate) fn may_operate(
+        &self,
+        name: &SecretName,
+        operation: Operation,
+    ) -> Option<&SecretBinding> {
+        self.rights
+            .operate(name.as_str(), operation)
+            .map_err(|denied| {
+                self.refuse_secret(name.as_str(), Rung::Operate, &denied.to_string());
+            })
+            .ok()
+    }
+
+    /// Tells the auditor and the log why a secret is not used.
+    pub(crate) fn refuse_secret(&self, name: &str, rung: Rung, why: &str) {
+        let mut secret = self.scrubber().scrub(name).into_owned();
+        secret.truncate(secret.floor_char_boundary(SHOWN));
+        let why = self.scrubber().scrub(why).into_owned();
+        self.line(Level::Warn, LogSource::Host, why.clone(), Vec::new());
+        self.refused(AuditEvent::SecretRefused { secret, rung, why });
+    }
+
+    /// Whether the run has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     /// Ends the run: tells once how many lines were dropped.

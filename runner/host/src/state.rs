@@ -139,6 +139,11 @@ impl State {
             .or_else(|| self.limiter.hit())
     }
 
+    /// The run, while it lasts: what a guest keeps of it longer is worth nothing.
+    pub(crate) fn live(&self) -> Option<&Arc<Run>> {
+        self.run.as_ref().filter(|run| !run.is_over())
+    }
+
     /// The run, for calls that mean nothing without one.
     pub(crate) fn bound(&self, call: &'static str) -> Result<&Arc<Run>, Unbound> {
         self.run.as_ref().ok_or(Unbound(call))

@@ -6,7 +6,7 @@ use ::http::{Request, Response};
 use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::egress::{self, EgressError, OutBody, Outgoing};
+use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
 use crate::run::Run;
 use crate::{Level, LogSource};
 
@@ -77,7 +77,7 @@ async fn exchange(
         },
         between_bytes: options.between_bytes_timeout,
     };
-    let incoming = egress::send(run, outgoing, None).await?;
+    let incoming = egress::send(run, outgoing, Guest::AddsNothing).await?;
     let mut response = Response::new(
         incoming
             .body

@@ -1,5 +1,7 @@
 //! What can be wrong with a value, a file, or a request, said so that it can be mended.
 
+use crate::Operation;
+
 /// A text that is not the value it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{text}` is not valid: {why}")]
@@ -50,6 +52,24 @@ pub enum PolicyError {
         "the secret `{0}` is granted for {1} but its [[secret]] block has no `to`: say which origins may receive it"
     )]
     NoDestination(String, &'static str),
+    /// A secret could be carried to any host, which a plugin would choose.
+    #[error(
+        "the secret `{0}` may go to `{1}`, which is every host: name the hosts in `to` of its [[secret]] block"
+    )]
+    AnyDestination(String, String),
+    /// There are rules for tokens, and no token can be made.
+    #[error(
+        "the secret `{0}` has rules for tokens (`jwt`) but `operations` does not list \"jwt\": add it, or remove the rules"
+    )]
+    UnusedJwt(String),
+    /// The rules for tokens do not hold, because tokens can be made without them.
+    #[error(
+        "the secret `{0}` has rules for tokens (`jwt`) and also allows `{1}`, with which a plugin can make any token: list only one of them, or bind the key twice under two names for two plugins"
+    )]
+    ForgeableJwt(String, Operation),
+    /// No token could be valid.
+    #[error("the secret `{0}` has a `lifetime` for tokens below a second: raise it")]
+    NoLifetime(String),
 }
 
 /// Something that a plugin asked for and may not have. The message names what would allow it.

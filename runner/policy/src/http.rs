@@ -90,6 +90,11 @@ pub struct OriginPattern {
 }
 
 impl OriginPattern {
+    /// Whether it covers every host.
+    pub fn is_any_host(&self) -> bool {
+        self.host == HostPattern::Any
+    }
+
     pub(crate) fn matches(&self, target: &Target) -> bool {
         self.scheme == target.scheme
             && match self.port {

@@ -134,6 +134,42 @@ fn an_origin_with_anything_but_scheme_host_and_port_is_refused() {
     }
 }
 
+#[test]
+fn a_path_that_servers_read_in_different_ways_is_below_no_prefix() {
+    let rule = rule("https://x.test", "/v1", &[]);
+    for path in [
+        "/v1/..;/admin",
+        "/v1/..;a=b/admin",
+        "/v1/%2e%2e;/admin",
+        "/v1/..%3b/admin",
+        "/v1/%252e%252e/admin",
+        "/v1/..%252fadmin",
+        "/v1/..%255cadmin",
+        "/v1/a%2F..%2F..%2Fadmin",
+        "/v1/a%00/b",
+        "/v1/a%0d%0ax",
+        "/v1/.;/x",
+    ] {
+        assert!(
+            !allows(&rule, "GET", &format!("https://x.test{path}")),
+            "{path} was taken"
+        );
+    }
+    for path in [
+        "/v1/a;b=c/d",
+        "/v1/100%25",
+        "/v1/a..b",
+        "/v1/...",
+        "/v1/%C3%BC",
+        "/v1/a%20b",
+    ] {
+        assert!(
+            allows(&rule, "GET", &format!("https://x.test{path}")),
+            "{path} was refused"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn the_host_rule_agrees_with_comparing_label_lists(

@@ -21,6 +21,8 @@ pub enum Interface {
     Http,
     /// `wharf:plugin/http-credentials`.
     HttpCredentials,
+    /// `wharf:plugin/signed-http`.
+    SignedHttp,
     /// `wharf:plugin/secrets`.
     Secrets,
     /// `wharf:plugin/reveal`.
@@ -47,6 +49,7 @@ impl Interface {
         Self::Config,
         Self::Http,
         Self::HttpCredentials,
+        Self::SignedHttp,
         Self::Secrets,
         Self::Reveal,
         Self::WasiHttp,
@@ -68,6 +71,7 @@ impl Interface {
             "wharf:plugin/config" => Self::Config,
             "wharf:plugin/http" => Self::Http,
             "wharf:plugin/http-credentials" => Self::HttpCredentials,
+            "wharf:plugin/signed-http" => Self::SignedHttp,
             "wharf:plugin/secrets" => Self::Secrets,
             "wharf:plugin/reveal" => Self::Reveal,
             _ => match path.split('/').next()? {
@@ -98,6 +102,9 @@ impl Interface {
             Self::HttpCredentials => Some(
                 "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"attach\"] }]` in a [[grant]]",
             ),
+            Self::SignedHttp => Some(
+                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"…\" }]` and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]`",
+            ),
             Self::Secrets => Some(
                 "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]` in a [[grant]]",
             ),
@@ -119,6 +126,7 @@ impl fmt::Display for Interface {
             Self::Config => "wharf:plugin/config",
             Self::Http => "wharf:plugin/http",
             Self::HttpCredentials => "wharf:plugin/http-credentials",
+            Self::SignedHttp => "wharf:plugin/signed-http",
             Self::Secrets => "wharf:plugin/secrets",
             Self::Reveal => "wharf:plugin/reveal",
             Self::WasiHttp => "wasi:http",

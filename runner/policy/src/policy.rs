@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionName, Digest, HttpRule, LimitRequest, NamePattern, Networks, PluginName, PolicyError,
-    Rung, SecretBinding, SecretGrant, SecretName, TcpRule,
+    ActionName, Digest, HttpRule, LimitRequest, NamePattern, Networks, Operation, PluginName,
+    PolicyError, Rung, SecretBinding, SecretGrant, SecretName, TcpRule,
 };
 
 /// A policy file. Empty, it trusts nobody and grants nothing.
@@ -127,6 +127,7 @@ impl Policy {
             if !names.insert(&binding.name) {
                 return Err(PolicyError::DuplicateSecret(binding.name.to_string()));
             }
+            check_binding(binding)?;
         }
         for grant in &self.grants {
             for secret in &grant.secrets {
@@ -146,10 +147,39 @@ impl Policy {
                         return Err(PolicyError::NoDestination(secret.name.to_string(), word));
                     }
                 }
+                let onto_requests = secret.rungs.contains(&Rung::Operate)
+                    && binding.operations.iter().any(|o| o.needs_destination());
+                if onto_requests && binding.to.is_empty() {
+                    return Err(PolicyError::NoDestination(
+                        secret.name.to_string(),
+                        "requests of *operate*",
+                    ));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// What must agree within one `[[secret]]` block.
+fn check_binding(binding: &SecretBinding) -> Result<(), PolicyError> {
+    let name = || binding.name.to_string();
+    let lists = |operation| binding.operations.contains(&operation);
+    if let Some(rule) = binding.to.iter().find(|rule| rule.origin.is_any_host()) {
+        return Err(PolicyError::AnyDestination(name(), rule.origin.to_string()));
+    }
+    if !binding.jwt.is_open() && !lists(Operation::Jwt) {
+        return Err(PolicyError::UnusedJwt(name()));
+    }
+    for operation in [Operation::Hmac, Operation::Sign] {
+        if !binding.jwt.is_open() && lists(operation) {
+            return Err(PolicyError::ForgeableJwt(name(), operation));
+        }
+    }
+    if binding.jwt.lifetime.is_some() && binding.jwt.longest() == 0 {
+        return Err(PolicyError::NoLifetime(name()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -206,6 +236,55 @@ mod tests {
         let text =
             "[[secret]]\nname='a'\nfrom='env:A'\n[[grant]]\nplugins=['http']\nsecrets=[{name='a'}]";
         let error = Policy::from_toml(text).unwrap_err();
+        assert!(matches!(error, PolicyError::NoDestination(..)), "{error}");
+    }
+
+    fn bound(more: &str) -> Result<Policy, PolicyError> {
+        Policy::from_toml(&format!("[[secret]]\nname='a'\nfrom='env:A'\n{more}"))
+    }
+
+    #[test]
+    fn only_hmac_is_allowed_where_no_operation_is_listed() {
+        assert_eq!(bound("").unwrap().secrets[0].operations, [Operation::Hmac]);
+        let policy = bound("operations = ['sign', 'aws-sigv4']").unwrap();
+        assert_eq!(
+            policy.secrets[0].operations,
+            [Operation::Sign, Operation::AwsSigv4]
+        );
+        assert!(bound("operations = ['decrypt']").is_err());
+    }
+
+    #[test]
+    fn a_credential_may_not_go_to_every_host() {
+        let error = bound("to = [{ origin = 'https://*' }]").unwrap_err();
+        assert!(matches!(error, PolicyError::AnyDestination(..)), "{error}");
+        assert!(bound("to = [{ origin = 'https://*.a.test:*' }]").is_ok());
+    }
+
+    #[test]
+    fn rules_for_tokens_that_would_not_hold_are_refused() {
+        let jwt = "jwt = { iss = 'app' }";
+        assert!(bound(&format!("operations = ['jwt']\n{jwt}")).is_ok());
+        assert!(bound("operations = ['hmac', 'jwt']").is_ok());
+        for (text, says) in [
+            (jwt.to_owned(), "operations"),
+            (format!("operations = ['jwt', 'hmac']\n{jwt}"), "`hmac`"),
+            (format!("operations = ['jwt', 'sign']\n{jwt}"), "`sign`"),
+            (
+                "operations = ['jwt']\njwt = { lifetime = '5ms' }".to_owned(),
+                "lifetime",
+            ),
+        ] {
+            let error = bound(&text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_goes_onto_requests_by_operate_needs_a_destination() {
+        let grant = "[[grant]]\nplugins=['http']\nsecrets=[{name='a',rungs=['operate']}]";
+        assert!(bound(&format!("operations = ['hmac']\n{grant}")).is_ok());
+        let error = bound(&format!("operations = ['basic']\n{grant}")).unwrap_err();
         assert!(matches!(error, PolicyError::NoDestination(..)), "{error}");
     }
 }

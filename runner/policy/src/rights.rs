@@ -7,7 +7,7 @@ use url::Host;
 
 use crate::{
     ActionName, Capabilities, Denied, HttpRule, Interface, LimitRequest, Limits, Networks,
-    PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule, ambiguous,
+    Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule, ambiguous,
 };
 
 /// What is told of a path, at most, in bytes.
@@ -151,6 +151,7 @@ impl Rights {
                 !self.asked_tcp.is_empty() && self.granted.iter().any(|g| !g.tcp.is_empty())
             }
             Interface::HttpCredentials => any_http && any_secret(Rung::Attach),
+            Interface::SignedHttp => any_http && any_secret(Rung::Operate),
             Interface::Secrets => any_secret(Rung::Operate),
             Interface::Reveal => any_secret(Rung::Reveal),
         }
@@ -220,6 +221,22 @@ impl Rights {
                     name.escape_default()
                 ),
             })
+    }
+
+    /// The binding of a secret, if the host may work with it in that way for the plugin.
+    ///
+    /// # Errors
+    /// That it may not, and the line that would allow it.
+    pub fn operate(&self, name: &str, operation: Operation) -> Result<&SecretBinding, Denied> {
+        let binding = self.secret(name, Rung::Operate)?;
+        if binding.operations.contains(&operation) {
+            return Ok(binding);
+        }
+        Err(Denied {
+            what: format!("{operation} with the secret `{}`", binding.name),
+            why: "its [[secret]] block does not list it".to_owned(),
+            hint: format!("there operations = [\"{operation}\"] would allow it"),
+        })
     }
 
     /// The bindings whose credential is injected into such a request.

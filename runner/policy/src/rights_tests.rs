@@ -85,6 +85,29 @@ fn a_rung_that_the_manifest_does_not_ask_for_is_not_there_even_if_granted() {
 }
 
 #[test]
+fn the_host_works_with_a_key_only_as_its_binding_lists() {
+    let rights = rights(ASKS, &CallRights::default());
+    assert!(rights.operate("hook", Operation::Hmac).is_ok());
+    let denied = rights.operate("hook", Operation::Sign).unwrap_err();
+    assert!(
+        denied.to_string().contains("operations = [\"sign\"]"),
+        "{denied}"
+    );
+    // One that may not be worked with at all is not told apart from one that is not there.
+    let (other, none) = (
+        rights.operate("api", Operation::Hmac).unwrap_err(),
+        rights.operate("ghost", Operation::Hmac).unwrap_err(),
+    );
+    assert_eq!(
+        other
+            .to_string()
+            .replace("`api`", "`ghost`")
+            .replace("\"api\"", "\"ghost\""),
+        none.to_string()
+    );
+}
+
+#[test]
 fn a_secret_is_injected_only_where_its_binding_says() {
     let rights = rights(ASKS, &CallRights::default());
     let names = |url| {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HttpRule, ParseError, SecretName};
+use crate::{HttpRule, JwtRule, Operation, ParseError, Placement, SecretName};
 
 /// What a plugin may do with a secret, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,27 +29,6 @@ impl fmt::Display for Rung {
             Self::Reveal => "reveal",
         })
     }
-}
-
-/// Where on a request the credential goes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Placement {
-    /// `authorization: Bearer VALUE` (RFC 6750).
-    Bearer,
-    /// `authorization: Basic …` (RFC 7617) with this user and the value as password.
-    Basic {
-        /// The user name.
-        user: String,
-    },
-    /// A header of this name, with the value behind a fixed prefix.
-    Header {
-        /// The name, in lower case.
-        name: String,
-        /// What stands before the value.
-        #[serde(default)]
-        prefix: String,
-    },
 }
 
 /// Where a secret is stored: `STORE:PATH[#FIELD]`, such as `env:API_TOKEN` or
@@ -127,16 +106,27 @@ pub struct SecretBinding {
     pub name: SecretName,
     /// Where the value is.
     pub from: StoreRef,
-    /// Which requests may carry it, for *inject* and *attach*.
+    /// Which requests may carry it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<HttpRule>,
     /// Where on the request it goes.
     #[serde(default = "bearer", rename = "as")]
     pub placement: Placement,
+    /// What the host may do with it for a plugin, for *operate*.
+    #[serde(default = "hmac_only")]
+    pub operations: Vec<Operation>,
+    /// What tokens that are made with it must say.
+    #[serde(default, skip_serializing_if = "JwtRule::is_open")]
+    pub jwt: JwtRule,
 }
 
 fn bearer() -> Placement {
     Placement::Bearer
+}
+
+/// The one operation whose result is good for nothing but to show that somebody has the key.
+fn hmac_only() -> Vec<Operation> {
+    vec![Operation::Hmac]
 }
 
 /// One secret of a grant, with what may be done with it.

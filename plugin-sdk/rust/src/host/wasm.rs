@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::bindings::wharf::plugin as wit;
 use crate::control::Call;
-use crate::http::{Headers, HttpError, Request, Response};
+use crate::http::{Authentication, Headers, HttpError, Request, Response};
 use crate::log::Level;
 use crate::output::OutputError;
-use crate::secrets::{Digest, Rung, SecretError};
+use crate::secrets::{Digest, Jwt, JwtAlgorithm, Rung, SecretError, SignatureAlgorithm};
 
 pub(crate) type SecretHandle = wit::secrets::Secret;
 pub(crate) type CredentialHandle = wit::http_credentials::Credential;
@@ -116,6 +116,85 @@ pub(crate) fn secret_hmac(
         .map_err(|e| secret_error(name, e))
 }
 
+pub(crate) fn secret_sign(
+    secret: &SecretHandle,
+    name: &str,
+    algorithm: SignatureAlgorithm,
+    message: &[u8],
+) -> Result<Vec<u8>, SecretError> {
+    use SignatureAlgorithm as S;
+    use wit::secrets::SignatureAlgorithm as W;
+    let algorithm = match algorithm {
+        S::Ed25519 => W::Ed25519,
+        S::EcdsaP256Sha256 => W::EcdsaP256Sha256,
+        S::EcdsaP256Sha256Fixed => W::EcdsaP256Sha256Fixed,
+        S::EcdsaP384Sha384 => W::EcdsaP384Sha384,
+        S::EcdsaP384Sha384Fixed => W::EcdsaP384Sha384Fixed,
+        S::RsaPkcs1Sha256 => W::RsaPkcs1Sha256,
+        S::RsaPkcs1Sha384 => W::RsaPkcs1Sha384,
+        S::RsaPkcs1Sha512 => W::RsaPkcs1Sha512,
+        S::RsaPssSha256 => W::RsaPssSha256,
+        S::RsaPssSha384 => W::RsaPssSha384,
+        S::RsaPssSha512 => W::RsaPssSha512,
+    };
+    secret
+        .sign(algorithm, message)
+        .map_err(|e| secret_error(name, e))
+}
+
+pub(crate) fn secret_jwt(
+    secret: &SecretHandle,
+    name: &str,
+    token: &Jwt,
+) -> Result<String, SecretError> {
+    use JwtAlgorithm as J;
+    use wit::secrets::JwtAlgorithm as W;
+    let algorithm = token.algorithm.map(|algorithm| match algorithm {
+        J::Hs256 => W::Hs256,
+        J::Hs384 => W::Hs384,
+        J::Hs512 => W::Hs512,
+        J::Rs256 => W::Rs256,
+        J::Rs384 => W::Rs384,
+        J::Rs512 => W::Rs512,
+        J::Ps256 => W::Ps256,
+        J::Ps384 => W::Ps384,
+        J::Ps512 => W::Ps512,
+        J::Es256 => W::Es256,
+        J::Es384 => W::Es384,
+        J::EdDsa => W::Eddsa,
+    });
+    let request = wit::secrets::JwtRequest {
+        claims: token.claims.clone(),
+        algorithm,
+        key_id: token.key_id.clone(),
+        lifetime: token.lifetime,
+    };
+    secret.jwt(&request).map_err(|e| secret_error(name, e))
+}
+
+pub(crate) fn http_send_authenticated(
+    request: &Request,
+    secret: &SecretHandle,
+    how: &Authentication,
+) -> Result<Response, HttpError> {
+    use wit::signed_http::{Authentication as W, AwsScope};
+    let how = match how {
+        Authentication::Bearer => W::Bearer,
+        Authentication::Basic { user } => W::Basic(user.clone()),
+        Authentication::AwsSigv4 {
+            region,
+            service,
+            access_key_id,
+        } => W::AwsSigv4(AwsScope {
+            region: region.clone(),
+            service: service.clone(),
+            access_key_id: access_key_id.clone(),
+        }),
+    };
+    let answer = wit::signed_http::send(&outgoing(request), secret, &how);
+    answer.map(incoming).map_err(http_error)
+}
+
 pub(crate) fn reveal(name: &str) -> Result<Vec<u8>, SecretError> {
     use wit::reveal::RevealError;
     wit::reveal::reveal(name).map_err(|e| match e {
@@ -167,6 +246,10 @@ fn secret_error(name: &str, error: wit::secrets::SecretError) -> SecretError {
         E::Denied => denied(name, Rung::Operate),
         E::NotFound => SecretError::NotFound(name.to_owned()),
         E::Unavailable => SecretError::Unavailable(name.to_owned()),
+        E::Invalid(why) => SecretError::Invalid {
+            name: name.to_owned(),
+            why,
+        },
     }
 }
 

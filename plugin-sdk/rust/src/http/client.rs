@@ -1,5 +1,6 @@
 //! Sending: once, after redirects, and again.
 
+use super::authentication::{Authenticated, Authentication};
 use super::credential::{Attached, Credential};
 use super::error::HttpError;
 use super::redirect::{self, Next};
@@ -8,6 +9,7 @@ use super::response::Response;
 use super::retry::{Retry, spread};
 use super::url;
 use crate::control::{self, Interrupted};
+use crate::secrets::Secret;
 use crate::{host, log};
 
 /// How requests are sent: how many redirects are followed, how often a request is sent again, and
@@ -54,6 +56,33 @@ impl Client {
             redirects: self.redirects,
             retry: self.retry,
             transport: Attached(credential),
+        }
+    }
+}
+
+impl Client {
+    /// Has the host authenticate the requests with a secret (*operate*).
+    ///
+    /// ```no_run
+    /// use wharf_plugin::http::{self, Authentication, Client};
+    /// use wharf_plugin::secrets::Secret;
+    /// # fn call() -> Result<(), wharf_plugin::Error> {
+    /// let secret = Secret::open("registry")?;
+    /// let how = Authentication::basic("robot");
+    /// let request = http::get("https://registry.example.com/v2/");
+    /// let response = Client::new().authenticated(&secret, &how).send(&request)?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn authenticated<'a>(
+        self,
+        secret: &'a Secret,
+        how: &'a Authentication,
+    ) -> Client<Authenticated<'a>> {
+        Client {
+            redirects: self.redirects,
+            retry: self.retry,
+            transport: Authenticated { secret, how },
         }
     }
 }

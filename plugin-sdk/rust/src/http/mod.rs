@@ -29,6 +29,7 @@
 //! # Ok(()) }
 //! ```
 
+mod authentication;
 mod client;
 mod credential;
 mod date;
@@ -41,6 +42,7 @@ mod response;
 mod retry;
 mod url;
 
+pub use authentication::{Authenticated, Authentication};
 pub use client::{Client, Plain, Transport};
 pub use credential::{Attached, Credential};
 pub use error::HttpError;

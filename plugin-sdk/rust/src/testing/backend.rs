@@ -3,17 +3,27 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Sha256, Sha384, Sha512};
-
+use super::keys::{self, Key};
 use super::state::{LogLine, Progress, SentRequest, current};
 use crate::control::Call;
-use crate::http::{HttpError, Request, Response};
+use crate::http::{Authentication, HttpError, Request, Response};
 use crate::log::Level;
 use crate::output::OutputError;
-use crate::secrets::{Digest, Rung, SecretError};
+use crate::secrets::{Digest, Jwt, Rung, SecretError, SignatureAlgorithm};
 
-pub(crate) type SecretHandle = Vec<u8>;
+/// A secret that was opened: its name, and its key.
+#[derive(Clone)]
+pub(crate) struct SecretHandle {
+    name: String,
+    key: Key,
+}
+
+impl std::fmt::Debug for SecretHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SecretHandle").field(&self.name).finish()
+    }
+}
+
 pub(crate) type CredentialHandle = String;
 
 pub(crate) fn call() -> Call {
@@ -73,17 +83,29 @@ pub(crate) fn config_names() -> Vec<String> {
 }
 
 pub(crate) fn http_send(request: &Request) -> Result<Response, HttpError> {
-    send(request, None)
+    send(request, None, None)
 }
 
 pub(crate) fn http_send_with(
     request: &Request,
     credential: &CredentialHandle,
 ) -> Result<Response, HttpError> {
-    send(request, Some(credential.clone()))
+    send(request, Some(credential.clone()), None)
 }
 
-fn send(request: &Request, credential: Option<String>) -> Result<Response, HttpError> {
+pub(crate) fn http_send_authenticated(
+    request: &Request,
+    secret: &SecretHandle,
+    how: &Authentication,
+) -> Result<Response, HttpError> {
+    send(request, None, Some((secret.name.clone(), how.clone())))
+}
+
+fn send(
+    request: &Request,
+    credential: Option<String>,
+    authentication: Option<(String, Authentication)>,
+) -> Result<Response, HttpError> {
     let state = current();
     let responder = state.borrow().responder.as_ref().map(Rc::clone);
     let Some(responder) = responder else {
@@ -95,6 +117,7 @@ fn send(request: &Request, credential: Option<String>) -> Result<Response, HttpE
     let sent = SentRequest {
         request: request.clone(),
         credential,
+        authentication,
     };
     state.borrow_mut().requests.push(sent);
     // The state is free while the test's own code runs: it may log, or look at the clock.
@@ -113,28 +136,38 @@ pub(crate) fn credential_open(name: &str) -> Result<CredentialHandle, SecretErro
 
 pub(crate) fn secret_open(name: &str) -> Result<SecretHandle, SecretError> {
     let key = current().borrow().operate.get(name).cloned();
-    key.ok_or_else(|| denied(name, Rung::Operate))
+    let key = key.ok_or_else(|| denied(name, Rung::Operate))?;
+    Ok(SecretHandle {
+        name: name.to_owned(),
+        key,
+    })
 }
 
 pub(crate) fn secret_hmac(
-    key: &SecretHandle,
+    secret: &SecretHandle,
     name: &str,
     digest: Digest,
     message: &[u8],
 ) -> Result<Vec<u8>, SecretError> {
-    let mac = match digest {
-        Digest::Sha256 => hmac::<Hmac<Sha256>>(key, message),
-        Digest::Sha384 => hmac::<Hmac<Sha384>>(key, message),
-        Digest::Sha512 => hmac::<Hmac<Sha512>>(key, message),
-    };
-    mac.ok_or_else(|| SecretError::Unavailable(name.to_owned()))
+    keys::hmac(&secret.key, name, digest, message)
 }
 
-/// Nothing only for a key of a length that the algorithm does not take; HMAC takes every length.
-fn hmac<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
-    let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
-    mac.update(message);
-    Some(mac.finalize().into_bytes().to_vec())
+pub(crate) fn secret_sign(
+    secret: &SecretHandle,
+    name: &str,
+    algorithm: SignatureAlgorithm,
+    message: &[u8],
+) -> Result<Vec<u8>, SecretError> {
+    keys::sign(&secret.key, name, algorithm, message)
+}
+
+pub(crate) fn secret_jwt(
+    secret: &SecretHandle,
+    name: &str,
+    token: &Jwt,
+) -> Result<String, SecretError> {
+    let waited = current().borrow().elapsed.as_secs();
+    keys::jwt(&secret.key, name, token, waited)
 }
 
 pub(crate) fn reveal(name: &str) -> Result<Vec<u8>, SecretError> {

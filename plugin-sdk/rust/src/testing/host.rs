@@ -5,9 +5,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::keys::Key;
 use super::state::{self, LogLine, Progress, SentRequest, Shared, State};
 use crate::http::{HttpError, Request, Response};
 use crate::log::Level;
+use crate::secrets::SignatureAlgorithm;
 
 /// An in-memory host in the making. It grants what it is told to and nothing else.
 #[derive(Default)]
@@ -50,10 +52,24 @@ impl Host {
         self
     }
 
-    /// Grants *operate* of a secret, with that key.
+    /// Grants *operate* of a secret, every operation, with that shared key.
     #[must_use]
     pub fn operate(mut self, name: &str, key: impl Into<Vec<u8>>) -> Self {
-        self.state.operate.insert(name.into(), key.into());
+        let key = Key::Shared(key.into());
+        self.state.operate.insert(name.into(), key);
+        self
+    }
+
+    /// Grants *operate* of a secret that is a private key: what it signs a message with is what
+    /// that gives.
+    #[must_use]
+    pub fn signs(
+        mut self,
+        name: &str,
+        sign: impl Fn(SignatureAlgorithm, &[u8]) -> Vec<u8> + 'static,
+    ) -> Self {
+        let key = Key::Private(Rc::new(sign));
+        self.state.operate.insert(name.into(), key);
         self
     }
 

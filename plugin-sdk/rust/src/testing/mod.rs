@@ -28,6 +28,7 @@
 
 pub(crate) mod backend;
 mod host;
+mod keys;
 mod state;
 
 use serde::Serialize;

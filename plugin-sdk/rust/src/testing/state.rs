@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::keys::Keys;
 use crate::control::Call;
-use crate::http::{HttpError, Request, Response};
+use crate::http::{Authentication, HttpError, Request, Response};
 use crate::log::Level;
+use crate::secrets::SignatureAlgorithm;
 
 /// A line that was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,15 @@ pub struct SentRequest {
     pub request: Request,
     /// The name of the credential that was attached to it.
     pub credential: Option<String>,
+    /// The name of the secret that the host was to authenticate it with, and how.
+    pub authentication: Option<(String, Authentication)>,
 }
+
+/// What a private key makes of a message.
+pub(crate) type Signer = dyn Fn(SignatureAlgorithm, &[u8]) -> Vec<u8>;
+
+/// When tokens are issued, by the clock of the host at its beginning: in January 2027.
+pub(crate) const ISSUED: u64 = 1_800_000_000;
 
 pub(crate) type Responder = Rc<RefCell<dyn FnMut(&Request) -> Result<Response, HttpError>>>;
 
@@ -47,7 +57,7 @@ pub(crate) struct State {
     pub(crate) cancelled_at: Option<Duration>,
     pub(crate) config: BTreeMap<String, String>,
     pub(crate) attach: Vec<String>,
-    pub(crate) operate: BTreeMap<String, Vec<u8>>,
+    pub(crate) operate: Keys,
     pub(crate) reveal: BTreeMap<String, Vec<u8>>,
     pub(crate) responder: Option<Responder>,
     pub(crate) output_limit: usize,
@@ -69,7 +79,7 @@ impl Default for State {
             cancelled_at: None,
             config: BTreeMap::new(),
             attach: Vec::new(),
-            operate: BTreeMap::new(),
+            operate: Keys::new(),
             reveal: BTreeMap::new(),
             responder: None,
             output_limit: 16 * 1024 * 1024,

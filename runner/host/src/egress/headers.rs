@@ -91,21 +91,14 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, EgressError> {
     }
 }
 
-/// Takes out headers of the guest's that a gateway in the manner of CGI would take for one of the
-/// credentials that the host has added.
-pub(super) fn drop_twins(headers: &mut HeaderMap) {
-    let twin = |name: &HeaderName| {
-        name.as_str().contains('_')
-            && headers.iter().any(|(credential, value)| {
-                value.is_sensitive()
-                    && credential != name
-                    && credential.as_str().replace('_', "-") == name.as_str().replace('_', "-")
-            })
-    };
-    let twins: Vec<HeaderName> = headers.keys().filter(|name| twin(name)).cloned().collect();
-    for name in twins {
-        headers.remove(name);
-    }
+/// Removes a header, and those that a gateway in the manner of CGI takes for the same, because it
+/// does not tell `-` from `_`.
+pub(super) fn remove_alike(headers: &mut HeaderMap, name: &str) {
+    let alike = |a: u8, b: u8| a == b || matches!((a, b), (b'-', b'_') | (b'_', b'-'));
+    strip(headers, |other| {
+        let other = other.as_str();
+        other.len() == name.len() && name.bytes().zip(other.bytes()).all(|(a, b)| alike(a, b))
+    });
 }
 
 /// Takes out what is only about the connection between us and the server.

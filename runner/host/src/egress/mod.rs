@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{AddressClass, Networks, Rung, SecretBinding, SecretName, Target, classify};
+use wharf_policy::{AddressClass, Networks, Target, classify};
 
 use crate::run::Run;
 use crate::{AuditEvent, SecretUse};
@@ -30,10 +30,13 @@ use crate::{AuditEvent, SecretUse};
 pub(crate) use body::Body;
 pub(crate) use client::Egress;
 pub(crate) use error::EgressError;
+pub(crate) use inject::{AwsCredentials, Guest, Manner};
 pub(crate) use parse::url;
 pub(crate) use resolve::sentence;
 pub use resolve::{Lookup, SystemLookup};
 pub(crate) use traffic::{Open, Traffic};
+
+use inject::Planned;
 
 /// What is told of a destination, at most, in bytes.
 const SHOWN: usize = 512;
@@ -68,8 +71,11 @@ pub(crate) struct Incoming {
 pub(crate) async fn send(
     run: &Arc<Run>,
     request: Outgoing,
-    attach: Option<&SecretName>,
+    guest: Guest<'_>,
 ) -> Result<Incoming, EgressError> {
+    if run.is_over() {
+        return Err(EgressError::Denied("the execution is over".to_owned()));
+    }
     run.traffic.request()?;
     let verb = request.method.clone();
     let method = verb.as_str();
@@ -84,7 +90,7 @@ pub(crate) async fn send(
     })?;
     let destination = shown(run, &target);
     let allowed = check(run, &request.method, &target).and_then(|networks| {
-        let plan = inject::plan(&run.rights, method, &target, attach)?;
+        let plan = inject::plan(&run.rights, method, &target, guest)?;
         Ok((networks, plan))
     });
     let (networks, plan) = match allowed {
@@ -100,13 +106,9 @@ pub(crate) async fn send(
         }
     };
     let open = run.traffic.open()?;
-    let uses = plan.iter().map(|binding| SecretUse {
-        secret: binding.name.clone(),
-        rung: if attach == Some(&binding.name) {
-            Rung::Attach
-        } else {
-            Rung::Inject
-        },
+    let uses = plan.iter().map(|planned| SecretUse {
+        secret: planned.binding.name.clone(),
+        rung: planned.rung,
     });
     run.events
         .audit(AuditEvent::Request {
@@ -138,7 +140,7 @@ pub(crate) async fn send(
 struct Way<'a> {
     target: &'a Target,
     networks: &'a Networks,
-    plan: &'a [&'a SecretBinding],
+    plan: &'a [Planned<'a>],
 }
 
 /// Whether it may be sent, as far as can be told without looking up a name, and the networks that
@@ -186,22 +188,23 @@ async fn dispatch(
     } = way;
     // A server that has had a credential of this run may give it back in any answer.
     let entrusted = !way.plan.is_empty() || run.rights.entrusts(target);
-    let mut headers = request.headers;
-    let length = headers::prepare(&mut headers)?;
-    inject::apply(&mut headers, way.plan, &run.secrets)?;
-    headers::drop_twins(&mut headers);
+    let mut request = request;
+    request.url = client::destination(request.url, target)?;
+    let length = headers::prepare(&mut request.headers)?;
     if entrusted {
         // A compressed answer, or a part of one, could not be searched for the credential.
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.remove(RANGE);
-        headers.remove(IF_RANGE);
+        let identity = HeaderValue::from_static("identity");
+        request.headers.insert(ACCEPT_ENCODING, identity);
+        request.headers.remove(RANGE);
+        request.headers.remove(IF_RANGE);
     }
+    // Last, because a signature covers all the rest.
+    inject::apply(run, &mut request, way.plan).await?;
     run.traffic
-        .sent(headers::size(&headers) + request.url.as_str().len() as u64)?;
+        .sent(headers::size(&request.headers) + request.url.as_str().len() as u64)?;
 
-    let url = client::destination(request.url, target)?;
-    let mut outgoing = reqwest::Request::new(request.method.clone(), url);
-    *outgoing.headers_mut() = headers;
+    let mut outgoing = reqwest::Request::new(request.method.clone(), request.url);
+    *outgoing.headers_mut() = request.headers;
     *outgoing.body_mut() = body::request(request.body, length, &run.traffic)?;
 
     let client = run.services.egress.client(&run.rights, networks)?;

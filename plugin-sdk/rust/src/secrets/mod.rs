@@ -2,12 +2,21 @@
 //! and the plugin gets the result. *Attach* is [`crate::http::Credential`], and *reveal*, the
 //! value itself, is [`crate::reveal`]. *Inject*, the usual one, needs nothing of the plugin.
 //!
+//! Which operations a key may be used for is the operator's word. A request that the host
+//! authenticates with a secret is sent by [`crate::http::Client::authenticated`].
+//!
 //! Needs `secrets = [{ name = "…", rungs = ["operate"] }]` under `[capabilities]` in plugin.toml.
+
+mod jwt;
+mod sign;
 
 use std::fmt;
 
 use crate::error::Error;
 use crate::host;
+
+pub use jwt::{Jwt, JwtAlgorithm};
+pub use sign::SignatureAlgorithm;
 
 /// A digest function of the SHA-2 family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +54,13 @@ pub enum SecretError {
     NotFound(String),
     /// The store does not answer now. Carries the name of the secret.
     Unavailable(String),
+    /// What was asked is malformed, or the secret is not a key of the kind that it needs.
+    Invalid {
+        /// The name of the secret.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
 }
 
 /// A handle on a secret. It cannot be read, printed or sent, and ends with the execution.
@@ -84,6 +100,32 @@ impl Secret {
     /// HMAC (RFC 2104) of a message, keyed with the secret.
     pub fn hmac(&self, digest: Digest, message: &[u8]) -> Result<Mac, SecretError> {
         host::secret_hmac(&self.handle, &self.name, digest, message).map(Mac)
+    }
+
+    /// A signature of a message. The secret is a private key.
+    pub fn sign(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>, SecretError> {
+        host::secret_sign(&self.handle, &self.name, algorithm, message)
+    }
+
+    /// A signed JSON Web Token, in its compact form.
+    ///
+    /// ```no_run
+    /// use wharf_plugin::secrets::{Jwt, Secret};
+    /// # fn token() -> Result<(), wharf_plugin::Error> {
+    /// let claims = serde_json::json!({ "iss": "my-app" });
+    /// let token = Secret::open("app-key")?.jwt(&Jwt::new(&claims)?)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn jwt(&self, token: &Jwt) -> Result<String, SecretError> {
+        host::secret_jwt(&self.handle, &self.name, token)
+    }
+
+    pub(crate) fn handle(&self) -> &host::SecretHandle {
+        &self.handle
     }
 }
 
@@ -130,6 +172,7 @@ impl fmt::Display for SecretError {
                     "the secret store does not answer now, asked for `{name}`"
                 )
             }
+            Self::Invalid { name, why } => write!(f, "the secret `{name}`: {why}"),
         }
     }
 }
@@ -141,6 +184,7 @@ impl From<SecretError> for Error {
         match &error {
             SecretError::Denied { .. } => Self::denied(error.to_string()),
             SecretError::NotFound(_) => Self::failed("secret-not-found", error),
+            SecretError::Invalid { .. } => Self::failed("secret-invalid", error),
             SecretError::Unavailable(_) => Self::unavailable(None).with_details(error.to_string()),
         }
     }

@@ -1,0 +1,230 @@
+//! AWS credentials out of a secret, and a request signed with them.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ::http::{HeaderName, HeaderValue};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use url::Position;
+use wasmtime_wasi_http::WasiBody;
+use wharf_policy::{AwsSigv4, SecretBinding};
+use wharf_stores::SecretValue;
+use zeroize::Zeroizing;
+
+use super::super::{EgressError, OutBody, Outgoing, headers};
+use super::place;
+use super::sigv4::{self, Moment, PathStyle, Scope, Signable};
+use crate::run::Run;
+
+/// An access key, perhaps a temporary one. Wiped when dropped.
+pub(crate) struct AwsCredentials {
+    key_id: String,
+    pub(crate) secret_key: Zeroizing<String>,
+    pub(crate) session_token: Option<Zeroizing<String>>,
+}
+
+/// The documents that keys come in: as AWS itself writes them, and as Vault's engine does.
+#[derive(Deserialize)]
+struct Document {
+    #[serde(
+        alias = "AccessKeyId",
+        alias = "access_key",
+        alias = "aws_access_key_id"
+    )]
+    access_key_id: String,
+    #[serde(
+        alias = "SecretAccessKey",
+        alias = "secret_key",
+        alias = "aws_secret_access_key"
+    )]
+    secret_access_key: String,
+    #[serde(
+        default,
+        alias = "SessionToken",
+        alias = "Token",
+        alias = "security_token",
+        alias = "aws_session_token"
+    )]
+    session_token: Option<String>,
+}
+
+impl AwsCredentials {
+    /// Reads them from a secret: a JSON document with the id, or the secret access key itself,
+    /// where the id is known from elsewhere. None if it is neither, or the ids differ.
+    pub(crate) fn read(value: &[u8], key_id: Option<&str>) -> Option<Self> {
+        if value.trim_ascii_start().starts_with(b"{") {
+            let document: Document = serde_json::from_slice(value).ok()?;
+            let read = Self {
+                key_id: document.access_key_id,
+                secret_key: Zeroizing::new(document.secret_access_key),
+                // Vault writes null or nothing for keys that are not temporary.
+                session_token: (document.session_token)
+                    .filter(|token| !token.is_empty())
+                    .map(Zeroizing::new),
+            };
+            return key_id.is_none_or(|id| id == read.key_id).then_some(read);
+        }
+        Some(Self {
+            key_id: key_id?.to_owned(),
+            secret_key: Zeroizing::new(std::str::from_utf8(value).ok()?.to_owned()),
+            session_token: None,
+        })
+    }
+}
+
+/// Signs the request as it will be sent.
+pub(super) async fn sign(
+    run: &Arc<Run>,
+    request: &mut Outgoing,
+    binding: &SecretBinding,
+    how: &AwsSigv4,
+    value: &SecretValue,
+    now: SystemTime,
+) -> Result<(), EgressError> {
+    let key_id = how.access_key_id.as_ref().map(|id| id.as_str());
+    let credentials = AwsCredentials::read(value.expose(), key_id).ok_or_else(|| {
+        EgressError::Denied(format!(
+            "the secret `{}` is no AWS key: store the secret access key and say `access-key-id` in its [[secret]] block, or store a JSON object with AccessKeyId, SecretAccessKey and, for a temporary key, SessionToken",
+            binding.name
+        ))
+    })?;
+    place::remove_parameters(&mut request.url, &sigv4::PARAMETERS);
+    for name in sigv4::HEADERS {
+        headers::remove_alike(&mut request.headers, name);
+    }
+    let payload = payload(run, request, how).await?;
+    let now = Moment::of(now);
+    for (name, text) in [
+        ("x-amz-date", now.as_str()),
+        ("x-amz-content-sha256", payload.as_str()),
+    ] {
+        // Digits and letters are a header value.
+        let text = HeaderValue::from_str(text)
+            .map_err(|error| EgressError::Protocol(error.to_string()))?;
+        request.headers.insert(HeaderName::from_static(name), text);
+    }
+    if let Some(token) = &credentials.session_token {
+        let name = HeaderName::from_static("x-amz-security-token");
+        let token = Zeroizing::new(token.as_bytes().to_vec());
+        place::set(request, binding, name, token)?;
+    }
+    let scope = Scope {
+        region: how.region.as_str(),
+        service: how.service.as_str(),
+        key_id: &credentials.key_id,
+        secret_key: &credentials.secret_key,
+        path: if how.service.as_str().starts_with("s3") {
+            PathStyle::AsSent
+        } else {
+            PathStyle::Normalised
+        },
+    };
+    let signable = Signable {
+        method: request.method.as_str(),
+        host: &request.url[Position::BeforeHost..Position::AfterPort],
+        path: request.url.path(),
+        query: request.url.query().unwrap_or_default(),
+        headers: &request.headers,
+        payload: &payload,
+    };
+    let text = sigv4::authorization(&signable, &scope, &now);
+    let text = Zeroizing::new(text.into_bytes());
+    place::set(request, binding, ::http::header::AUTHORIZATION, text)
+}
+
+/// The digest of the body that will be sent. One that is still being written is waited for and
+/// held, unless the operator leaves bodies out of signatures.
+async fn payload(
+    run: &Arc<Run>,
+    request: &mut Outgoing,
+    how: &AwsSigv4,
+) -> Result<String, EgressError> {
+    let body = match std::mem::replace(&mut request.body, OutBody::None) {
+        OutBody::Stream(stream) if how.unsigned_payload => {
+            request.body = OutBody::Stream(stream);
+            return Ok(sigv4::UNSIGNED.to_owned());
+        }
+        OutBody::Stream(stream) => {
+            let whole = tokio::time::timeout_at(run.deadline, collect(run, stream)).await;
+            let whole = whole.unwrap_or(Err(EgressError::Timeout))?;
+            if whole.is_empty() {
+                OutBody::None
+            } else {
+                OutBody::Whole(whole)
+            }
+        }
+        body => body,
+    };
+    let digest = match &body {
+        OutBody::Whole(bytes) => sigv4::payload(bytes),
+        OutBody::None | OutBody::Stream(_) => sigv4::payload(b""),
+    };
+    request.body = body;
+    Ok(digest)
+}
+
+/// All of a body, if it is not larger than one that is given as a whole may be.
+async fn collect(run: &Run, mut stream: WasiBody) -> Result<Bytes, EgressError> {
+    let most = run.limits().host_call.get();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = stream.frame().await {
+        let frame = frame.map_err(|error| {
+            EgressError::Protocol(format!("the body of the request broke off: {error}"))
+        })?;
+        if let Ok(data) = frame.into_data() {
+            if (whole.len() + data.len()) as u64 > most {
+                return Err(EgressError::Exhausted(format!(
+                    "a body that is signed is held in memory, and this one is larger than {}: raise `host-call` in the limits of the [[grant]], or say `unsigned-payload = true` in the [[secret]] block",
+                    run.limits().host_call
+                )));
+            }
+            whole.extend_from_slice(&data);
+        }
+    }
+    Ok(whole.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_from_the_documents_of_aws_and_of_vault() {
+        for (text, token) in [
+            (
+                r#"{"Version":1,"AccessKeyId":"AKID","SecretAccessKey":"sk","SessionToken":"st","Expiration":"x"}"#,
+                Some("st"),
+            ),
+            (
+                r#"{"access_key":"AKID","secret_key":"sk","security_token":null}"#,
+                None,
+            ),
+            (
+                r#" {"aws_access_key_id":"AKID","aws_secret_access_key":"sk","aws_session_token":""}"#,
+                None,
+            ),
+        ] {
+            let read = AwsCredentials::read(text.as_bytes(), None).unwrap();
+            assert_eq!(
+                (read.key_id.as_str(), read.secret_key.as_str()),
+                ("AKID", "sk")
+            );
+            assert_eq!(read.session_token.as_ref().map(|t| t.as_str()), token);
+            assert!(AwsCredentials::read(text.as_bytes(), Some("OTHER")).is_none());
+        }
+    }
+
+    #[test]
+    fn a_plain_key_needs_an_id_from_elsewhere() {
+        let read = AwsCredentials::read(b"sk", Some("AKID")).unwrap();
+        assert_eq!(
+            (read.key_id.as_str(), read.secret_key.as_str()),
+            ("AKID", "sk")
+        );
+        assert!(AwsCredentials::read(b"sk", None).is_none());
+        assert!(AwsCredentials::read(b"{\"key\":1}", Some("AKID")).is_none());
+        assert!(AwsCredentials::read(b"\xff\xff", Some("AKID")).is_none());
+    }
+}

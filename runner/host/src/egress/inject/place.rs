@@ -1,0 +1,206 @@
+//! Credentials into headers and queries, in place of what the guest put there.
+
+use ::http::header::AUTHORIZATION;
+use ::http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use url::Url;
+use wharf_policy::{BasicUser, CredentialHeader, Placement, QueryName, SecretBinding};
+use wharf_stores::SecretValue;
+use zeroize::Zeroizing;
+
+use super::super::{EgressError, Outgoing, headers};
+use super::sigv4;
+use crate::percent;
+use crate::resolve::basic_token;
+
+/// What two credentials both want, in words, if there is such a thing.
+pub(super) fn shared(one: &Placement, other: &Placement) -> Option<String> {
+    if let (Placement::Query { name: one }, Placement::Query { name: other }) = (one, other) {
+        return one
+            .as_str()
+            .eq_ignore_ascii_case(other.as_str())
+            .then(|| format!("the query parameter `{}`", one.as_str()));
+    }
+    let theirs = header_names(other);
+    header_names(one)
+        .into_iter()
+        .find(|name| theirs.contains(name))
+        .map(|name| format!("the header `{name}`"))
+}
+
+fn header_names(placement: &Placement) -> Vec<&str> {
+    match placement {
+        Placement::Bearer | Placement::Basic { .. } => vec![AUTHORIZATION_NAME],
+        Placement::Header { name, .. } => vec![name.as_str()],
+        Placement::AwsSigv4(_) => sigv4::HEADERS.to_vec(),
+        Placement::Query { .. } => Vec::new(),
+    }
+}
+
+const AUTHORIZATION_NAME: &str = "authorization";
+
+/// `authorization: Bearer VALUE`.
+pub(super) fn bearer(
+    request: &mut Outgoing,
+    binding: &SecretBinding,
+    value: &SecretValue,
+) -> Result<(), EgressError> {
+    let text = joined(&[b"Bearer ", value.expose()]);
+    set(request, binding, AUTHORIZATION, text)
+}
+
+/// `authorization: Basic …`.
+pub(super) fn basic(
+    request: &mut Outgoing,
+    binding: &SecretBinding,
+    user: &BasicUser,
+    value: &SecretValue,
+) -> Result<(), EgressError> {
+    let token = basic_token(user.as_str(), value);
+    let text = joined(&[b"Basic ", token.as_bytes()]);
+    set(request, binding, AUTHORIZATION, text)
+}
+
+/// A header of the operator's.
+pub(super) fn header(
+    request: &mut Outgoing,
+    binding: &SecretBinding,
+    name: &CredentialHeader,
+    prefix: &str,
+    value: &SecretValue,
+) -> Result<(), EgressError> {
+    let header = HeaderName::from_bytes(name.as_str().as_bytes()).map_err(|_| {
+        EgressError::Denied(format!(
+            "the secret `{}` is to go into the header `{}`, which no request can have: mend `as` of its [[secret]] block",
+            binding.name,
+            name.as_str()
+        ))
+    })?;
+    let text = joined(&[prefix.as_bytes(), value.expose()]);
+    set(request, binding, header, text)
+}
+
+/// A parameter of the query. The rest of the query stays byte for byte as it was.
+pub(super) fn query(request: &mut Outgoing, name: &QueryName, value: &SecretValue) {
+    let mut text = Zeroizing::new(String::new());
+    if let Some(query) = request.url.query() {
+        text.push_str(&without(query, name.as_str()));
+    }
+    if !text.is_empty() {
+        text.push('&');
+    }
+    percent::encode_into(&mut text, name.as_str().as_bytes(), percent::UNRESERVED);
+    text.push('=');
+    // Room for the whole first, so that no shorter copy is left behind.
+    text.reserve(3 * value.expose().len());
+    percent::encode_into(&mut text, value.expose(), percent::UNRESERVED);
+    request.url.set_query(Some(&text));
+}
+
+/// Removes parameters from the query of a URL.
+pub(super) fn remove_parameters(url: &mut Url, names: &[&str]) {
+    for name in names {
+        if let Some(query) = url.query() {
+            let rest = without(query, name);
+            url.set_query((!rest.is_empty()).then_some(&rest));
+        }
+    }
+}
+
+/// A query without the parameters of that name, as any server may read it: names in either case,
+/// encoded or not, divided by `&` or by `;`.
+fn without(query: &str, name: &str) -> String {
+    let is_it = |pair: &str| {
+        let key = pair.split('=').next().unwrap_or_default();
+        percent::decode_query(key.as_bytes()).eq_ignore_ascii_case(name.as_bytes())
+    };
+    let kept: Vec<String> = query
+        .split('&')
+        .filter_map(|part| {
+            if !part.split(';').any(is_it) {
+                return Some(part.to_owned());
+            }
+            let rest: Vec<&str> = part.split(';').filter(|pair| !is_it(pair)).collect();
+            (!rest.is_empty()).then(|| rest.join(";"))
+        })
+        .collect();
+    kept.join("&")
+}
+
+/// Sets a header that is never indexed, in a buffer that is wiped when it is dropped.
+pub(super) fn set(
+    request: &mut Outgoing,
+    binding: &SecretBinding,
+    name: HeaderName,
+    text: Zeroizing<Vec<u8>>,
+) -> Result<(), EgressError> {
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_| {
+        EgressError::Denied(format!(
+            "the secret `{}` cannot go into a header: it or what is put before it has a control character in it",
+            binding.name
+        ))
+    })?;
+    value.set_sensitive(true);
+    headers::remove_alike(&mut request.headers, name.as_str());
+    request.headers.insert(name, value);
+    Ok(())
+}
+
+fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(parts.iter().map(|p| p.len()).sum()));
+    for part in parts {
+        text.extend_from_slice(part);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_parameters_of_that_name_are_taken_out_however_they_are_written() {
+        for (query, rest) in [
+            ("", ""),
+            ("key=x", ""),
+            ("a=1&key=x&b=2", "a=1&b=2"),
+            ("KEY=x&%6bey=y&k%65y", ""),
+            ("a=1;key=x;b=2&c", "a=1;b=2&c"),
+            ("a=key&keys=1&ke=y", "a=key&keys=1&ke=y"),
+            ("a=%26key%3D1&b=+%20", "a=%26key%3D1&b=+%20"),
+        ] {
+            assert_eq!(without(query, "key"), rest, "{query}");
+        }
+        assert_eq!(without("api+key=1&api%20key=2&x", "api key"), "x");
+    }
+
+    #[test]
+    fn credentials_that_want_the_same_place_are_told_apart_from_others() {
+        let place = |text: &str| -> Placement {
+            #[derive(serde::Deserialize)]
+            struct Binding {
+                r#as: Placement,
+            }
+            toml::from_str::<Binding>(&format!("as = {text}"))
+                .unwrap()
+                .r#as
+        };
+        let bearer = place("'bearer'");
+        let basic = place("{ basic = { user = 'a' } }");
+        let key = place("{ header = { name = 'x-key' } }");
+        let query = place("{ query = { name = 'key' } }");
+        let other = place("{ query = { name = 'KEY' } }");
+        let aws = place("{ aws-sigv4 = { region = 'r', service = 's' } }");
+        assert!(shared(&bearer, &basic).unwrap().contains("authorization"));
+        assert!(shared(&aws, &basic).unwrap().contains("authorization"));
+        assert!(shared(&query, &other).unwrap().contains("`key`"));
+        for (one, two) in [
+            (&bearer, &key),
+            (&query, &key),
+            (&aws, &query),
+            (&aws, &key),
+        ] {
+            assert!(shared(one, two).is_none());
+        }
+    }
+}

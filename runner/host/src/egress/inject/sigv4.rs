@@ -1,0 +1,271 @@
+//! AWS Signature Version 4, in headers: from the parts of a request to what is added to it.
+//!
+//! A function of its inputs: no clock, no configuration, no log. The canonical request is built
+//! as the AWS documentation says, and checked against AWS's published test vectors.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use ::http::HeaderMap;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::percent;
+
+/// The headers that a signature sets.
+pub(super) const HEADERS: [&str; 4] = [
+    "authorization",
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+];
+
+/// The parameters of a query that a signature can be in instead.
+pub(super) const PARAMETERS: [&str; 7] = [
+    "x-amz-algorithm",
+    "x-amz-credential",
+    "x-amz-date",
+    "x-amz-expires",
+    "x-amz-security-token",
+    "x-amz-signature",
+    "x-amz-signedheaders",
+];
+
+/// What stands for the digest of a body that is not signed.
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+
+/// Headers that proxies change, or that are set after signing.
+const NOT_SIGNED: [&str; 7] = [
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "expect",
+    "transfer-encoding",
+    "user-agent",
+    "x-amzn-trace-id",
+];
+
+/// How the path is written in the canonical request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathStyle {
+    /// As it is sent. S3 wants this.
+    AsSent,
+    /// Without empty and dot segments, and encoded once more. Every other service wants this.
+    Normalised,
+}
+
+/// A request to be signed.
+pub(super) struct Signable<'a> {
+    pub(super) method: &'a str,
+    /// Host, and the port where it is not the usual one.
+    pub(super) host: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    /// All headers but `host`, with the date and all else that is to be signed.
+    pub(super) headers: &'a HeaderMap,
+    /// The digest of the body in hexadecimal, or [`UNSIGNED`].
+    pub(super) payload: &'a str,
+}
+
+/// For what, and with which key.
+pub(super) struct Scope<'a> {
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+    pub(super) key_id: &'a str,
+    pub(super) secret_key: &'a str,
+    pub(super) path: PathStyle,
+}
+
+/// A moment as signatures write it, such as `20150830T123600Z`.
+pub(super) struct Moment(String);
+
+impl Moment {
+    pub(super) fn of(time: SystemTime) -> Self {
+        let seconds = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .as_ref()
+            .map_or(0, Duration::as_secs);
+        let (days, rest) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        Self(format!(
+            "{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
+        ))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn day(&self) -> &str {
+        &self.0[..8]
+    }
+}
+
+/// Year, month and day of a number of days since 1970, in the Gregorian calendar. Counts in years
+/// that begin in March, so that the leap day is the last.
+fn date(days: u64) -> (u64, u64, u64) {
+    const DAYS_TO_1970: u64 = 719_468;
+    const DAYS_OF_400_YEARS: u64 = 146_097;
+    let days = days + DAYS_TO_1970;
+    let (era, day) = (days / DAYS_OF_400_YEARS, days % DAYS_OF_400_YEARS);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * day + 2) / 153;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = era * 400 + year + u64::from(month <= 2);
+    (year, month, day - (153 * shifted + 2) / 5 + 1)
+}
+
+/// The digest of a body.
+pub(super) fn payload(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+/// The value of the `authorization` header.
+pub(super) fn authorization(request: &Signable<'_>, scope: &Scope<'_>, now: &Moment) -> String {
+    let (canonical, signed) = canonical(request, scope.path);
+    let area = format!(
+        "{}/{}/{}/aws4_request",
+        now.day(),
+        scope.region,
+        scope.service
+    );
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{}\n{area}\n{}",
+        now.as_str(),
+        hex::encode(Sha256::digest(canonical.as_bytes()))
+    );
+    let signature = hex::encode(mac(&*signing_key(scope, now), to_sign.as_bytes()));
+    format!(
+        "AWS4-HMAC-SHA256 Credential={}/{area}, SignedHeaders={signed}, Signature={signature}",
+        scope.key_id
+    )
+}
+
+/// The key of one day, region and service.
+fn signing_key(scope: &Scope<'_>, now: &Moment) -> Zeroizing<[u8; 32]> {
+    let mut first = Zeroizing::new(Vec::with_capacity(4 + scope.secret_key.len()));
+    first.extend_from_slice(b"AWS4");
+    first.extend_from_slice(scope.secret_key.as_bytes());
+    let mut key = Zeroizing::new(mac(&first, now.day().as_bytes()));
+    for part in [scope.region, scope.service, "aws4_request"] {
+        key = Zeroizing::new(mac(&*key, part.as_bytes()));
+    }
+    key
+}
+
+fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    // HMAC takes keys of any length, so there is always one.
+    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else {
+        return [0; 32];
+    };
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// The canonical request, and the names of the headers that are signed.
+fn canonical(request: &Signable<'_>, style: PathStyle) -> (String, String) {
+    let mut text = String::with_capacity(512);
+    text.push_str(request.method);
+    text.push('\n');
+    match style {
+        PathStyle::AsSent => text.push_str(request.path),
+        PathStyle::Normalised => {
+            percent::encode_into(&mut text, normalised(request.path).as_bytes(), b"-_.~/");
+        }
+    }
+    text.push('\n');
+    text.push_str(&canonical_query(request.query));
+    text.push('\n');
+    let mut names: Vec<&str> = request
+        .headers
+        .keys()
+        .map(::http::HeaderName::as_str)
+        .filter(|name| !NOT_SIGNED.contains(name))
+        .collect();
+    names.push("host");
+    names.sort_unstable();
+    for name in &names {
+        text.push_str(name);
+        text.push(':');
+        if *name == "host" {
+            text.push_str(request.host);
+        }
+        for (at, value) in request.headers.get_all(*name).iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            push_collapsed(&mut text, &String::from_utf8_lossy(value.as_bytes()));
+        }
+        text.push('\n');
+    }
+    let signed = names.join(";");
+    // Writing to a string does not fail.
+    let _ = write!(text, "\n{signed}\n{}", request.payload);
+    (text, signed)
+}
+
+/// Without spaces around, and with one for each run of them within.
+fn push_collapsed(text: &mut String, value: &str) {
+    for (at, word) in value
+        .split([' ', '\t'])
+        .filter(|w| !w.is_empty())
+        .enumerate()
+    {
+        if at > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+    }
+}
+
+/// A path without empty segments and dots. A slash at the end stays.
+fn normalised(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            segment => kept.push(segment),
+        }
+    }
+    let mut text = format!("/{}", kept.join("/"));
+    if path.ends_with('/') && !kept.is_empty() {
+        text.push('/');
+    }
+    text
+}
+
+/// Names and values, encoded alike and sorted.
+fn canonical_query(query: &str) -> String {
+    let encoded = |part: &str| {
+        let mut text = String::with_capacity(part.len());
+        let plain = percent::decode_query(part.as_bytes());
+        percent::encode_into(&mut text, &plain, percent::UNRESERVED);
+        text
+    };
+    let mut pairs: Vec<(String, String)> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (encoded(name), encoded(value)))
+        .collect();
+    pairs.sort_unstable();
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    pairs.join("&")
+}
+
+#[cfg(test)]
+#[path = "sigv4_tests.rs"]
+mod tests;
