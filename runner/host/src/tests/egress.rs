@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::bindings::http::{Host, HttpError, Request, Response};
-use crate::egress::{self, Guest, EgressError, OutBody, Outgoing};
+use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
 use crate::{AuditEvent, ServicesConfig};
 use wharf_stores::Stores;
 
@@ -559,12 +559,20 @@ async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
     .await;
     let shared = run.state.run.clone().unwrap();
     let url = server.url("/");
-    let first = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await.unwrap();
-    let _second = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await.unwrap();
+    let first = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+        .await
+        .unwrap();
+    let _second = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+        .await
+        .unwrap();
     let third = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
     assert!(matches!(&third, Err(EgressError::Exhausted(why)) if why.contains("`connections`")));
     assert_eq!(first.body.collect(10).await.unwrap(), b"x");
-    assert!(egress::send(&shared, outgoing(&url), Guest::AddsNothing).await.is_ok());
+    assert!(
+        egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]

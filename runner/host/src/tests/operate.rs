@@ -211,7 +211,14 @@ fn parts(token: &str) -> (Value, Value, String, Vec<u8>) {
 
 #[tokio::test]
 async fn openssl_accepts_tokens_of_every_algorithm() {
-    let cases: [(&str, &'static str, Option<J>, &str, Vec<&str>); 12] = [
+    type Case = (
+        &'static str,
+        &'static str,
+        Option<J>,
+        &'static str,
+        Vec<&'static str>,
+    );
+    let cases: [Case; 12] = [
         ("rsa", RSA, None, "RS256", vec!["-digest", "sha256"]),
         (
             "rsa",

@@ -149,6 +149,8 @@ async fn payload(
         OutBody::Stream(stream) => {
             let whole = tokio::time::timeout_at(run.deadline, collect(run, stream)).await;
             let whole = whole.unwrap_or(Err(EgressError::Timeout))?;
+            // The length is that of the body that is here now, and the client tells it.
+            request.headers.remove(::http::header::CONTENT_LENGTH);
             if whole.is_empty() {
                 OutBody::None
             } else {

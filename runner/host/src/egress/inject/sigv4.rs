@@ -36,10 +36,9 @@ pub(super) const PARAMETERS: [&str; 7] = [
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 /// Headers that proxies change, or that are set after signing.
-const NOT_SIGNED: [&str; 7] = [
+const NOT_SIGNED: [&str; 6] = [
     "accept-encoding",
     "authorization",
-    "content-length",
     "expect",
     "transfer-encoding",
     "user-agent",
