@@ -127,7 +127,7 @@ impl Bundles {
         };
         let plugin = self.engine.load(&verified).await?;
         let manifest = verified.manifest();
-        let signers: Vec<_> = verified.signers().iter().map(|s| s.path.as_str()).collect();
+        let signers: Vec<_> = verified.signers().iter().map(|s| s.name.as_str()).collect();
         tracing::info!(
             plugin = %manifest.name,
             version = %manifest.version,

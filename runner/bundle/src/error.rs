@@ -4,6 +4,8 @@
 
 use wharf_policy::ParseError;
 
+use crate::sigstore::RootError;
+
 /// A component that is not a plugin, or that cannot be made one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
@@ -189,9 +191,35 @@ pub enum TrustError {
         /// Why not.
         why: KeyError,
     },
+    /// A trusted root of a rule is missing, unreadable or unusable.
+    #[error(
+        "the [[trust]] block for {plugins} has the trusted root `{root}`, which cannot be used: {why}"
+    )]
+    Root {
+        /// The patterns of the rule.
+        plugins: String,
+        /// The root as the rule names it.
+        root: String,
+        /// Why not.
+        why: RootError,
+    },
     /// A rule that could never let anything pass.
-    #[error("the [[trust]] block for {0} has no keys: name one, or remove the block")]
-    NoKeys(String),
+    #[error(
+        "the [[trust]] block for {0} has neither keys nor identities: name one, or remove the block"
+    )]
+    NoSigners(String),
+    /// Some signers of a rule are the same, and those that are left are too few.
+    #[error(
+        "the [[trust]] block for {plugins} asks for {require} signers and names {signers} different ones: name more, or lower `require`"
+    )]
+    TooFewSigners {
+        /// The patterns of the rule.
+        plugins: String,
+        /// How many it asks for.
+        require: u32,
+        /// How many there are.
+        signers: usize,
+    },
     /// A rule about nothing.
     #[error("a [[trust]] block has no plugins: name them, or remove the block")]
     NoPlugins,

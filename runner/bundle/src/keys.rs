@@ -121,17 +121,7 @@ impl PublicKey {
     /// # Errors
     /// Not such a block, or not P-256.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.len() > MAX_KEY {
-            return Err(KeyError::NotAPublicKey("it is far too large".to_owned()));
-        }
-        let not_public = |why: String| KeyError::NotAPublicKey(why);
-        if pem.matches("-----BEGIN ").count() > 1 {
-            return Err(not_public(
-                "the file has more than one PEM block".to_owned(),
-            ));
-        }
-        let spki = DerPublicKey::from_pem(pem).map_err(|error| not_public(error.to_string()))?;
-        Self::from_spki(spki.into_bytes())
+        Self::from_spki(read_public_pem(pem)?)
     }
 
     /// Reads a key file.
@@ -152,16 +142,14 @@ impl PublicKey {
         self.fingerprint
     }
 
+    /// The SubjectPublicKeyInfo.
+    pub(crate) fn spki(&self) -> &DerPublicKey {
+        &self.spki
+    }
+
     /// What a Sigstore bundle says about its key: the fingerprint in base64.
     pub(crate) fn hint(&self) -> String {
         STANDARD.encode(self.fingerprint.as_bytes())
-    }
-
-    /// Whether this key made the signature over bytes of this digest.
-    pub(crate) fn verifies(&self, signed: Digest, signature: &SignatureBytes) -> bool {
-        VerificationKey::from_spki_with_scheme(&self.spki, SCHEME)
-            .and_then(|key| key.verify_prehashed(signed.as_bytes(), signature))
-            .is_ok()
     }
 
     fn from_spki(der: Vec<u8>) -> Result<Self, KeyError> {
@@ -226,7 +214,24 @@ fn check_envelope(pem: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, KeyError> {
+/// The DER in a PEM block `PUBLIC KEY`, if the text has it and no other block.
+pub(crate) fn read_public_pem(pem: &str) -> Result<Vec<u8>, KeyError> {
+    let not_public = |why: String| KeyError::NotAPublicKey(why);
+    if pem.len() > MAX_KEY {
+        return Err(not_public("it is far too large".to_owned()));
+    }
+    if pem.matches("-----BEGIN ").count() > 1 {
+        return Err(not_public(
+            "the file has more than one PEM block".to_owned(),
+        ));
+    }
+    DerPublicKey::from_pem(pem)
+        .map(DerPublicKey::into_bytes)
+        .map_err(|error| not_public(error.to_string()))
+}
+
+/// Reads a key file, which is small.
+pub(crate) fn read(path: &Path) -> Result<String, KeyError> {
     let unreadable = |why: String| KeyError::Unreadable {
         path: path.display().to_string(),
         why,

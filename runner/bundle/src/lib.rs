@@ -15,7 +15,9 @@ mod refusal;
 mod schema;
 mod sections;
 mod shape;
-mod sigstore_bundle;
+mod sign;
+mod signature_file;
+pub mod sigstore;
 mod trust;
 
 pub use error::{BundleError, KeyError, TrustError};
@@ -26,8 +28,9 @@ pub use pack::{PackOptions, pack, pack_with};
 pub use plugin_toml::PluginToml;
 pub use refusal::Refusal;
 pub use shape::{ACTIONS_EXPORT, Kind, Shape, shape};
-pub use sigstore_bundle::{KeyBundle, sign, signature_path, verify_with_key};
-pub use trust::{Signer, TrustPolicy, Verified};
+pub use sign::{sign, signature_path, verify_with_key};
+pub use signature_file::SignatureFile;
+pub use trust::{RuleSummary, Signer, TrustPolicy, Verified};
 
 use sha2::{Digest as _, Sha256};
 use wharf_policy::Digest;

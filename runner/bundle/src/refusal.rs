@@ -1,8 +1,9 @@
 //! Why a bundle is not trusted. Every reason is a full stop: there is no way on from a refusal.
 
-use wharf_policy::{Digest, PluginName};
+use wharf_policy::{Digest, Moment, PluginName};
 
 use crate::BundleError;
+use crate::sigstore::Rejection;
 
 /// Why a bundle was refused, and what its author or the operator can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,11 +12,13 @@ pub enum Refusal {
     #[error("it is not signed: sign it with `wharf sign`, and keep FILE.sigstore.json beside it")]
     Unsigned,
     /// Nobody is trusted.
-    #[error("nobody is trusted to sign plugins: add a [[trust]] block with a key to the policy")]
+    #[error(
+        "nobody is trusted to sign plugins: add a [[trust]] block with a key or an identity to the policy"
+    )]
     NoTrust,
     /// The signature is not a Sigstore bundle of the one form that is accepted.
     #[error(
-        "the signature is not a Sigstore v0.3 key bundle: {0}; sign again with `wharf sign` or `cosign sign-blob --key`"
+        "the signature is not a Sigstore v0.3 bundle with a message signature: {0}; sign again with `wharf sign` or `cosign sign-blob`"
     )]
     MalformedSignature(String),
     /// The signature is about other bytes.
@@ -28,9 +31,14 @@ pub enum Refusal {
         /// The digest of the file.
         actual: Digest,
     },
-    /// None of the trusted keys made the signature.
+    /// Signed by somebody who is trusted, and something that comes with the signature is not good.
     #[error(
-        "it is signed by nobody who is trusted ({hint}): if you trust the signer, add their public key to a [[trust]] block"
+        "it is signed, and what comes with the signature is not good: {0}; get it signed again, or name the right trusted-root in the [[trust]] block"
+    )]
+    NotProven(Rejection),
+    /// None of the trusted signers made the signature.
+    #[error(
+        "it is signed by nobody who is trusted ({hint}): if you trust the signer, add their public key or identity to a [[trust]] block"
     )]
     UnknownSigner {
         /// What the signature says about its key. Not authenticated, for people only.
@@ -38,13 +46,68 @@ pub enum Refusal {
     },
     /// The signer is known, but not for this plugin.
     #[error(
-        "the key {signer} is not trusted for plugins named `{name}`: add the key to a [[trust]] block whose `plugins` cover that name"
+        "{signer} is not trusted for plugins named `{name}`: add the signer to a [[trust]] block whose `plugins` cover that name"
     )]
     NotTrustedForName {
         /// The name in the manifest.
         name: PluginName,
-        /// The key that signed.
+        /// Who signed.
         signer: String,
+    },
+    /// Signed with a key before or after its time.
+    #[error(
+        "it is signed with `{key}`, which the policy trusts {}: sign it with the key of today",
+        span(not_before, not_after)
+    )]
+    KeyNotTrustedNow {
+        /// The key as the policy names it.
+        key: String,
+        /// From when on it is trusted.
+        not_before: Option<Moment>,
+        /// Until when it is trusted.
+        not_after: Option<Moment>,
+    },
+    /// Too few of the signers of a rule have signed.
+    #[error(
+        "`{name}` needs {require} signers and is signed by {} ({}): have more of them sign it", signed.len(), signed.join(", ")
+    )]
+    TooFewSigners {
+        /// The name in the manifest.
+        name: PluginName,
+        /// How many the rule asks for.
+        require: u32,
+        /// Who signed, as the policy names them.
+        signed: Vec<String>,
+    },
+    /// The rule that would let it in has ended.
+    #[error(
+        "the [[trust]] block for {plugins} ended at {until}: extend its valid-until, if it is still meant"
+    )]
+    RuleEnded {
+        /// The patterns of the rule.
+        plugins: String,
+        /// When.
+        until: Moment,
+    },
+    /// Older than what this runner has run.
+    #[error(
+        "`{name}` {version} is older than {highest}, which this runner has run: use a newer version, or set allow-older in its [[trust]] block"
+    )]
+    RolledBack {
+        /// The plugin.
+        name: PluginName,
+        /// Its version.
+        version: Box<semver::Version>,
+        /// The highest version that was run.
+        highest: Box<semver::Version>,
+    },
+    /// The operator pinned other bytes.
+    #[error("{digest} is not among the pinned-digests that the policy has for `{name}`")]
+    NotPinned {
+        /// The plugin.
+        name: PluginName,
+        /// Its digest.
+        digest: Digest,
     },
     /// Older than the policy allows.
     #[error(
@@ -64,4 +127,13 @@ pub enum Refusal {
     /// Signed, but not a plugin.
     #[error("it is signed, but it is not a plugin: {0}")]
     BadManifest(#[from] BundleError),
+}
+
+fn span(from: &Option<Moment>, until: &Option<Moment>) -> String {
+    match (from, until) {
+        (Some(from), Some(until)) => format!("from {from} until {until} only"),
+        (Some(from), None) => format!("from {from} on only"),
+        (None, Some(until)) => format!("until {until} only"),
+        (None, None) => "always".to_owned(),
+    }
 }

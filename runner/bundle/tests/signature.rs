@@ -8,7 +8,7 @@ use common::{key, stranger};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wharf_bundle::{
-    KeyBundle, KeyError, PublicKey, Refusal, SigningKey, digest, sign, signature_path,
+    KeyError, PublicKey, Refusal, SignatureFile, SigningKey, digest, sign, signature_path,
     verify_with_key,
 };
 
@@ -192,10 +192,29 @@ fn a_field_that_comes_twice_is_refused() {
 }
 
 #[test]
-fn log_entries_and_timestamps_are_not_looked_at() {
+fn a_log_entry_or_timestamp_that_does_not_verify_spoils_the_signature() {
+    let entry = json!({
+        "logIndex": "1",
+        "logId": {"keyId": "A".repeat(43) + "="},
+        "kindVersion": {"kind": "hashedrekord", "version": "0.0.1"},
+        "canonicalizedBody": "e30=",
+    });
+    for (field, value) in [
+        ("tlogEntries", json!([entry])),
+        ("tlogEntries", json!([{"logIndex": "1"}])),
+        (
+            "timestampVerificationData",
+            json!({"rfc3161Timestamps": [{"signedTimestamp": "AAAA"}]}),
+        ),
+        ("timestampVerificationData", json!({"x": 1})),
+    ] {
+        let mut bundle = signed();
+        bundle["verificationMaterial"][field] = value.clone();
+        assert!(verify(&bundle).is_err(), "{value}");
+    }
     let mut bundle = signed();
-    bundle["verificationMaterial"]["tlogEntries"] = json!([{"logIndex": "1"}]);
-    bundle["verificationMaterial"]["timestampVerificationData"] = json!({"x": 1});
+    bundle["verificationMaterial"]["tlogEntries"] = json!([]);
+    bundle["verificationMaterial"]["timestampVerificationData"] = json!({});
     verify(&bundle).unwrap();
 }
 
@@ -211,7 +230,7 @@ fn a_signature_file_that_is_too_large_or_cut_is_refused() {
     let error = verify_with_key(FILE, &padded, &keys).unwrap_err();
     assert!(error.to_string().contains("bytes"), "{error}");
     let deep = "[".repeat(1 << 20);
-    assert!(KeyBundle::parse(deep.as_bytes()).is_err());
+    assert!(SignatureFile::parse(deep.as_bytes()).is_err());
 }
 
 #[test]
@@ -269,7 +288,7 @@ fn a_key_shows_its_fingerprint_and_never_itself() {
 proptest! {
     #[test]
     fn no_text_makes_parsing_panic(text in "\\PC{0,200}") {
-        let _ = KeyBundle::parse(text.as_bytes());
+        let _ = SignatureFile::parse(text.as_bytes());
         let _ = PublicKey::from_pem(&text);
     }
 

@@ -29,9 +29,10 @@ fn a_plugin_signed_by_a_trusted_key_is_verified_and_is_the_same_buffer() {
     assert!(Arc::ptr_eq(verified.bytes(), &bytes));
     assert_eq!(verified.digest(), digest(&bytes));
     assert_eq!(verified.manifest().name.as_str(), "acme/http");
-    let paths: Vec<_> = verified.signers().iter().map(|s| s.path.as_str()).collect();
+    let paths: Vec<_> = verified.signers().iter().map(|s| s.name.as_str()).collect();
     assert_eq!(paths, ["ours.pub", "ours-too.pub"]);
-    assert_eq!(verified.signers()[0].key, key().public().fingerprint());
+    let who = wharf_bundle::sigstore::Signer::Key(key().public().fingerprint());
+    assert_eq!(verified.signers()[0].who, who);
 }
 
 #[test]
@@ -179,11 +180,11 @@ fn a_policy_with_a_key_that_cannot_be_read_is_not_usable() {
 }
 
 #[test]
-fn a_rule_without_keys_or_plugins_is_an_error() {
+fn a_rule_without_signers_or_plugins_is_an_error() {
     for (text, error) in [
         (
             "[[trust]]\nplugins = ['p']\nkeys = []",
-            TrustError::NoKeys("p".to_owned()),
+            TrustError::NoSigners("p".to_owned()),
         ),
         (
             "[[trust]]\nplugins = []\nkeys = ['a.pub']",

@@ -34,6 +34,14 @@ pub enum PolicyError {
     /// Not TOML, an unknown field, or a value that does not parse.
     #[error("the policy cannot be read: {0}")]
     Syntax(String),
+    /// A `[[trust]]` block that cannot be meant.
+    #[error("the [[trust]] block for {plugins} {why}")]
+    Trust {
+        /// The patterns of the block.
+        plugins: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Two `[[secret]]` blocks have the same name.
     #[error("the policy binds the secret `{0}` twice: keep one [[secret]] block of that name")]
     DuplicateSecret(String),

@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionName, Digest, HttpRule, LimitRequest, NamePattern, Networks, Operation, PluginName,
-    PolicyError, Rung, SecretBinding, SecretGrant, SecretName, TcpRule,
+    ActionName, HttpRule, LimitRequest, NamePattern, Networks, Operation, PluginName, PolicyError,
+    Rung, SecretBinding, SecretGrant, SecretName, TcpRule, TrustRule,
 };
 
 /// A policy file. Empty, it trusts nobody and grants nothing.
@@ -41,22 +41,6 @@ pub struct Policy {
     /// Who may do what.
     #[serde(default, rename = "grant")]
     pub grants: Vec<Grant>,
-}
-
-/// One `[[trust]]` block: plugins of these names must be signed by one of these keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct TrustRule {
-    /// Which plugins.
-    pub plugins: Vec<NamePattern>,
-    /// Public keys (PEM), as paths relative to the policy file.
-    pub keys: Vec<String>,
-    /// Versions below this are refused.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minimum_version: Option<semver::Version>,
-    /// Components that are refused whoever signed them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub denied_digests: Vec<Digest>,
 }
 
 /// One `[[grant]]` block.
@@ -122,6 +106,9 @@ impl Policy {
     }
 
     fn check(&self) -> Result<(), PolicyError> {
+        for rule in &self.trust {
+            rule.check()?;
+        }
         let mut names = BTreeSet::new();
         for binding in &self.secrets {
             if !names.insert(&binding.name) {

@@ -1,13 +1,11 @@
-//! `wharf keygen`, `wharf sign`, `wharf verify`.
+//! `wharf keygen`, `wharf sign`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 use secrecy::SecretString;
-use serde_json::json;
-use wharf_bundle::{PublicKey, SigningKey, signature_path};
+use wharf_bundle::{SigningKey, signature_path};
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
@@ -26,25 +24,6 @@ pub(crate) struct Sign {
     /// WHARF_KEY_PASSWORD or a prompt
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-}
-
-#[derive(Debug, Args)]
-#[command(group(ArgGroup::new("against").required(true).args(["policy", "key"])))]
-pub(crate) struct Verify {
-    /// Any file; with --policy a plugin
-    file: PathBuf,
-    /// A trust policy: who may sign which plugins
-    #[arg(long, value_name = "FILE")]
-    policy: Option<PathBuf>,
-    /// A public key (PEM)
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    /// The Sigstore bundle; FILE.sigstore.json if left out
-    #[arg(long, value_name = "FILE")]
-    bundle: Option<PathBuf>,
-    /// Print the answer as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// The password of a key, from the environment or from whoever sits there.
@@ -101,64 +80,6 @@ impl Sign {
             format_args!("cannot use {}", self.key.display()),
         )?;
         terminal::print(sign_file(&self.file, &key)?.display());
-        Ok(Exit::Done)
-    }
-}
-
-impl Verify {
-    pub(crate) fn run(self) -> Result<Exit> {
-        let bytes: Arc<[u8]> = local::read(&self.file)?.into();
-        let bundle_file = self
-            .bundle
-            .clone()
-            .unwrap_or_else(|| signature_path(&self.file));
-        let bundle = fs::read(&bundle_file).ok();
-        let digest = wharf_bundle::digest(&bytes);
-        let signers = match (&self.policy, &self.key) {
-            (Some(policy), _) => {
-                let (_, trust) = local::load_policy(policy)?;
-                let verified = trust.verify(bytes, bundle.as_deref()).or_exit(
-                    Exit::Refused,
-                    format_args!("{} is not verified", self.file.display()),
-                )?;
-                verified
-                    .signers()
-                    .iter()
-                    .map(|signer| signer.path.clone())
-                    .collect()
-            }
-            (None, Some(key_file)) => {
-                let key = PublicKey::load(key_file).or_exit(
-                    Exit::Usage,
-                    format_args!("cannot use {}", key_file.display()),
-                )?;
-                let bundle = bundle.ok_or_else(|| {
-                    Failure::refused(format!(
-                        "{} is not signed: no {}",
-                        self.file.display(),
-                        bundle_file.display()
-                    ))
-                    .help("sign it with `wharf sign`, or name the bundle with --bundle")
-                })?;
-                wharf_bundle::verify_with_key(&bytes, &bundle, std::slice::from_ref(&key))
-                    .or_exit(
-                        Exit::Refused,
-                        format_args!("{} is not verified", self.file.display()),
-                    )?;
-                vec![key_file.display().to_string()]
-            }
-            (None, None) => return Err(Failure::usage("name a --policy or a --key")),
-        };
-        if self.json {
-            terminal::print_json(
-                &json!({ "ok": true, "file": self.file, "digest": digest, "signers": signers }),
-            );
-        } else {
-            terminal::print(format_args!(
-                "verified {digest}, signed by {}",
-                signers.join(", ")
-            ));
-        }
         Ok(Exit::Done)
     }
 }

@@ -5,9 +5,11 @@ mod exec;
 mod group;
 mod keys;
 mod plugin;
+mod policy;
 mod run;
 mod runner;
 mod token;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -52,8 +54,10 @@ pub(crate) enum Command {
     Keygen(keys::Keygen),
     /// Sign a file: writes FILE.sigstore.json
     Sign(keys::Sign),
-    /// Verify the signature of a file against a key or a trust policy
-    Verify(keys::Verify),
+    Verify(verify::Verify),
+    /// See what a policy file means
+    #[command(subcommand)]
+    Policy(policy::Command),
     /// Run one action of a signed plugin here, without a controller
     Run(run::Args),
     /// Start the controller
@@ -82,6 +86,7 @@ impl Command {
             Self::Keygen(_) => false,
             Self::Sign(_) => false,
             Self::Verify(args) => args.json,
+            Self::Policy(command) => command.wants_json(),
             Self::Run(args) => args.json,
             Self::Controller(_) => false,
             Self::Group(command) => command.wants_json(),
@@ -98,6 +103,7 @@ impl Command {
             Self::Keygen(args) => args.run(),
             Self::Sign(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Policy(command) => command.run(),
             Self::Run(args) => run::run(args).await,
             Self::Controller(command) => command.run().await,
             Self::Group(command) => command.run().await,

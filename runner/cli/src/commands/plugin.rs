@@ -208,7 +208,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     let signature = std::fs::read(signature_path(file)).ok();
     let signed = match &signature {
         None => "not signed".to_owned(),
-        Some(bundle) => match wharf_bundle::KeyBundle::parse(bundle) {
+        Some(bundle) => match wharf_bundle::SignatureFile::parse(bundle) {
             Ok(bundle) if bundle.signed() == wharf_bundle::digest(&bytes) => {
                 "has a signature; `wharf verify` tells whether it is to be trusted".to_owned()
             }

@@ -1,0 +1,118 @@
+//! The signatures of a plugin: what lies beside it as `FILE.sigstore.json`.
+//!
+//! One Sigstore bundle, or several one after the other, where a policy asks for several signers.
+//! For a plugin each must be of the one accepted form: v0.3, and a message signature that names the
+//! SHA-256 of the file. Nothing here is proven until `TrustPolicy` has verified it.
+
+use serde_json::value::RawValue;
+use wharf_policy::Digest;
+
+use crate::Refusal;
+use crate::sigstore::{Bundle, Content, Hash, Identity, Said, Version};
+
+/// The largest signature file, in bytes.
+const MAX_FILE: usize = 1 << 20;
+
+/// The most signatures of one plugin.
+const MAX_SIGNATURES: usize = 16;
+
+/// A signature file that has the accepted form.
+#[derive(Debug, Clone)]
+pub struct SignatureFile {
+    signed: Digest,
+    signatures: Vec<Bundle>,
+}
+
+impl SignatureFile {
+    /// Reads a signature file strictly.
+    ///
+    /// # Errors
+    /// [`Refusal::MalformedSignature`] with what is wrong.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        Self::read(bytes).map_err(Refusal::MalformedSignature)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        if bytes.len() > MAX_FILE {
+            return Err(format!(
+                "it has {} bytes, more than the {MAX_FILE} that are allowed",
+                bytes.len()
+            ));
+        }
+        let mut signed = None;
+        let mut signatures = Vec::new();
+        for document in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
+            let document = document.map_err(|error| error.to_string())?;
+            if signatures.len() == MAX_SIGNATURES {
+                return Err(format!("it has more than {MAX_SIGNATURES} signatures"));
+            }
+            let (digest, signature) = read_one(document.get().as_bytes())?;
+            if *signed.get_or_insert(digest) != digest {
+                return Err("its signatures are for different files".to_owned());
+            }
+            signatures.push(signature);
+        }
+        let signed = signed.ok_or("it is empty")?;
+        Ok(Self { signed, signatures })
+    }
+
+    /// The digest of the file that the signatures say they are about.
+    pub fn signed(&self) -> Digest {
+        self.signed
+    }
+
+    pub(crate) fn signatures(&self) -> &[Bundle] {
+        &self.signatures
+    }
+
+    /// Whether it is about the file of that digest.
+    pub(crate) fn check_digest(&self, actual: Digest) -> Result<(), Refusal> {
+        if self.signed == actual {
+            Ok(())
+        } else {
+            Err(Refusal::Tampered {
+                signed: self.signed,
+                actual,
+            })
+        }
+    }
+
+    /// Who the signatures say signed, for people. Nothing of it is proven.
+    pub(crate) fn hint(&self) -> String {
+        let said: Vec<String> = self.signatures.iter().map(said).collect();
+        said.join("; ")
+    }
+}
+
+fn read_one(json: &[u8]) -> Result<(Digest, Bundle), String> {
+    let bundle = Bundle::parse(json).map_err(|error| error.to_string())?;
+    if bundle.version != Version::V03 {
+        return Err("it is a bundle of an older version than 0.3".to_owned());
+    }
+    let digest = match &bundle.content {
+        Content::Message { digest, .. } => digest,
+        Content::Envelope { .. } => {
+            return Err("it is an attestation (dsseEnvelope), not a signature".to_owned());
+        }
+    };
+    let signed = match digest {
+        Some((Hash::Sha256, digest)) => <[u8; 32]>::try_from(digest.as_slice())
+            .map_err(|_| "its messageDigest does not have 32 bytes")?,
+        Some(_) => return Err("the algorithm of its messageDigest is not SHA2_256".to_owned()),
+        None => return Err("it has no messageDigest".to_owned()),
+    };
+    Ok((Digest::from_bytes(signed), bundle))
+}
+
+fn said(bundle: &Bundle) -> String {
+    match bundle.said() {
+        Said::Key(Some(fingerprint)) => {
+            format!("it says its key has the fingerprint {fingerprint}")
+        }
+        Said::Key(None) => "it does not say by which key".to_owned(),
+        Said::Identity(Some(Identity { issuer, subject })) => {
+            format!("its certificate says {subject} (by {issuer})")
+        }
+        Said::Identity(None) => "its certificate does not say for whom".to_owned(),
+    }
+}

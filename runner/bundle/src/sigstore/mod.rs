@@ -1,0 +1,39 @@
+//! Sigstore bundles, verified: that somebody signed an artifact, and what proves when.
+//!
+//! The order is: read the bundle (`bundle`), find the artifact in it (`statement`), check every
+//! log entry (`log_entry`, `log_body`) and timestamp (`timestamp`), then who signed (`keyless`,
+//! `certificate`, or the key). Whatever is in a bundle must verify, also where it is not needed:
+//! nothing is passed over because something else is good.
+//!
+//! It reads no file that it was not given, asks no network, and has no mode that accepts less than
+//! the caller asked for.
+
+mod artifact;
+mod bundle;
+mod certificate;
+mod checkpoint;
+mod envelope;
+mod hash;
+mod keyless;
+mod log_body;
+mod log_entry;
+mod rejection;
+mod statement;
+mod timestamp;
+mod trusted_root;
+mod verify;
+mod verifying_key;
+mod wire;
+
+pub use artifact::Artifact;
+pub use bundle::{MAX_BUNDLE, Version};
+pub use certificate::Identity;
+pub use checkpoint::Checkpoint;
+pub use rejection::{Rejection, RootError};
+pub use trusted_root::TrustRoot;
+pub use verify::{Evidence, Expected, Signer, VerifiedArtifact, verify_artifact};
+pub use verifying_key::VerifyingKey;
+
+pub(crate) use bundle::{Bundle, Content, Said};
+pub(crate) use hash::Hash;
+pub(crate) use verify::verify_bundle;

@@ -1,0 +1,108 @@
+//! Statements: what an attestation says it is about.
+//!
+//! Only the subjects are looked at. What the predicate claims is for whoever asked.
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
+
+use super::hash::{Hash, from_hex};
+use super::{Artifact, Rejection};
+
+/// The one payload type that says what it is about.
+pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+const TYPES: [&str; 2] = [
+    "https://in-toto.io/Statement/v0.1",
+    "https://in-toto.io/Statement/v1",
+];
+
+/// The most subjects of one statement.
+const MAX_SUBJECTS: usize = 4096;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Statement {
+    #[serde(rename = "_type")]
+    kind: String,
+    subject: Vec<Subject>,
+    predicate_type: String,
+    #[serde(default, rename = "predicate")]
+    _predicate: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Subject {
+    #[serde(default, rename = "name")]
+    _name: Option<String>,
+    digest: BTreeMap<String, String>,
+}
+
+/// What an attestation is, as far as it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct About {
+    pub(super) predicate_type: String,
+    /// By which digest the artifact was found.
+    pub(super) hash: Hash,
+}
+
+/// Finds the artifact among the subjects of a statement: by SHA-256, or by a longer digest where
+/// the file is at hand. One matching digest of one subject is enough.
+pub(super) fn find(
+    payload_type: &str,
+    payload: &[u8],
+    artifact: &Artifact<'_>,
+) -> Result<About, Rejection> {
+    if payload_type != PAYLOAD_TYPE {
+        return Err(Rejection::Unsupported(format!(
+            "its payload is {:?}, and only in-toto statements say what they are about",
+            payload_type.chars().take(80).collect::<String>()
+        )));
+    }
+    let statement: Statement = serde_json::from_slice(payload)
+        .map_err(|error| Rejection::Malformed(format!("its in-toto statement: {error}")))?;
+    if !TYPES.contains(&statement.kind.as_str()) {
+        return Err(Rejection::Unsupported(format!(
+            "its statement is of the unknown type {:?}",
+            statement.kind.chars().take(80).collect::<String>()
+        )));
+    }
+    if statement.predicate_type.is_empty() {
+        return Err(Rejection::Malformed(
+            "its statement has no predicateType".to_owned(),
+        ));
+    }
+    let subjects = &statement.subject;
+    if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
+        return Err(Rejection::Malformed(format!(
+            "its statement has {} subjects",
+            subjects.len()
+        )));
+    }
+    for hash in [Hash::Sha256, Hash::Sha512, Hash::Sha384] {
+        let named: Vec<Vec<u8>> = subjects
+            .iter()
+            .flat_map(|subject| &subject.digest)
+            .filter(|(name, _)| Hash::by_short_name(name) == Some(hash))
+            .filter_map(|(_, digits)| from_hex(digits))
+            .collect();
+        if named.is_empty() {
+            continue;
+        }
+        // A longer digest that cannot be made here is one that does not match.
+        if artifact
+            .hashed(hash)
+            .is_ok_and(|actual| named.contains(&actual))
+        {
+            return Ok(About {
+                predicate_type: statement.predicate_type,
+                hash,
+            });
+        }
+    }
+    Err(Rejection::WrongArtifact(format!(
+        "none of the {} subjects of its statement is {}",
+        subjects.len(),
+        artifact.digest()
+    )))
+}

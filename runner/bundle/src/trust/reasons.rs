@@ -1,0 +1,34 @@
+//! Why none of the trusted signers was found to have signed, of all the reasons that there are.
+
+use crate::sigstore::Rejection;
+use crate::{Refusal, SignatureFile};
+
+/// The reasons so far, and the one that says most.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    telling: Option<Refusal>,
+}
+
+impl Reasons {
+    /// That somebody else signed says nothing as long as there are others to try. That a trusted
+    /// signer signed, and something with it is wrong, is the reason to tell.
+    pub(crate) fn add(&mut self, why: Rejection) {
+        match why {
+            Rejection::BadSignature(_)
+            | Rejection::WrongSigner(_)
+            | Rejection::WrongIdentity { .. } => {}
+            why => self.tell(Refusal::NotProven(why)),
+        }
+    }
+
+    /// Something that a person would want to hear before anything else.
+    pub(crate) fn tell(&mut self, why: Refusal) {
+        self.telling.get_or_insert(why);
+    }
+
+    /// The refusal, where nothing was proven.
+    pub(crate) fn refusal(self, file: &SignatureFile) -> Refusal {
+        self.telling
+            .unwrap_or_else(|| Refusal::UnknownSigner { hint: file.hint() })
+    }
+}

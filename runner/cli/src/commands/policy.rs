@@ -1,0 +1,150 @@
+//! `wharf policy`: what a policy file says, read as a runner reads it.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+use wharf_bundle::{RuleSummary, TrustPolicy};
+use wharf_policy::{Moment, Policy};
+
+use crate::exit::{Exit, Failure, Result};
+use crate::{local, terminal};
+
+/// How long before its end something is warned of: 30 days.
+const SOON: i64 = 30 * 24 * 60 * 60;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read a policy with every key and trusted root that it names, and say what it means
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    policy: PathBuf,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        let Self::Check(check) = self;
+        check.json
+    }
+
+    pub(crate) fn run(self) -> Result<Exit> {
+        let Self::Check(check) = self;
+        check.run()
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<Exit> {
+        let (policy, trust) = local::load_policy(&self.policy)?;
+        let warnings = warnings(&policy, &trust, now()?);
+        let rules: Vec<RuleSummary> = trust.rules().collect();
+        if self.json {
+            terminal::print_json(&json!({
+                "ok": true,
+                "file": self.policy,
+                "trust": rules,
+                "grants": policy.grants.len(),
+                "secrets": policy.secrets.len(),
+                "warnings": warnings,
+            }));
+            return Ok(Exit::Done);
+        }
+        for rule in &rules {
+            terminal::print(describe(rule));
+        }
+        terminal::print(format_args!(
+            "{} grants, {} secrets",
+            policy.grants.len(),
+            policy.secrets.len()
+        ));
+        for warning in warnings {
+            terminal::note(warning);
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn now() -> Result<Moment> {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_secs()).ok())
+        .and_then(|seconds| Moment::from_unix(seconds).ok())
+        .ok_or_else(|| Failure::usage("the clock of this machine is out of range"))
+}
+
+fn describe(rule: &RuleSummary) -> String {
+    let mut lines = vec![format!(
+        "{}: {} of these signers, trusted root {}",
+        rule.plugins.join(", "),
+        rule.require,
+        rule.trusted_root
+    )];
+    for (path, fingerprint) in &rule.keys {
+        lines.push(format!("  key       {path}  {fingerprint}"));
+    }
+    for (subject, issuer) in &rule.identities {
+        lines.push(format!("  identity  {subject}  by {issuer}"));
+    }
+    if let Some(until) = rule.valid_until {
+        lines.push(format!("  ends      {until}"));
+    }
+    lines.join("\n")
+}
+
+/// What is right today and may surprise tomorrow.
+fn warnings(policy: &Policy, trust: &TrustPolicy, now: Moment) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if trust.rules().next().is_none() {
+        warnings.push("it trusts nobody: no plugin will run under it".to_owned());
+    }
+    for rule in &policy.trust {
+        let plugins = rule.named();
+        if let Some(until) = rule.valid_until {
+            if until <= now {
+                warnings.push(format!("the block for {plugins} ended at {until}"));
+            } else if until <= now.plus(SOON) {
+                warnings.push(format!("the block for {plugins} ends soon, at {until}"));
+            }
+        }
+        for key in &rule.keys {
+            match (key.not_before, key.not_after) {
+                (_, Some(end)) if end < now => {
+                    warnings.push(format!("the key `{}` was trusted until {end}", key.path));
+                }
+                (_, Some(end)) if end <= now.plus(SOON) => {
+                    warnings.push(format!(
+                        "the key `{}` is trusted until {end} only",
+                        key.path
+                    ));
+                }
+                (Some(start), _) if now < start => {
+                    warnings.push(format!("the key `{}` is trusted from {start} on", key.path));
+                }
+                _ => {}
+            }
+        }
+        let usable = rule
+            .keys
+            .iter()
+            .filter(|key| key.is_trusted_at(now))
+            .count();
+        if usable + rule.identities.len() < rule.require.get() as usize {
+            warnings.push(format!(
+                "the block for {plugins} asks for {} signers, and {} are trusted today",
+                rule.require,
+                usable + rule.identities.len()
+            ));
+        }
+    }
+    warnings
+}

@@ -1,0 +1,270 @@
+//! `wharf verify`: whether somebody signed a file, by a key, an identity or a trust policy.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use serde_json::json;
+use wharf_bundle::sigstore::{
+    Artifact, Evidence, Expected, Identity, MAX_BUNDLE, Signer, TrustRoot, VerifiedArtifact,
+    VerifyingKey, verify_artifact,
+};
+use wharf_bundle::{MAX_COMPONENT, signature_path};
+use wharf_policy::Digest;
+
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{local, terminal};
+
+/// Verifies any file against its Sigstore bundle. Nothing is fetched.
+///
+/// Whatever is in the bundle must verify: signature, certificate with its transparency, log entries,
+/// timestamps. Bundles of version 0.1, 0.2 and 0.3 are understood, with message signatures and
+/// in-toto attestations.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("against").required(true).args(["policy", "key", "certificate_identity"])))]
+pub(crate) struct Verify {
+    /// Any file, or the sha256:HEX of one; with --policy a plugin
+    #[arg(value_name = "FILE_OR_DIGEST")]
+    artifact: String,
+    /// The Sigstore bundle; FILE.sigstore.json if left out
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// A trust policy: who may sign which plugins
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["trusted_root", "evidence"])]
+    policy: Option<PathBuf>,
+    /// A public key (PEM): ECDSA P-256, P-384, P-521, Ed25519 or RSA
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Whom the certificate must be for, exactly: an address of mail, a URI, a user name
+    #[arg(long, value_name = "IDENTITY", requires = "certificate_oidc_issuer")]
+    certificate_identity: Option<String>,
+    /// Who must have vouched for the identity, exactly
+    #[arg(long, value_name = "URL", requires = "certificate_identity")]
+    certificate_oidc_issuer: Option<String>,
+    /// The trusted root (JSON) of the Sigstore instance. If left out, that of the public-good
+    /// instance as of 2026-10-23, which this program carries
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+    /// What must prove that the signature was made, and when. If left out: `log` for identities,
+    /// `any` for a key with --trusted-root, and for a key alone nothing
+    #[arg(long, value_name = "WHAT")]
+    evidence: Option<EvidenceArg>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum EvidenceArg {
+    /// A log entry or a timestamp
+    Any,
+    /// A log entry
+    Log,
+    /// A timestamp, also without a log entry: for instances that have no log
+    Timestamp,
+    /// Both
+    LogAndTimestamp,
+}
+
+impl From<EvidenceArg> for Evidence {
+    fn from(evidence: EvidenceArg) -> Self {
+        match evidence {
+            EvidenceArg::Any => Self::Any,
+            EvidenceArg::Log => Self::Log,
+            EvidenceArg::Timestamp => Self::Timestamp,
+            EvidenceArg::LogAndTimestamp => Self::LogAndTimestamp,
+        }
+    }
+}
+
+impl Verify {
+    pub(crate) fn run(self) -> Result<Exit> {
+        match (&self.policy, &self.key, &self.certificate_identity) {
+            (Some(policy), None, None) => self.against_policy(policy),
+            (None, Some(key), None) => {
+                let key = VerifyingKey::load(key)
+                    .or_exit(Exit::Usage, format_args!("cannot use {}", key.display()))?;
+                let evidence = match self.trusted_root {
+                    Some(_) => Evidence::Any,
+                    None => Evidence::KeyAlone,
+                };
+                self.against(Expected::Key(&key), evidence)
+            }
+            (None, None, Some(subject)) => {
+                let identity = Identity {
+                    issuer: self.certificate_oidc_issuer.clone().unwrap_or_default(),
+                    subject: subject.clone(),
+                };
+                if identity.issuer.is_empty() || identity.subject.is_empty() {
+                    return Err(Failure::usage("an identity and its issuer cannot be empty"));
+                }
+                self.against(Expected::Identity(&identity), Evidence::Log)
+            }
+            _ => Err(Failure::usage(
+                "name one of --policy, --key and --certificate-identity",
+            )),
+        }
+    }
+
+    fn against(&self, expected: Expected<'_>, usual: Evidence) -> Result<Exit> {
+        let bundle = self.read_bundle()?;
+        let root = match &self.trusted_root {
+            Some(path) => {
+                fs::metadata(path)
+                    .or_exit(Exit::Usage, format_args!("cannot read {}", path.display()))?;
+                TrustRoot::load(path)
+            }
+            None => TrustRoot::public_good(),
+        }
+        .or_exit(
+            Exit::Refused,
+            format_args!("{} is not verified", self.artifact),
+        )?;
+        let evidence = self.evidence.map_or(usual, Evidence::from);
+        let bytes;
+        let artifact = match self.digest() {
+            Some(digest) => Artifact::from_digest(digest),
+            None => {
+                let path = Path::new(&self.artifact);
+                let cannot = || format!("cannot read {}", path.display());
+                let size = fs::metadata(path).or_exit(Exit::Usage, cannot())?.len();
+                if size <= MAX_COMPONENT as u64 {
+                    bytes = local::read(path)?;
+                    Artifact::from_bytes(&bytes)
+                } else {
+                    let file = File::open(path).or_exit(Exit::Usage, cannot())?;
+                    Artifact::from_reader(file).or_exit(Exit::Usage, cannot())?
+                }
+            }
+        };
+        match verify_artifact(&artifact, &bundle, expected, &root, evidence) {
+            Ok(verified) => {
+                self.report(&verified, &root);
+                Ok(Exit::Done)
+            }
+            Err(why) => Err(Failure::refused(format!(
+                "{} is not verified: {why}",
+                self.artifact
+            ))),
+        }
+    }
+
+    fn against_policy(&self, policy: &Path) -> Result<Exit> {
+        if self.digest().is_some() {
+            return Err(Failure::usage(
+                "a policy is about plugins: give the file, not its digest",
+            ));
+        }
+        let file = Path::new(&self.artifact);
+        let bytes: Arc<[u8]> = local::read(file)?.into();
+        let bundle = match &self.bundle {
+            Some(_) => Some(self.read_bundle()?),
+            None => fs::read(signature_path(file)).ok(),
+        };
+        let (_, trust) = local::load_policy(policy)?;
+        let verified = trust.verify(bytes, bundle.as_deref()).or_exit(
+            Exit::Refused,
+            format_args!("{} is not verified", file.display()),
+        )?;
+        let signers: Vec<&str> = verified
+            .signers()
+            .iter()
+            .map(|signer| signer.name.as_str())
+            .collect();
+        let digest = verified.digest();
+        if self.json {
+            terminal::print_json(
+                &json!({ "ok": true, "file": file, "digest": digest, "signers": signers }),
+            );
+        } else {
+            terminal::print(format_args!(
+                "verified {digest}, signed by {}",
+                signers.join(", ")
+            ));
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The digest that stands in place of a file, unless there is a file of that name.
+    fn digest(&self) -> Option<Digest> {
+        if Path::new(&self.artifact).exists() {
+            return None;
+        }
+        self.artifact.to_ascii_lowercase().parse().ok()
+    }
+
+    fn read_bundle(&self) -> Result<Vec<u8>> {
+        let path = match &self.bundle {
+            Some(path) => path.clone(),
+            None if self.digest().is_some() => {
+                return Err(Failure::usage("name the --bundle of that digest"));
+            }
+            None => {
+                let path = signature_path(Path::new(&self.artifact));
+                if !path.exists() {
+                    return Err(Failure::refused(format!(
+                        "{} is not signed: no {}",
+                        self.artifact,
+                        path.display()
+                    ))
+                    .help("sign it with `wharf sign`, or name the bundle with --bundle"));
+                }
+                path
+            }
+        };
+        let cannot = || format!("cannot read {}", path.display());
+        let size = fs::metadata(&path).or_exit(Exit::Usage, cannot())?.len();
+        if size > MAX_BUNDLE as u64 {
+            return Err(Failure::refused(format!(
+                "{} has {size} bytes; bundles have at most {MAX_BUNDLE}",
+                path.display()
+            )));
+        }
+        fs::read(&path).or_exit(Exit::Usage, cannot())
+    }
+
+    fn report(&self, verified: &VerifiedArtifact, root: &TrustRoot) {
+        let by = match verified.signer() {
+            Signer::Key(_) => match &self.key {
+                Some(key) => key.display().to_string(),
+                None => String::new(),
+            },
+            Signer::Identity(identity) => identity.to_string(),
+        };
+        if self.json {
+            let times: Vec<String> = verified.times().iter().map(ToString::to_string).collect();
+            let signer = match verified.signer() {
+                Signer::Key(fingerprint) => json!({ "key": fingerprint }),
+                Signer::Identity(identity) => {
+                    json!({ "identity": identity.subject, "issuer": identity.issuer })
+                }
+            };
+            terminal::print_json(&json!({
+                "ok": true,
+                "file": self.artifact,
+                "digest": verified.digest(),
+                "signers": [by],
+                "signer": signer,
+                "times": times,
+                "log-entries": verified.log_entries(),
+                "timestamps": verified.timestamps(),
+                "attestation": verified.predicate_type(),
+                "trusted-root": root.name(),
+            }));
+            return;
+        }
+        let what = match verified.predicate_type() {
+            Some(attestation) => format!("attested ({attestation})"),
+            None => "signed".to_owned(),
+        };
+        let proof = match (verified.log_entries(), verified.timestamps()) {
+            (0, 0) => "no proof of when".to_owned(),
+            (logged, stamped) => format!("{logged} log entries and {stamped} timestamps"),
+        };
+        terminal::print(format_args!(
+            "verified {}, {what} by {by}; {proof}",
+            verified.digest()
+        ));
+    }
+}
