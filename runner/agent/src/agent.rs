@@ -152,6 +152,7 @@ impl Agent {
         let logs = Arc::new(Logs::default());
         let dialer = Arc::new(Dialer::new(around.endpoint, around.tls));
         let stop = CancellationToken::new();
+        let leave = Arc::clone(&execute);
         let core = Core::new(Parts {
             attempts,
             execute,
@@ -195,6 +196,7 @@ impl Agent {
         let lock = around.lock;
         let ended = tokio::spawn(async move {
             let rejected = leaving.await;
+            leave.leave().await;
             let _ = timeout(LAST_LOGS, logs.delivered()).await;
             stop.cancel();
             let _ = log_connection.await;

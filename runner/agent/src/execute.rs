@@ -21,6 +21,9 @@ pub(crate) trait Execute: Send + Sync + 'static {
 
     /// The components that are ready to run.
     fn held(&self) -> Vec<Digest>;
+
+    /// Gives back what is still held for attempts that have ended. The last thing that is asked.
+    async fn leave(&self) {}
 }
 
 /// The newest progress of the attempts that reported any.

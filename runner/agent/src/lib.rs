@@ -34,6 +34,7 @@ mod policy;
 mod private_file;
 mod real;
 mod report;
+mod secrets;
 mod signals;
 mod status;
 mod task;

@@ -21,7 +21,7 @@ pub struct RunnerPolicy {
 
 impl RunnerPolicy {
     /// Reads a policy file and the keys that it names, which are relative to it, as are `file:`
-    /// secrets.
+    /// secrets and what its stores need. No store is asked for anything yet.
     ///
     /// # Errors
     /// Anything that is not understood: a runner does not start with a part of a policy.
@@ -38,9 +38,9 @@ impl RunnerPolicy {
         };
         let trust = TrustPolicy::load(&policy, &folder).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
+            stores: Stores::open(&policy, &folder).map_err(|error| bad(error.to_string()))?,
             policy,
             trust,
-            stores: Stores::from_env_snapshot(folder),
         })
     }
 }
@@ -59,5 +59,7 @@ mod tests {
         assert!(error(&path).contains("gone.pub"), "{}", error(&path));
         std::fs::write(&path, "[[grants]]\n").unwrap();
         assert!(error(&path).contains("grants"), "{}", error(&path));
+        std::fs::write(&path, "[[secret]]\nname = 's'\nfrom = 'vault:kv/a#b'\n").unwrap();
+        assert!(error(&path).contains("[store.vault]"), "{}", error(&path));
     }
 }

@@ -9,29 +9,29 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use dashmap::DashMap;
-use tokio::sync::Mutex;
 use wharf_engine::{Call, Cancel, Engine, Input, Prepared, Report};
-use wharf_host::{Secrets, Services};
+use wharf_host::{SecretError, Services};
 use wharf_policy::{ActionName, CallRights, Digest, Policy, Rights};
-use wharf_protocol::{Assignment, Verdict};
-use wharf_stores::Stores;
+use wharf_protocol::{Assignment, FailureKind, Verdict};
+use wharf_stores::{Leases, Stores};
 
 use crate::bundles::{Bundles, Unready};
 use crate::controller::{Controller, FetchError};
 use crate::execute::{Context, Execute, Executed};
 use crate::payloads;
 use crate::report::{self, HostEvents};
-use crate::verdict::{refused, unavailable};
+use crate::secrets::KeptSecrets;
+use crate::verdict::{failed, refused, unavailable};
 
-/// How long resolved secrets are used before the stores are asked again.
-const SECRETS_FRESH: Duration = Duration::from_secs(10);
+/// How long leaving waits for what stores lent to be given back.
+const LAST_LEASES: Duration = Duration::from_secs(10);
 /// Combinations of component, action and call rights that are kept.
 const READY: usize = 256;
 
 /// An action that can be run at once.
 struct Ready {
     prepared: Prepared,
-    secrets: Mutex<Option<(Instant, Arc<Secrets>)>>,
+    secrets: KeptSecrets,
     used: AtomicU64,
 }
 
@@ -103,6 +103,10 @@ impl Execute for Real {
     fn held(&self) -> Vec<Digest> {
         self.bundles.loaded()
     }
+
+    async fn leave(&self) {
+        self.stores.finish(LAST_LEASES).await;
+    }
 }
 
 /// A call that has only to be run.
@@ -110,6 +114,8 @@ struct ReadyCall {
     prepared: Prepared,
     call: Call,
     cancel: Cancel,
+    /// Given back when this is dropped: after the run, or with it.
+    leases: Leases,
 }
 
 impl Real {
@@ -150,7 +156,7 @@ impl Real {
                     .map_err(|why| report::refusal(&why))?;
                 let ready = Arc::new(Ready {
                     prepared,
-                    secrets: Mutex::default(),
+                    secrets: KeptSecrets::default(),
                     used: AtomicU64::new(self.ready.clock.load(Ordering::Relaxed)),
                 });
                 self.ready.insert(asked, Arc::clone(&ready));
@@ -159,7 +165,11 @@ impl Real {
         };
         let limit = ready.prepared.rights().limits().input;
         let input = payloads::input(&self.controller, input, limit).await?;
-        let secrets = self.secrets(&ready).await?;
+        let (secrets, leases) = ready
+            .secrets
+            .for_run(ready.prepared.rights(), &self.stores)
+            .await
+            .map_err(no_secrets)?;
         let cancel = Cancel::new();
         let call = Call {
             execution: key.execution.to_string(),
@@ -174,34 +184,14 @@ impl Real {
             prepared: ready.prepared.clone(),
             call,
             cancel,
+            leases,
         })
-    }
-
-    /// The secrets of an action's rights, not older than [`SECRETS_FRESH`].
-    async fn secrets(&self, ready: &Ready) -> Result<Arc<Secrets>, Verdict> {
-        let mut kept = ready.secrets.lock().await;
-        if let Some((resolved, secrets)) = &*kept
-            && resolved.elapsed() < SECRETS_FRESH
-        {
-            return Ok(Arc::clone(secrets));
-        }
-        let rights = ready.prepared.rights();
-        match wharf_host::resolve(rights, &self.stores).await {
-            Ok(secrets) => {
-                let secrets = Arc::new(secrets);
-                *kept = Some((Instant::now(), Arc::clone(&secrets)));
-                Ok(secrets)
-            }
-            Err(error) => {
-                *kept = None;
-                Err(unavailable("secret-unavailable", error))
-            }
-        }
     }
 }
 
 /// Runs a call; asks it to stop when the attempt is asked to, and kills it when the grace is over.
 async fn run(ready: ReadyCall, context: &Context) -> Report {
+    let _leases = ready.leases;
     let run = ready.prepared.run(ready.call);
     tokio::pin!(run);
     let stop = async {
@@ -215,6 +205,15 @@ async fn run(ready: ReadyCall, context: &Context) -> Report {
         biased;
         report = &mut run => report,
         never = stop => match never {},
+    }
+}
+
+/// A store that does not answer may answer later; anything else has to be mended first.
+fn no_secrets(error: SecretError) -> Verdict {
+    if error.may_pass() {
+        unavailable("secret-unavailable", error)
+    } else {
+        failed(FailureKind::Failed, "secret-unavailable", error)
     }
 }
 

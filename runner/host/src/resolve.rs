@@ -1,15 +1,17 @@
 //! The secrets of a run: their values, and the scrubber that knows every one of them.
 //!
 //! All bindings of the rights are resolved before the run, so that a value that the guest meets
-//! by any way can be recognised. Nothing here shows a value.
+//! by any way can be recognised. What a store lends for the run comes with it, and is given back
+//! when the run lets go. Nothing here shows a value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
-use wharf_stores::{ResolveError, SecretValue, Stores};
+use wharf_stores::{Freshness, Leases, ResolveError, SecretValue, Stores, Trouble};
 use zeroize::Zeroizing;
 
 use crate::{Scrubber, derived};
@@ -46,6 +48,13 @@ pub enum SecretError {
     /// All of them together are too large.
     #[error("the secrets of this run are too large to be searched for: {0}")]
     TooLarge(String),
+}
+
+impl SecretError {
+    /// Whether the same run may do better later, with nothing changed: a store does not answer.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if error.trouble() == Trouble::Outage)
+    }
 }
 
 /// What a binding came to.
@@ -91,17 +100,31 @@ impl Secrets {
     }
 }
 
+/// The secrets of a run and what was lent for them.
+#[must_use = "it holds the leases"]
+pub struct RunSecrets {
+    /// Their values.
+    pub secrets: Arc<Secrets>,
+    /// What was lent. Hold it until the run has ended, however it ends.
+    pub leases: Leases,
+    /// For how long the values may be used, and whether for other runs too.
+    pub freshness: Freshness,
+}
+
 /// Reads the values of all secrets that these rights can use.
 ///
 /// # Errors
 /// A secret that is only to be injected is missing (the plugin could not be told), or a secret
 /// cannot be used as it is. Missing secrets of other rungs are told to the plugin when it asks.
-pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, SecretError> {
+pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, SecretError> {
+    let mut resolution = stores
+        .resolve(rights.secrets().map(|(binding, _)| binding))
+        .await;
     let mut entries = BTreeMap::new();
     let mut tokens: Vec<(&SecretName, Zeroizing<String>)> = Vec::new();
     for (binding, rungs) in rights.secrets() {
-        let entry = match stores.get(binding).await {
-            Ok(value) => {
+        let entry = match resolution.values.remove(&binding.name) {
+            Some(Ok(value)) => {
                 let goes_into_header = rungs
                     .iter()
                     .any(|rung| matches!(rung, Rung::Inject | Rung::Attach));
@@ -110,9 +133,13 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, Secret
                 tokens.extend(derived.map(|token| (&binding.name, token)));
                 Entry::Value(value)
             }
-            Err(error) if rungs == [Rung::Inject] => return Err(error.into()),
-            Err(error) if error.is_not_found() => Entry::NotFound,
-            Err(_) => Entry::Unavailable,
+            Some(Err(error)) if rungs == [Rung::Inject] => return Err(error.into()),
+            Some(Err(error)) if error.trouble() == Trouble::Absent => Entry::NotFound,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "a run goes on without a secret");
+                Entry::Unavailable
+            }
+            None => Entry::Unavailable,
         };
         entries.insert(binding.name.clone(), entry);
     }
@@ -125,7 +152,11 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<Secrets, Secret
         .map(|(name, token)| (name.as_str(), token.as_bytes()));
     let scrubber = Scrubber::new(values.chain(tokens))
         .map_err(|error| SecretError::TooLarge(error.to_string()))?;
-    Ok(Secrets { entries, scrubber })
+    Ok(RunSecrets {
+        secrets: Arc::new(Secrets { entries, scrubber }),
+        leases: resolution.leases,
+        freshness: resolution.freshness,
+    })
 }
 
 /// The credentials of RFC 7617.

@@ -55,6 +55,16 @@ pub enum PolicyError {
         /// The name that is not bound.
         secret: String,
     },
+    /// A `[[secret]]` block names a store that no `[store.NAME]` table configures.
+    #[error(
+        "the secret `{secret}` is to come from `{store}:`, which no [store.{store}] table configures: add one, or write `env:` or `file:`"
+    )]
+    UnknownStore {
+        /// The binding.
+        secret: String,
+        /// The store of its reference.
+        store: String,
+    },
     /// A secret is to be injected or attached but has no destination.
     #[error(
         "the secret `{0}` is granted for {1} but its [[secret]] block has no `to`: say which origins may receive it"

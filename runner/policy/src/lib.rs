@@ -22,6 +22,7 @@ mod policy;
 mod quantity;
 mod rights;
 mod secret;
+mod store;
 mod tcp;
 mod trust;
 
@@ -42,5 +43,9 @@ pub use policy::{Grant, Policy};
 pub use quantity::{ByteSize, Period};
 pub use rights::{CallRights, Rights};
 pub use secret::{Rung, SecretBinding, SecretGrant, StoreRef};
+pub use store::{
+    AgeConfig, AwsConfig, CredentialRef, GcpConfig, KubernetesConfig, StoreConfig, StoreName,
+    VaultConfig, VaultEngine, VaultLogin,
+};
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
 pub use trust::{EvidenceRule, TrustRule, TrustedIdentity, TrustedKey};

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionName, HttpRule, LimitRequest, NamePattern, Networks, Operation, PluginName, PolicyError,
-    Rung, SecretBinding, SecretGrant, SecretName, TcpRule, TrustRule,
+    Rung, SecretBinding, SecretGrant, SecretName, StoreConfig, StoreName, TcpRule, TrustRule,
 };
 
 /// A policy file. Empty, it trusts nobody and grants nothing.
@@ -35,6 +35,9 @@ pub struct Policy {
     /// Who may sign what.
     #[serde(default)]
     pub trust: Vec<TrustRule>,
+    /// Where secrets are, beside the environment and files.
+    #[serde(default, rename = "store", skip_serializing_if = "BTreeMap::is_empty")]
+    pub stores: BTreeMap<StoreName, StoreConfig>,
     /// The secrets there are.
     #[serde(default, rename = "secret")]
     pub secrets: Vec<SecretBinding>,
@@ -98,10 +101,27 @@ impl Policy {
         self.secrets.iter().find(|binding| binding.name == *name)
     }
 
-    /// This policy with its grants and secrets replaced by those of another file.
+    /// Whether every secret comes from a store that there is. Apart from reading, because a
+    /// program may bring stores of its own.
+    ///
+    /// # Errors
+    /// The first binding whose store no table configures.
+    pub fn check_stores(&self) -> Result<(), PolicyError> {
+        let there = |store| StoreName::BUILT_IN.contains(&store) || self.stores.contains_key(store);
+        match self.secrets.iter().find(|s| !there(s.from.store())) {
+            None => Ok(()),
+            Some(binding) => Err(PolicyError::UnknownStore {
+                secret: binding.name.to_string(),
+                store: binding.from.store().to_owned(),
+            }),
+        }
+    }
+
+    /// This policy with its grants, secrets and stores replaced by those of another file.
     pub fn with_grants_of(mut self, other: Self) -> Self {
         self.grants = other.grants;
         self.secrets = other.secrets;
+        self.stores = other.stores;
         self
     }
 

@@ -31,13 +31,14 @@ impl fmt::Display for Rung {
     }
 }
 
-/// Where a secret is stored: `STORE:PATH[#FIELD]`, such as `env:API_TOKEN` or
-/// `vault:kv/prod/github#token`.
+/// Where a secret is stored: `STORE:PATH[?version=VERSION][#FIELD]`, such as `env:API_TOKEN` or
+/// `vault:kv/prod/github?version=3#token`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StoreRef {
     store: String,
     path: String,
+    version: Option<String>,
     field: Option<String>,
 }
 
@@ -50,9 +51,21 @@ impl StoreRef {
     pub fn path(&self) -> &str {
         &self.path
     }
+    /// Which version, of a store that keeps several; the newest, if none is named.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
     /// The field of a secret that has several.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
+    /// Whether a store can have this name.
+    pub(crate) fn is_store(name: &str) -> bool {
+        name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     }
 }
 
@@ -63,7 +76,7 @@ impl TryFrom<String> for StoreRef {
             ParseError::new(
                 "secret reference",
                 &text,
-                "write STORE:PATH or STORE:PATH#FIELD",
+                "write STORE:PATH, STORE:PATH#FIELD or STORE:PATH?version=VERSION#FIELD",
             )
         };
         let (store, rest) = text.split_once(':').ok_or_else(bad)?;
@@ -71,13 +84,28 @@ impl TryFrom<String> for StoreRef {
             Some((path, field)) => (path, Some(field.to_owned())),
             None => (rest, None),
         };
-        let named = !store.is_empty() && store.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        if !named || path.is_empty() || field.as_deref() == Some("") {
+        let (path, version) = match path.split_once('?') {
+            Some((path, query)) => {
+                let version = query.strip_prefix("version=").ok_or_else(bad)?;
+                (path, Some(version.to_owned()))
+            }
+            None => (path, None),
+        };
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        let fits = Self::is_store(store)
+            && !path.is_empty()
+            && !text.contains(char::is_control)
+            && field.as_deref() != Some("")
+            && version
+                .as_deref()
+                .is_none_or(|version| !version.is_empty() && version.bytes().all(plain));
+        if !fits {
             return Err(bad());
         }
         Ok(Self {
             store: store.to_owned(),
             path: path.to_owned(),
+            version,
             field,
         })
     }
@@ -92,6 +120,9 @@ impl From<StoreRef> for String {
 impl fmt::Display for StoreRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.store, self.path)?;
+        self.version
+            .iter()
+            .try_for_each(|version| write!(f, "?version={version}"))?;
         self.field
             .iter()
             .try_for_each(|field| write!(f, "#{field}"))
@@ -142,4 +173,57 @@ pub struct SecretGrant {
 
 fn inject_only() -> Vec<Rung> {
     vec![Rung::Inject]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(text: &str) -> Result<StoreRef, ParseError> {
+        StoreRef::try_from(text.to_owned())
+    }
+
+    #[test]
+    fn a_reference_is_read_into_its_parts_and_written_back() {
+        for (text, store, path, version, field) in [
+            ("env:TOKEN", "env", "TOKEN", None, None),
+            ("vault:kv/a#t", "vault", "kv/a", None, Some("t")),
+            ("v2:kv/a?version=3#t", "v2", "kv/a", Some("3"), Some("t")),
+            (
+                "aws:a?version=AWSPREVIOUS",
+                "aws",
+                "a",
+                Some("AWSPREVIOUS"),
+                None,
+            ),
+            ("file:/etc/a:b", "file", "/etc/a:b", None, None),
+        ] {
+            let read = reference(text).unwrap();
+            assert_eq!(
+                (read.store(), read.path(), read.version(), read.field()),
+                (store, path, version, field)
+            );
+            assert_eq!(read.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_whole_is_refused() {
+        for bad in [
+            "TOKEN",
+            ":x",
+            "env:",
+            "env:#f",
+            "env:A#",
+            "Env:A",
+            "9:A",
+            "vault:kv/a?versoin=3",
+            "vault:kv/a?version=",
+            "vault:kv/a?version=1&x=2",
+            "vault:kv/a?",
+            "file:/etc/a\nb",
+        ] {
+            assert!(reference(bad).is_err(), "{bad:?} was taken");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use async_trait::async_trait;
 
-use crate::{LARGEST, SecretStore, SecretValue, StoreError};
+use crate::{Document, Place, SecretStore, SecretValue, StoreError};
 
 /// A snapshot of environment variables.
 pub struct EnvStore {
@@ -36,25 +36,10 @@ impl EnvStore {
 
 #[async_trait]
 impl SecretStore for EnvStore {
-    async fn get(&self, path: &str, field: Option<&str>) -> Result<SecretValue, StoreError> {
-        if let Some(field) = field {
-            return Err(StoreError::NoFields {
-                store: "env",
-                field: field.to_owned(),
-            });
-        }
-        let value = self
-            .variables
-            .get(path)
-            .ok_or_else(|| StoreError::NoVariable(path.to_owned()))?;
-        match value.expose().len() {
-            0 => Err(StoreError::Empty(format!(
-                "the environment variable {path}"
-            ))),
-            n if n > LARGEST => Err(StoreError::TooLarge(format!(
-                "the environment variable {path}"
-            ))),
-            _ => Ok(value.clone()),
-        }
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        self.variables
+            .get(&place.path)
+            .map(|value| Document::whole(value.clone()))
+            .ok_or_else(|| StoreError::NoVariable(place.path.clone()))
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use crate::LARGEST;
 
-/// Why there is no value. Messages name the place, never what is in it.
+/// Why there is no value. Messages name the place, never what is in it, and never repeat what a
+/// server said.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The environment has no such variable.
@@ -40,25 +41,81 @@ pub enum StoreError {
     /// Nothing, or only a line end.
     #[error("{0} is empty: put the secret into it")]
     Empty(String),
-    /// The reference has `#FIELD` and the store has no fields.
-    #[error("the store `{store}` has no fields: write the reference without `#{field}`")]
+    /// The reference has `#FIELD` and what is there has no fields.
+    #[error("{place} is one value without fields: write the reference without `#{field}`")]
     NoFields {
-        /// The store.
-        store: &'static str,
+        /// The place.
+        place: String,
         /// The field that was asked for.
         field: String,
     },
-    /// The store does not answer.
+    /// What is there has other fields.
+    #[error("{place} has no field `{field}`: add it there, or correct the reference")]
+    NoField {
+        /// The place.
+        place: String,
+        /// The field that was asked for.
+        field: String,
+    },
+    /// What is there has fields and the reference names none.
+    #[error("{0} has fields: write which one with #FIELD at the end of the reference")]
+    FieldNeeded(String),
+    /// The store has nothing there.
+    #[error("there is nothing at {0}: store the secret there, or correct the reference")]
+    Absent(String),
+    /// The store does not let this runner read it.
+    #[error("this runner may not read {0}: {1}")]
+    Denied(String, String),
+    /// The store does not let this runner in at all.
+    #[error("{0} does not accept this runner's login: {1}")]
+    Login(String, String),
+    /// The store cannot be asked for such a thing.
+    #[error("{place} cannot be a place in this store: {why}")]
+    BadPlace {
+        /// The place.
+        place: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store's answer is not one.
+    #[error("{0} gave an answer that cannot be used: {1}")]
+    BadAnswer(String, String),
+    /// The store does not answer now.
     #[error("{0} does not answer: {1}")]
     Unavailable(String, String),
 }
 
+/// What kind of trouble an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// The store answered, and has no such secret.
+    Absent,
+    /// The store answered, and does not let this runner have it.
+    Denied,
+    /// The store cannot be asked now; later it may.
+    Outage,
+    /// Something has to be mended before this can work.
+    Unusable,
+}
+
 impl StoreError {
-    /// Whether the store answered, and the answer is that there is no such secret.
-    pub fn is_not_found(&self) -> bool {
-        matches!(
-            self,
-            Self::NoVariable(_) | Self::NoFile(_) | Self::Empty(_) | Self::NoFields { .. }
-        )
+    /// What kind of trouble this is.
+    pub const fn trouble(&self) -> Trouble {
+        match self {
+            Self::NoVariable(_)
+            | Self::NoFile(_)
+            | Self::Empty(_)
+            | Self::NoFields { .. }
+            | Self::NoField { .. }
+            | Self::Absent(_) => Trouble::Absent,
+            Self::Denied(..) | Self::Login(..) | Self::Exposed { .. } => Trouble::Denied,
+            Self::Unavailable(..) => Trouble::Outage,
+            Self::NotAFile(_)
+            | Self::Unreadable { .. }
+            | Self::TooLarge(_)
+            | Self::FieldNeeded(_)
+            | Self::BadPlace { .. }
+            | Self::BadAnswer(..) => Trouble::Unusable,
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use crate::{LARGEST, SecretStore, SecretValue, StoreError};
+use crate::{Document, LARGEST, Place, SecretStore, SecretValue, StoreError};
 
 /// Reads files. Relative paths begin at a folder that is fixed when the store is made.
 pub struct FileStore {
@@ -23,24 +23,49 @@ impl FileStore {
 
 #[async_trait]
 impl SecretStore for FileStore {
-    async fn get(&self, path: &str, field: Option<&str>) -> Result<SecretValue, StoreError> {
-        if let Some(field) = field {
-            return Err(StoreError::NoFields {
-                store: "file",
-                field: field.to_owned(),
-            });
-        }
-        let path = self.base.join(path);
-        let shown = path.display().to_string();
-        tokio::task::spawn_blocking(move || read(&path))
-            .await
-            .unwrap_or_else(|stopped| Err(StoreError::Unavailable(shown, stopped.to_string())))
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        let value = value(self.base.join(&place.path), Readers::Owner).await?;
+        Ok(Document::whole(value))
     }
+}
+
+/// Who may be able to read a file that a secret is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Readers {
+    /// Only its owner.
+    Owner,
+    /// Anyone. For short-lived tokens that a platform puts into a container of its own.
+    Anyone,
+}
+
+/// The content of a file as a secret: without one line end, and not empty.
+pub(crate) async fn value(path: PathBuf, readers: Readers) -> Result<SecretValue, StoreError> {
+    let bytes = content(path.clone(), readers, LARGEST).await?;
+    match without_line_end(&bytes) {
+        [] => Err(StoreError::Empty(path.display().to_string())),
+        value => Ok(SecretValue::new(value.to_vec())),
+    }
+}
+
+/// All bytes of a file.
+pub(crate) async fn content(
+    path: PathBuf,
+    readers: Readers,
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let shown = path.display().to_string();
+    tokio::task::spawn_blocking(move || read(&path, readers, most))
+        .await
+        .unwrap_or_else(|stopped| Err(StoreError::Unavailable(shown, stopped.to_string())))
 }
 
 /// Reads the file. The mode is that of the file that is open, so it cannot be exchanged between
 /// the check and the reading.
-fn read(path: &Path) -> Result<SecretValue, StoreError> {
+pub(crate) fn read(
+    path: &Path,
+    readers: Readers,
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let unreadable = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => StoreError::NoFile(path.to_owned()),
         _ => StoreError::Unreadable {
@@ -57,29 +82,25 @@ fn read(path: &Path) -> Result<SecretValue, StoreError> {
     if !metadata.is_file() {
         return Err(StoreError::NotAFile(path.to_owned()));
     }
-    if metadata.mode() & 0o077 != 0 {
+    if readers == Readers::Owner && metadata.mode() & 0o077 != 0 {
         return Err(StoreError::Exposed {
             path: path.to_owned(),
             mode: metadata.mode() & 0o777,
         });
     }
     // Room for the largest and one more byte, so that the buffer never moves and leaves a copy.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 2));
-    file.take(LARGEST as u64 + 1)
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 2));
+    file.take(most as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
-    if bytes.len() > LARGEST {
+    if bytes.len() > most {
         return Err(StoreError::TooLarge(path.display().to_string()));
     }
-    let value = without_line_end(&bytes);
-    if value.is_empty() {
-        return Err(StoreError::Empty(path.display().to_string()));
-    }
-    Ok(SecretValue::new(value.to_vec()))
+    Ok(bytes)
 }
 
 /// Editors and `echo` end a file with a line end that is not part of the secret.
-fn without_line_end(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }

@@ -1,34 +1,39 @@
-//! Where secrets come from: small stores behind one trait, chosen by the scheme of a reference.
+//! Where secrets come from: stores behind one trait, chosen by the name in a reference.
 //!
 //! A value leaves this crate only as a [`SecretValue`], which is wiped when it is dropped and
-//! shows nothing when it is printed. Nothing here may log a value, put one into an error, or
-//! decide who may use it.
+//! shows nothing when it is printed. What a store lends for one execution comes with a guard that
+//! renews it while the execution runs and gives it back when it ends. Nothing here may log a
+//! value, put one into an error, or decide who may use it.
 
 #![forbid(unsafe_code)]
 
+mod credential;
+mod document;
 mod env;
 mod error;
 mod file;
+#[cfg(feature = "vault")]
+mod http;
+mod lease;
+mod open;
+mod place;
 mod registry;
+mod source;
+mod store;
 mod value;
+#[cfg(feature = "vault")]
+mod vault;
 
-use async_trait::async_trait;
-
+pub use document::{Document, Fields, Lease, Lifetime};
 pub use env::EnvStore;
-pub use error::StoreError;
+pub use error::{StoreError, Trouble};
 pub use file::FileStore;
-pub use registry::{ResolveError, Stores};
+pub use lease::Leases;
+pub use open::OpenError;
+pub use place::Place;
+pub use registry::{Freshness, Presence, Resolution, ResolveError, Stores};
+pub use store::SecretStore;
 pub use value::{LARGEST, SecretValue};
-
-/// A place that holds secrets.
-#[async_trait]
-pub trait SecretStore: Send + Sync {
-    /// The value at a path, or of one field there.
-    ///
-    /// # Errors
-    /// Why there is no value. The error never carries any part of one.
-    async fn get(&self, path: &str, field: Option<&str>) -> Result<SecretValue, StoreError>;
-}
 
 #[cfg(test)]
 mod tests;

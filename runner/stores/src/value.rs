@@ -1,6 +1,7 @@
 //! A secret in memory: wiped on drop, never printed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -8,14 +9,15 @@ use zeroize::Zeroizing;
 /// form of it is searched for in what leaves a run.
 pub const LARGEST: usize = 16 * 1024;
 
-/// The bytes of a secret. Wiped when dropped; `Debug` shows only that there is one.
+/// The bytes of a secret. A clone is the same bytes, not a copy of them; they are wiped when the
+/// last one is dropped. `Debug` shows only that there is a secret.
 #[derive(Clone)]
-pub struct SecretValue(Zeroizing<Vec<u8>>);
+pub struct SecretValue(Arc<Zeroizing<Vec<u8>>>);
 
 impl SecretValue {
     /// Takes these bytes.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Arc::new(Zeroizing::new(bytes)))
     }
 
     /// The bytes themselves. Keep the borrow short, and do not copy them.

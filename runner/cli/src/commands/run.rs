@@ -5,13 +5,14 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
 use wharf_host::{
-    AuditEvent, AuditUnavailable, Events, LogLine, Progress, Services, ServicesConfig,
+    AuditEvent, AuditUnavailable, Events, LogLine, Progress, SecretError, Services, ServicesConfig,
 };
 use wharf_policy::{ActionName, CallRights, LimitRequest, Period, Rights};
 use wharf_protocol::{FailureKind, Verdict};
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+/// How long the end waits for what stores lent to be given back.
+const LAST_LEASES: Duration = Duration::from_secs(10);
 
 /// The JSON that an `--input` names.
 pub(super) fn read_json(input: &str) -> Result<Value> {
@@ -149,9 +153,11 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         &policy,
         &narrowed,
     );
-    let secrets = wharf_host::resolve(&rights, &Stores::from_env_snapshot(policy_folder(&args)))
+    let stores = Stores::open(&policy, &policy_folder(&args))
+        .or_exit(Exit::Refused, "the secrets cannot be used")?;
+    let secrets = wharf_host::resolve(&rights, &stores)
         .await
-        .or_exit(Exit::Refused, "a secret is not to be had")?;
+        .map_err(no_secret)?;
 
     let engine = Engine::new(EngineConfig {
         cache: wharf_engine::CacheDir::At(home::cache()?),
@@ -179,7 +185,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         cancel: cancel.clone(),
         events: Arc::clone(&listener) as Arc<dyn Events>,
         services: Arc::new(services),
-        secrets: Arc::new(secrets),
+        secrets: secrets.secrets,
     };
     let mut running = std::pin::pin!(prepared.run(call));
     let report = tokio::select! {
@@ -190,6 +196,8 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
             running.await
         }
     };
+    drop(secrets.leases);
+    stores.finish(LAST_LEASES).await;
 
     let (verdict, usage, timings) = wharf_agent::verdict_of(report.clone());
     let exit = match &verdict {
@@ -223,6 +231,15 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         }
     }
     Ok(exit)
+}
+
+/// A store that does not answer is as a runner that does not.
+fn no_secret(error: SecretError) -> Failure {
+    let exit = match error.may_pass() {
+        true => Exit::Unreachable,
+        false => Exit::Refused,
+    };
+    Failure::new(exit, format_args!("a secret is not to be had: {error}"))
 }
 
 /// Secrets are named relative to the file that names them.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wharf_policy::{CallRights, LimitRequest, Policy, Rights};
-use wharf_stores::{SecretStore, SecretValue, StoreError, Stores};
+use wharf_stores::{Document, Place, SecretStore, SecretValue, StoreError, Stores};
 
 use crate::bindings::http::Request;
 use crate::*;
@@ -71,13 +71,13 @@ pub(super) struct Memory(pub(super) HashMap<&'static str, &'static str>);
 
 #[async_trait]
 impl SecretStore for Memory {
-    async fn get(&self, path: &str, _: Option<&str>) -> Result<SecretValue, StoreError> {
-        match self.0.get(path) {
-            Some(value) => Ok(SecretValue::new(value.as_bytes().to_vec())),
-            None if path == "down" => {
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        match self.0.get(&*place.path) {
+            Some(value) => Ok(Document::whole(SecretValue::new(value.as_bytes().to_vec()))),
+            None if place.path == "down" => {
                 Err(StoreError::Unavailable("mem".into(), "it is down".into()))
             }
-            None => Err(StoreError::NoVariable(path.to_owned())),
+            None => Err(StoreError::NoVariable(place.path.clone())),
         }
     }
 }
@@ -177,7 +177,7 @@ pub(super) async fn bind_with(
         services: Arc::new(Services::with_lookup(config, Arc::new(names)).unwrap()),
         events: events.clone(),
         command,
-        secrets: Arc::new(resolve(rights, stores).await.unwrap()),
+        secrets: resolve(rights, stores).await.unwrap().secrets,
     });
     Bound {
         state,

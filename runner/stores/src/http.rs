@@ -1,0 +1,185 @@
+//! HTTP as stores are spoken to: encrypted, straight to where the table says, within bounds.
+
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+use crate::StoreError;
+use crate::file::{self, Readers};
+use crate::open::Unusable;
+
+/// The largest answer that is read.
+const LARGEST_ANSWER: usize = 1 << 20;
+/// The largest file of authorities.
+const LARGEST_CA: usize = 1 << 20;
+const IDLE: Duration = Duration::from_secs(30);
+
+/// What a store answered. Wiped when dropped.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// An address of a table: https, or http on loopback, or because the table says so.
+pub(crate) fn address(text: &str, plain_http: bool) -> Result<Url, Unusable> {
+    let wrong = |why: &str| Unusable::Table(format!("the address `{text}` {why}"));
+    let url = Url::parse(text).map_err(|_| wrong("is no URL: write https://HOST:PORT"))?;
+    let Some(host) = url.host() else {
+        return Err(wrong("names no host"));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        // Without repeating it.
+        return Err(Unusable::Table(
+            "the address has a user or a password in it: credentials belong into `login`".into(),
+        ));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("has a query or a fragment: write https://HOST:PORT"));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if plain_http || is_loopback(&host) => Ok(url),
+        "http" => Err(wrong(
+            "would show secrets to everyone on the way: write https, or plain-http = true",
+        )),
+        _ => Err(wrong("is neither https nor http")),
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// A client that goes straight to one store, and nowhere else.
+pub(crate) fn client(
+    address: &Url,
+    ca: Option<&Path>,
+    timeout: Duration,
+) -> Result<Client, Unusable> {
+    let mut builder = Client::builder()
+        .redirect(Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_idle_timeout(IDLE);
+    if address.scheme() == "http" {
+        // A proxy would be told the secrets; with https it only sees a tunnel.
+        builder = builder.no_proxy().tls_certs_only([]);
+    } else if let Some(path) = ca {
+        let pem = file::read(path, Readers::Anyone, LARGEST_CA)?;
+        let authorities = Certificate::from_pem_bundle(&pem)
+            .ok()
+            .filter(|authorities| !authorities.is_empty())
+            .ok_or_else(|| {
+                Unusable::Table(format!("{} holds no PEM certificate", path.display()))
+            })?;
+        builder = builder.tls_certs_only(authorities);
+    }
+    builder
+        .build()
+        .map_err(|error| Unusable::Table(format!("TLS cannot be set up: {error}")))
+}
+
+/// Sends a request and reads the whole answer, if it is not too large. Sorts out what no store
+/// means by its answers: that it cannot be asked now.
+pub(crate) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer, StoreError> {
+    let outage = |why: String| StoreError::Unavailable(whom.to_owned(), why);
+    let mut response = request.send().await.map_err(|error| outage(why(&error)))?;
+    let status = response.status();
+    if status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+        )
+    {
+        return Err(outage(format!("HTTP {}", status.as_u16())));
+    }
+    if status.is_redirection() {
+        return Err(StoreError::BadAnswer(
+            whom.to_owned(),
+            "it sends elsewhere, and redirects are not followed: name the address that answers itself".into(),
+        ));
+    }
+    let too_large = || {
+        StoreError::BadAnswer(
+            whom.to_owned(),
+            format!("it is larger than {LARGEST_ANSWER} bytes"),
+        )
+    };
+    let announced = response.content_length().unwrap_or(0);
+    let announced = usize::try_from(announced).map_err(|_| too_large())?;
+    if announced > LARGEST_ANSWER {
+        return Err(too_large());
+    }
+    // Room for what was announced, so that the buffer does not move and leave copies.
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.max(16 << 10)));
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| outage(why(&error)))?
+    {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// What went wrong on the way, without the URL and without anything that was sent.
+fn why(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    if error.is_connect() {
+        format!("cannot connect: {root}")
+    } else {
+        format!("the answer broke off: {root}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_over_plain_http_only_on_loopback_or_when_the_table_says_so() {
+        for good in [
+            "https://vault.test:8200",
+            "http://127.0.0.1:8200",
+            "http://[::1]:8200",
+            "http://localhost:8200/prefix",
+        ] {
+            assert!(address(good, false).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://vault.test",
+            "http://10.0.0.1",
+            "http://localhost.evil.test",
+            "http://127.0.0.1.evil.test",
+            "ftp://vault.test",
+            "vault.test:8200",
+            "https://vault.test/?x=1",
+            "https://user:hunter2@vault.test",
+        ] {
+            let Err(Unusable::Table(why)) = address(bad, false) else {
+                panic!("{bad} was taken");
+            };
+            assert!(!why.contains("hunter2"), "{why}");
+        }
+        assert!(address("http://vault.test", true).is_ok());
+    }
+}

@@ -1,0 +1,185 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use tokio::task::yield_now;
+
+use super::*;
+use crate::{Lease, SecretValue};
+
+const TTL: Duration = Duration::from_secs(60);
+
+/// Takes its time, counts, and answers by the path: a value, `lent/…`, `gone` or `down`.
+#[derive(Default)]
+struct Slow {
+    asked: AtomicUsize,
+    revoked: AtomicUsize,
+}
+
+#[async_trait]
+impl SecretStore for Slow {
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        let document = Document::whole(SecretValue::new(format!("value-{number}").into()));
+        match place.path.as_str() {
+            "gone" => Err(StoreError::Absent(place.to_string())),
+            "down" => Err(StoreError::Unavailable("slow".into(), "down".into())),
+            "panics" => panic!("as a test"),
+            "lent" => Ok(document.lent(Lease {
+                id: number.to_string(),
+                period: TTL,
+                renewable: false,
+            })),
+            _ => Ok(document),
+        }
+    }
+
+    async fn revoke(&self, _: &Lease) -> Result<(), StoreError> {
+        self.revoked.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+struct World {
+    store: Arc<Slow>,
+    source: Arc<Source>,
+    keeper: Arc<Keeper>,
+}
+
+impl World {
+    fn new(ttl: Duration) -> Self {
+        let store = Arc::new(Slow::default());
+        Self {
+            source: Arc::new(Source::new("slow", Arc::clone(&store) as _, ttl)),
+            store,
+            keeper: Arc::default(),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<(String, Option<DropGuard>), Arc<StoreError>> {
+        let place = Place {
+            path: path.to_owned(),
+            version: None,
+        };
+        let text = |document: &Document| {
+            let value = document.value(&place, None).unwrap();
+            String::from_utf8(value.expose().to_vec()).unwrap()
+        };
+        match self.source.get(&place, &self.keeper).await? {
+            Found::Static(document, _) => Ok((text(&document), None)),
+            Found::Leased(document, guard) => Ok((text(&document), Some(guard))),
+        }
+    }
+
+    /// Asks again until the store has been asked so often.
+    async fn until_asked(&self, path: &str, times: usize) {
+        while self.asked() < times {
+            let _ = self.get(path).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.store.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn many_that_want_the_same_ask_once() {
+    let world = World::new(TTL);
+    let wanted = join_all((0..100).map(|_| world.get("token"))).await;
+    for (value, guard) in wanted.into_iter().map(Result::unwrap) {
+        assert_eq!(value, "value-0");
+        assert!(guard.is_none());
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_value_is_kept_for_its_time_and_then_a_new_one_is_seen() {
+    let world = World::new(TTL);
+    for _ in 0..100 {
+        assert_eq!(world.get("token").await.unwrap().0, "value-0");
+    }
+    let world = World::new(Duration::from_millis(50));
+    assert_eq!(world.get("token").await.unwrap().0, "value-0");
+    world.until_asked("token", 2).await;
+    assert_ne!(world.get("token").await.unwrap().0, "value-0");
+}
+
+#[tokio::test]
+async fn a_value_does_not_stay_in_memory_longer_than_it_holds() {
+    let world = World::new(Duration::from_millis(50));
+    let place = Place {
+        path: "token".to_owned(),
+        version: None,
+    };
+    let Ok(Found::Static(document, _)) = world.source.get(&place, &world.keeper).await else {
+        panic!("it is static");
+    };
+    let watched = Arc::downgrade(&document);
+    drop(document);
+    // Nobody asks for it, and yet it goes.
+    while watched.upgrade().is_some() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test]
+async fn without_a_time_to_live_the_store_is_asked_each_time() {
+    let world = World::new(Duration::ZERO);
+    assert_eq!(world.get("token").await.unwrap().0, "value-0");
+    assert_eq!(world.get("token").await.unwrap().0, "value-1");
+}
+
+#[tokio::test]
+async fn a_refusal_or_an_outage_is_told_to_all_who_wait_and_then_asked_about_again() {
+    for path in ["gone", "down"] {
+        let world = World::new(Duration::from_millis(500));
+        let all = join_all((0..50).map(|_| world.get(path))).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!(world.asked(), 1, "{path}");
+        world.until_asked(path, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_lent_is_never_shared_however_many_ask_at_once() {
+    let world = World::new(TTL);
+    let all = join_all((0..10).map(|_| world.get("lent"))).await;
+    let mut values: Vec<_> = all
+        .iter()
+        .map(|one| one.as_ref().unwrap().0.clone())
+        .collect();
+    values.sort();
+    values.dedup();
+    assert_eq!(values.len(), 10);
+    assert!(all.iter().all(|one| one.as_ref().unwrap().1.is_some()));
+    drop(all);
+    world.keeper.finish(TTL).await;
+    assert_eq!(world.store.revoked.load(Ordering::SeqCst), 10);
+}
+
+#[tokio::test]
+async fn what_is_lent_to_someone_who_left_while_the_store_was_asked_is_given_back() {
+    let world = World::new(TTL);
+    assert!(world.get("lent").now_or_never().is_none());
+    world.keeper.finish(TTL).await;
+    assert_eq!(world.store.revoked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_store_that_panics_is_an_outage_of_that_store() {
+    let world = World::new(TTL);
+    let Err(error) = world.get("panics").await else {
+        panic!("it gave something");
+    };
+    assert_eq!(error.trouble(), Trouble::Outage);
+    assert!(error.to_string().contains("slow"), "{error}");
+    assert_eq!(world.get("token").await.unwrap().0, "value-1");
+}

@@ -1,0 +1,172 @@
+//! Requests in Vault's words: paths below `/v1`, a token and a namespace as headers, JSON.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use reqwest::header::{HeaderValue, InvalidHeaderValue};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use url::Url;
+use wharf_policy::VaultConfig;
+use zeroize::Zeroizing;
+
+use crate::http::{self, Answer};
+use crate::open::Unusable;
+use crate::{SecretValue, StoreError};
+
+/// One server, in one namespace.
+pub(super) struct Api {
+    client: Client,
+    base: Url,
+    namespace: Option<HeaderValue>,
+    whom: String,
+}
+
+/// What is asked.
+pub(super) struct Ask<'a> {
+    method: Method,
+    path: &'a [&'a str],
+    query: Option<(&'a str, &'a str)>,
+    body: Option<&'a Value>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) const fn read(path: &'a [&'a str]) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query: None,
+            body: None,
+        }
+    }
+
+    /// The same, with a parameter.
+    pub(super) const fn with(mut self, query: Option<(&'a str, &'a str)>) -> Self {
+        self.query = query;
+        self
+    }
+
+    pub(super) const fn write(path: &'a [&'a str], body: &'a Value) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            query: None,
+            body: Some(body),
+        }
+    }
+}
+
+/// What came of it.
+pub(super) enum Reply {
+    /// It was done; the body may be empty.
+    Answer(Zeroizing<Vec<u8>>),
+    /// There is no such thing.
+    Absent,
+    /// The token is not taken, or may not do this.
+    Forbidden,
+    /// Something else is wrong with the question.
+    Refused(u16),
+}
+
+/// A token as the header that it is sent in. Wiped when the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Token(HeaderValue);
+
+impl Token {
+    pub(super) fn new(token: &SecretValue) -> Result<Self, InvalidHeaderValue> {
+        let bytes = Zeroizing::new(token.expose().to_vec());
+        // The header shares these bytes, and they are wiped when the last owner drops them.
+        let bytes = Bytes::from_owner(Wiped(bytes));
+        let mut header = HeaderValue::from_maybe_shared(bytes)?;
+        header.set_sensitive(true);
+        Ok(Self(header))
+    }
+
+    /// Whether it is the same token.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+struct Wiped(Zeroizing<Vec<u8>>);
+
+impl AsRef<[u8]> for Wiped {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Api {
+    pub(super) fn open(config: &VaultConfig, folder: &Path) -> Result<Self, Unusable> {
+        let base = http::address(&config.address, config.plain_http)?;
+        let ca = config.ca.as_ref().map(|file| folder.join(file));
+        let namespace = match &config.namespace {
+            None => None,
+            Some(name) => Some(
+                HeaderValue::from_str(name)
+                    .map_err(|_| Unusable::Table(format!("`{name}` cannot be a namespace")))?,
+            ),
+        };
+        Ok(Self {
+            client: http::client(&base, ca.as_deref(), config.timeout.duration())?,
+            whom: format!("Vault at {}", base.as_str().trim_end_matches('/')),
+            namespace,
+            base,
+        })
+    }
+
+    /// How the server is called in messages.
+    pub(super) fn whom(&self) -> &str {
+        &self.whom
+    }
+
+    pub(super) async fn ask(
+        &self,
+        ask: &Ask<'_>,
+        token: Option<&Token>,
+    ) -> Result<Reply, StoreError> {
+        let mut request = self
+            .client
+            .request(ask.method.clone(), self.url(ask))
+            .header("x-vault-request", "true");
+        if let Some(namespace) = &self.namespace {
+            request = request.header("x-vault-namespace", namespace);
+        }
+        if let Some(Token(token)) = token {
+            request = request.header("x-vault-token", token);
+        }
+        if let Some(body) = ask.body {
+            let body = Zeroizing::new(body.to_string().into_bytes());
+            request = request
+                .header("content-type", "application/json")
+                .body(Bytes::from_owner(Wiped(body)));
+        }
+        let Answer { status, body } = http::send(request, &self.whom).await?;
+        match status {
+            status if status.is_success() => Ok(Reply::Answer(body)),
+            StatusCode::NOT_FOUND => Ok(Reply::Absent),
+            StatusCode::FORBIDDEN => Ok(Reply::Forbidden),
+            // What it wants to be known by is not here yet, or a standby has to catch up.
+            StatusCode::PRECONDITION_FAILED => Err(StoreError::Unavailable(
+                self.whom.clone(),
+                "it is behind its primary".to_owned(),
+            )),
+            status if matches!(status.as_u16(), 472 | 473) => Err(StoreError::Unavailable(
+                self.whom.clone(),
+                "it is a standby".to_owned(),
+            )),
+            status => Ok(Reply::Refused(status.as_u16())),
+        }
+    }
+
+    fn url(&self, ask: &Ask<'_>) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v1").extend(ask.path);
+        }
+        if let Some((name, value)) = ask.query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url
+    }
+}
