@@ -22,6 +22,8 @@ use crate::{SecretValue, StoreError, Trouble};
 
 /// Between two tries to renew.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A renewal that gains less than this gains nothing: times are given in whole seconds.
+const GAIN: Duration = Duration::from_millis(500);
 
 /// How a token is come by.
 enum Login {
@@ -208,7 +210,7 @@ impl Session {
                 let new = Held::new(old.pass.token.clone(), period, renewable);
                 // At the end of its longest life it gets no further.
                 let further = match (old.expires, new.expires) {
-                    (Some(old), Some(new)) => new > old + PAUSE,
+                    (Some(old), Some(new)) => new > old + GAIN,
                     (_, None) => true,
                     (None, Some(_)) => false,
                 };

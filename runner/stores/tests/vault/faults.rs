@@ -1,0 +1,187 @@
+//! Servers that are down, slow, hostile, or not who they should be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::IntoResponse;
+use wharf_stores::{Stores, Trouble};
+
+use crate::support::{policy, values};
+
+const TABLE: &str = "login = { token = 'file:token' }\nmounts = { kv = 'kv-v1' }\ntimeout = '2s'";
+/// What the server would have, and what must be in no message.
+const SECRETS: [&str; 2] = ["the-token-of-the-runner", "hunter2hunter2"];
+
+struct Fake {
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+/// A server that lets everyone in and answers every read like this.
+async fn answering<R>(answer: impl Fn(&HeaderMap) -> R + Clone + Send + Sync + 'static) -> Fake
+where
+    R: IntoResponse,
+{
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let app = Router::new().fallback(move |uri: Uri, headers: HeaderMap| {
+        let (answer, counted) = (answer.clone(), Arc::clone(&counted));
+        async move {
+            if uri.path().ends_with("/lookup-self") {
+                return r#"{"data": {"ttl": 0}}"#.into_response();
+            }
+            counted.fetch_add(1, Ordering::SeqCst);
+            answer(&headers).into_response()
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Fake { url, asked }
+}
+
+/// What comes of asking this server for a secret.
+async fn asking(url: &str) -> Result<String, (Trouble, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = stores(url, folder.path());
+    let policy = policy(url, TABLE, &["vault:kv/app#token"]);
+    let resolution = stores.resolve(&policy.secrets).await;
+    values(&resolution).remove(0).map_err(|error| {
+        let text = format!("{error} {error:?}");
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{text}");
+        }
+        assert!(text.contains("`vault`") && text.contains("`s0`"), "{text}");
+        (error.trouble(), text)
+    })
+}
+
+fn stores(url: &str, folder: &std::path::Path) -> Stores {
+    use std::os::unix::fs::PermissionsExt;
+    let file = folder.join("token");
+    std::fs::write(&file, SECRETS[0]).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    Stores::open(&policy(url, TABLE, &["vault:kv/app#token"]), folder).unwrap()
+}
+
+const GOOD: &str = r#"{"data": {"token": "hunter2hunter2"}}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_answer_is_taken() {
+    let fake = answering(|_| GOOD).await;
+    assert_eq!(asking(&fake.url).await.unwrap(), SECRETS[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_sealed_or_busy_is_an_outage_that_names_the_store() {
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    assert_eq!(asking(&url).await.unwrap_err().0, Trouble::Outage);
+    for status in [429, 500, 502, 503, 472, 473, 412] {
+        let status = StatusCode::from_u16(status).unwrap();
+        // With what it must not be quoted with.
+        let fake = answering(move |_| (status, GOOD)).await;
+        assert_eq!(
+            asking(&fake.url).await.unwrap_err().0,
+            Trouble::Outage,
+            "{status}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_never_answers_is_an_outage_when_its_time_is_over() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (trouble, text) = asking(&url).await.unwrap_err();
+    assert_eq!(trouble, Trouble::Outage);
+    assert!(text.contains("no answer in time"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed_and_takes_no_token_along() {
+    let other = answering(|_| GOOD).await;
+    let to = other.url.clone();
+    for status in [301, 302, 307, 308] {
+        let (status, to) = (StatusCode::from_u16(status).unwrap(), to.clone());
+        let fake = answering(move |_| (status, [("location", format!("{to}/v1/kv/app"))])).await;
+        let (trouble, _) = asking(&fake.url).await.unwrap_err();
+        assert_eq!(trouble, Trouble::Unusable);
+    }
+    assert_eq!(other.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_too_large_or_nonsense_is_refused_without_quoting_it() {
+    let bodies = [
+        format!(
+            r#"{{"data": {{"token": "{}"}}}}"#,
+            "hunter2hunter2".repeat(100_000)
+        ),
+        r#"{"data": {"token": "hunter2hunter2""#.to_owned(),
+        r#"["hunter2hunter2"]"#.to_owned(),
+        r#"{"data": "hunter2hunter2"}"#.to_owned(),
+        r#"{"data": {"token": "hunter2hunter2"}, "lease_id": 7}"#.to_owned(),
+        String::new(),
+    ];
+    for body in bodies {
+        let shown: String = body.chars().take(60).collect();
+        let fake = answering(move |_| body.clone()).await;
+        let (trouble, _) = asking(&fake.url).await.unwrap_err();
+        assert_eq!(trouble, Trouble::Unusable, "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_asked_once_however_many_executions_begin_at_the_same_time() {
+    let fake = answering(|_| GOOD).await;
+    let folder = tempfile::tempdir().unwrap();
+    let stores = stores(&fake.url, folder.path());
+    let policy = Arc::new(policy(&fake.url, TABLE, &["vault:kv/app#token"]));
+    let runs: Vec<_> = (0..200)
+        .map(|_| {
+            let (stores, policy) = (stores.clone(), Arc::clone(&policy));
+            tokio::spawn(async move { values(&stores.resolve(&policy.secrets).await).remove(0) })
+        })
+        .collect();
+    for run in runs {
+        assert_eq!(run.await.unwrap().unwrap(), SECRETS[1]);
+    }
+    assert_eq!(fake.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_is_over_when_the_server_is_back() {
+    let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let is_up = Arc::clone(&up);
+    let fake = answering(move |_| match is_up.load(Ordering::SeqCst) {
+        true => (StatusCode::OK, GOOD),
+        false => (StatusCode::SERVICE_UNAVAILABLE, ""),
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let stores = stores(&fake.url, folder.path());
+    let policy = policy(&fake.url, TABLE, &["vault:kv/app#token"]);
+    let error = values(&stores.resolve(&policy.secrets).await)
+        .remove(0)
+        .unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Outage);
+    up.store(true, Ordering::SeqCst);
+    crate::support::until("it answers again", async || {
+        values(&stores.resolve(&policy.secrets).await)[0].is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_authorities_that_the_table_names_are_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("empty.pem"), "nothing\n").unwrap();
+    let table = format!("{TABLE}\nca = 'empty.pem'");
+    let policy = policy("https://127.0.0.1:1", &table, &[]);
+    let error = Stores::open(&policy, folder.path()).err().unwrap();
+    assert!(error.to_string().contains("no PEM certificate"), "{error}");
+}

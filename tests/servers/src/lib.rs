@@ -1,0 +1,17 @@
+//! Real servers of others, each started for one test on a free loopback port and stopped with it.
+//!
+//! Knows nothing of Wharf, so that every crate's tests can use it. A server whose program cannot
+//! be had here makes its tests say so and be skipped; with WHARF_REQUIRE_ALL=1 it fails them.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used)]
+
+mod moto;
+mod openbao;
+mod postgres;
+mod process;
+mod tool;
+
+pub use moto::Moto;
+pub use openbao::OpenBao;
+pub use postgres::Postgres;

@@ -1,0 +1,117 @@
+//! OpenBao in its development mode: in memory, unsealed, with a root token.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{Process, free_port};
+use crate::tool::tool;
+
+/// The root token of every server here.
+const ROOT: &str = "root";
+
+/// A server.
+pub struct OpenBao {
+    url: String,
+    http: reqwest::Client,
+    _process: Process,
+    _folder: tempfile::TempDir,
+}
+
+impl OpenBao {
+    /// Starts one; `None` if OpenBao cannot be had here.
+    pub async fn start() -> Option<Self> {
+        let program = tool("get-openbao")?;
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let log = folder.path().join("log");
+        let mut process = Process::start(
+            Command::new(program)
+                .args(["server", "-dev", "-dev-no-store-token"])
+                .arg(format!("-dev-root-token-id={ROOT}"))
+                .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+                .env("HOME", folder.path()),
+            &log,
+        );
+        let url = format!("http://127.0.0.1:{port}");
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let health = format!("{url}/v1/sys/health");
+        process
+            .ready(&log, async || {
+                let answer = http.get(&health).send().await;
+                answer.is_ok_and(|answer| answer.status().is_success())
+            })
+            .await;
+        Some(Self {
+            url,
+            http,
+            _process: process,
+            _folder: folder,
+        })
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A token that may do everything.
+    pub fn root(&self) -> &str {
+        ROOT
+    }
+
+    /// Writes as root, and gives what is answered.
+    pub async fn write(&self, path: &str, body: Value) -> Value {
+        self.write_in("", path, body).await
+    }
+
+    /// The same, in a namespace.
+    pub async fn write_in(&self, namespace: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self
+            .send(reqwest::Method::POST, namespace, path, Some(body))
+            .await;
+        assert!((200..300).contains(&status), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// Reads as root: the status and what is answered.
+    pub async fn read(&self, path: &str) -> (u16, Value) {
+        self.send(reqwest::Method::GET, "", path, None).await
+    }
+
+    /// The names below a path.
+    pub async fn list(&self, path: &str) -> Vec<String> {
+        let method = reqwest::Method::from_bytes(b"LIST").unwrap();
+        let (_, answer) = self.send(method, "", path, None).await;
+        let names = answer["data"]["keys"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        names
+            .iter()
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect()
+    }
+
+    async fn send(
+        &self,
+        method: reqwest::Method,
+        namespace: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let mut request = self
+            .http
+            .request(method, format!("{}/v1/{path}", self.url))
+            .header("x-vault-token", ROOT);
+        if !namespace.is_empty() {
+            request = request.header("x-vault-namespace", namespace);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+}
