@@ -197,6 +197,9 @@ pub struct GcpConfig {
     /// Another address than Google's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// Another address of the metadata server that tells the machine's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
     /// How long a value is used before it is read again.
     #[serde(default = "cache")]
     pub cache: Period,

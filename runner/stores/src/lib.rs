@@ -7,13 +7,29 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(
+    feature = "vault",
+    feature = "aws",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
+mod address;
+#[cfg(feature = "age")]
+mod age;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(any(feature = "vault", feature = "gcp"))]
 mod credential;
 mod document;
 mod env;
 mod error;
 mod file;
+#[cfg(feature = "gcp")]
+mod gcp;
 #[cfg(feature = "vault")]
 mod http;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod lease;
 mod open;
 mod place;
@@ -23,6 +39,8 @@ mod store;
 mod value;
 #[cfg(feature = "vault")]
 mod vault;
+#[cfg(any(feature = "aws", feature = "gcp", feature = "kubernetes"))]
+mod within;
 
 pub use document::{Document, Fields, Lease, Lifetime};
 pub use env::EnvStore;

@@ -94,6 +94,16 @@ fn open(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn SecretStore>, Unu
     match config {
         #[cfg(feature = "vault")]
         StoreConfig::Vault(config) => Ok(Arc::new(crate::vault::VaultStore::open(config, folder)?)),
+        #[cfg(feature = "age")]
+        StoreConfig::Age(config) => Ok(Arc::new(crate::age::AgeStore::open(config, folder)?)),
+        #[cfg(feature = "aws")]
+        StoreConfig::Aws(config) => Ok(Arc::new(crate::aws::AwsStore::open(config)?)),
+        #[cfg(feature = "gcp")]
+        StoreConfig::Gcp(config) => Ok(Arc::new(crate::gcp::GcpStore::open(config, folder)?)),
+        #[cfg(feature = "kubernetes")]
+        StoreConfig::Kubernetes(config) => Ok(Arc::new(crate::kubernetes::KubernetesStore::open(
+            config, folder,
+        )?)),
         #[allow(unreachable_patterns, reason = "with every feature, there is none")]
         _ => {
             let _ = folder;

@@ -8,6 +8,7 @@ mod plugin;
 mod policy;
 mod run;
 mod runner;
+mod secret;
 mod token;
 mod verify;
 
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     Policy(policy::Command),
     /// Run one action of a signed plugin here, without a controller
     Run(run::Args),
+    /// Ask whether a secret of a policy is to be had here
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Start the controller
     #[command(subcommand)]
     Controller(controller::Command),
@@ -88,6 +92,7 @@ impl Command {
             Self::Verify(args) => args.json,
             Self::Policy(command) => command.wants_json(),
             Self::Run(args) => args.json,
+            Self::Secret(command) => command.wants_json(),
             Self::Controller(_) => false,
             Self::Group(command) => command.wants_json(),
             Self::Token(command) => command.wants_json(),
@@ -105,6 +110,7 @@ impl Command {
             Self::Verify(args) => args.run(),
             Self::Policy(command) => command.run(),
             Self::Run(args) => run::run(args).await,
+            Self::Secret(command) => command.run().await,
             Self::Controller(command) => command.run().await,
             Self::Group(command) => command.run().await,
             Self::Token(command) => command.run().await,

@@ -10,6 +10,7 @@ use url::Url;
 use wharf_policy::VaultConfig;
 use zeroize::Zeroizing;
 
+use crate::address;
 use crate::http::{self, Answer};
 use crate::open::Unusable;
 use crate::{SecretValue, StoreError};
@@ -98,7 +99,7 @@ impl AsRef<[u8]> for Wiped {
 
 impl Api {
     pub(super) fn open(config: &VaultConfig, folder: &Path) -> Result<Self, Unusable> {
-        let base = http::address(&config.address, config.plain_http)?;
+        let base = address::parse(&config.address, config.plain_http)?;
         let ca = config.ca.as_ref().map(|file| folder.join(file));
         let namespace = match &config.namespace {
             None => None,

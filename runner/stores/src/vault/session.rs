@@ -18,10 +18,12 @@ use super::api::{Api, Ask, Reply, Token};
 use crate::credential::Credential;
 use crate::file::Readers;
 use crate::open::Unusable;
-use crate::{SecretValue, StoreError, Trouble};
+use crate::{SecretValue, StoreError};
 
 /// Between two tries to renew.
 const PAUSE: Duration = Duration::from_secs(2);
+/// For how long a server that did not answer a login is not asked for another.
+const OUTAGE: Duration = Duration::from_secs(1);
 /// A renewal that gains less than this gains nothing: times are given in whole seconds.
 const GAIN: Duration = Duration::from_millis(500);
 
@@ -43,7 +45,15 @@ enum Login {
 pub(super) struct Session {
     api: Arc<Api>,
     login: Login,
-    held: Mutex<Option<Held>>,
+    standing: Mutex<Standing>,
+}
+
+#[derive(Default)]
+struct Standing {
+    held: Option<Held>,
+    /// When the server last did not answer a login, and why. Those who waited for that login are
+    /// told the same, and do not each wait as long again.
+    down: Option<(Instant, String)>,
 }
 
 /// A token that was good when it was last looked at.
@@ -118,15 +128,16 @@ impl Session {
         Ok(Self {
             api,
             login,
-            held: Mutex::default(),
+            standing: Mutex::default(),
         })
     }
 
     /// A token that is good as far as can be known. Many who need one wait for the same login.
     pub(super) async fn pass(self: &Arc<Self>) -> Result<Pass, StoreError> {
-        let mut held = self.held.lock().await;
+        let mut standing = self.standing.lock().await;
+        let Standing { held, down } = &mut *standing;
         let now = Instant::now();
-        if let Some(old) = &mut *held {
+        if let Some(old) = held {
             let expired = old.expires.is_some_and(|expires| expires <= now);
             if !expired && old.due.is_none_or(|due| now < due) {
                 return Ok(old.pass.clone());
@@ -135,24 +146,38 @@ impl Session {
                 return Ok(old.pass.clone());
             }
         }
-        match self.log_in().await {
+        if let Some((when, why)) = down
+            && when.elapsed() < OUTAGE
+        {
+            return Err(StoreError::Unavailable(
+                self.api.whom().to_owned(),
+                why.clone(),
+            ));
+        }
+        let error = match self.log_in().await {
             Ok(new) => {
                 let pass = new.pass.clone();
                 if new.renewable && new.due.is_some() {
                     tokio::spawn(keep_alive(Arc::downgrade(self), pass.token.clone()));
                 }
-                *held = Some(new);
-                Ok(pass)
+                (*held, *down) = (Some(new), None);
+                return Ok(pass);
             }
+            Err(error) => error,
+        };
+        match (&error, held) {
             // The old one still holds for a while.
-            Err(error) if error.trouble() == Trouble::Outage => match &mut *held {
-                Some(old) if old.expires.is_some_and(|expires| Instant::now() < expires) => {
-                    old.due = Some(Instant::now() + PAUSE);
-                    Ok(old.pass.clone())
-                }
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
+            (StoreError::Unavailable(..), Some(old))
+                if old.expires.is_some_and(|expires| Instant::now() < expires) =>
+            {
+                old.due = Some(Instant::now() + PAUSE);
+                Ok(old.pass.clone())
+            }
+            (StoreError::Unavailable(_, why), _) => {
+                *down = Some((Instant::now(), why.clone()));
+                Err(error)
+            }
+            _ => Err(error),
         }
     }
 
@@ -160,14 +185,14 @@ impl Session {
     /// so it is the right that is missing.
     pub(super) async fn replace(self: &Arc<Self>, refused: &Pass) -> Result<bool, StoreError> {
         {
-            let mut held = self.held.lock().await;
-            match &*held {
+            let mut standing = self.standing.lock().await;
+            match &standing.held {
                 Some(now) if !now.pass.token.is(&refused.token) => return Ok(true),
                 _ => {}
             }
             let look = Ask::read(&["auth", "token", "lookup-self"]);
             match self.api.ask(&look, Some(&refused.token)).await? {
-                Reply::Forbidden => *held = None,
+                Reply::Forbidden => standing.held = None,
                 _ => return Ok(false),
             }
         }
@@ -177,7 +202,7 @@ impl Session {
 
     /// Gives up the token, and whatever still hangs on it. One that someone made is left alone.
     pub(super) async fn end(&self) {
-        let Some(held) = self.held.lock().await.take() else {
+        let Some(held) = self.standing.lock().await.held.take() else {
             return;
         };
         if let Login::Method { .. } = self.login {
@@ -306,8 +331,8 @@ async fn keep_alive(session: Weak<Session>, token: Token) {
             let Some(session) = session.upgrade() else {
                 return;
             };
-            let held = session.held.lock().await;
-            match &*held {
+            let standing = session.standing.lock().await;
+            match &standing.held {
                 Some(held) if held.pass.token.is(&token) && held.renewable => held.due,
                 _ => return,
             }
@@ -317,8 +342,8 @@ async fn keep_alive(session: Weak<Session>, token: Token) {
         let Some(session) = session.upgrade() else {
             return;
         };
-        let mut held = session.held.lock().await;
-        match &mut *held {
+        let mut standing = session.standing.lock().await;
+        match &mut standing.held {
             Some(held) if held.pass.token.is(&token) => {
                 // Someone who asked may just have done it.
                 let still_due = held.due.is_some_and(|due| due <= Instant::now());

@@ -1,0 +1,81 @@
+//! `wharf secret`: whether this machine would get what a policy binds. Never shows a value.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use serde_json::json;
+use wharf_policy::SecretName;
+use wharf_stores::{Presence, Stores, Trouble};
+
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{local, terminal};
+
+/// How long the end waits for what stores lent to be given back.
+const LAST_LEASES: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say whether a secret is present (exit code 0), absent (1) or denied (3), and nothing else
+    Test(Test),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Test {
+    /// The name of a [[secret]] block
+    name: SecretName,
+    /// The policy that binds it and says where its store is
+    #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        let Self::Test(test) = self;
+        test.json
+    }
+
+    pub(crate) async fn run(self) -> Result<Exit> {
+        let Self::Test(test) = self;
+        test.run().await
+    }
+}
+
+impl Test {
+    async fn run(self) -> Result<Exit> {
+        let policy = local::load_grants(&self.policy)?;
+        let binding = policy.secret(&self.name).ok_or_else(|| {
+            Failure::usage(format!(
+                "{} binds no secret `{}`",
+                self.policy.display(),
+                self.name
+            ))
+            .help("the names are those of its [[secret]] blocks")
+        })?;
+        let folder = self.policy.parent().unwrap_or(Path::new(""));
+        let stores = Stores::open(&policy, folder).or_exit(Exit::Refused, self.policy.display())?;
+        let answer = stores.test(binding).await;
+        stores.finish(LAST_LEASES).await;
+        let presence = answer.map_err(|error| {
+            let exit = match error.trouble() {
+                Trouble::Outage => Exit::Unreachable,
+                Trouble::Absent | Trouble::Denied | Trouble::Unusable => Exit::Refused,
+            };
+            Failure::new(exit, error)
+        })?;
+        let (word, exit) = match presence {
+            Presence::Present => ("present", Exit::Done),
+            Presence::Absent => ("absent", Exit::Failed),
+            Presence::Denied => ("denied", Exit::Refused),
+        };
+        if self.json {
+            terminal::print_json(&json!({ "secret": self.name, "answer": word }));
+        } else {
+            terminal::print(word);
+        }
+        Ok(exit)
+    }
+}

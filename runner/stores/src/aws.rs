@@ -1,0 +1,129 @@
+//! The `aws` kind: AWS Secrets Manager, with the credentials of the usual chain (environment,
+//! profile, web identity, container, instance).
+
+use async_trait::async_trait;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use tokio::sync::OnceCell;
+use wharf_policy::AwsConfig;
+
+use crate::open::Unusable;
+use crate::within::within;
+use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
+
+/// Identifiers of versions have at least so many characters; what is shorter is a stage.
+const SHORTEST_ID: usize = 32;
+const ATTEMPTS: u32 = 2;
+const WHOM: &str = "AWS Secrets Manager";
+
+/// Secrets Manager of one region.
+pub(crate) struct AwsStore {
+    config: AwsConfig,
+    client: OnceCell<Client>,
+}
+
+impl AwsStore {
+    /// Looks at the table; credentials are looked for when they are needed.
+    pub(crate) fn open(config: &AwsConfig) -> Result<Self, Unusable> {
+        if let Some(endpoint) = &config.endpoint {
+            address::parse(endpoint, config.plain_http)?;
+        }
+        Ok(Self {
+            config: config.clone(),
+            client: OnceCell::new(),
+        })
+    }
+
+    async fn client(&self) -> &Client {
+        let make = async || {
+            let timeout = self.config.timeout.duration();
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(timeout)
+                .operation_attempt_timeout(timeout)
+                .build();
+            let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+                .timeout_config(timeouts);
+            if let Some(region) = &self.config.region {
+                loader = loader.region(Region::new(region.clone()));
+            }
+            if let Some(profile) = &self.config.profile {
+                loader = loader.profile_name(profile);
+            }
+            if let Some(endpoint) = &self.config.endpoint {
+                loader = loader.endpoint_url(endpoint);
+            }
+            Client::new(&loader.load().await)
+        };
+        self.client.get_or_init(make).await
+    }
+
+    async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
+        let client = self.client().await;
+        let request = client.get_secret_value().secret_id(&place.path);
+        let request = match &place.version {
+            None => request,
+            Some(id) if id.len() >= SHORTEST_ID => request.version_id(id),
+            Some(stage) => request.version_stage(stage),
+        };
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| trouble(&error, place))?;
+        let value = match (answer.secret_string, answer.secret_binary) {
+            (Some(text), _) => text.into_bytes(),
+            (None, Some(blob)) => blob.into_inner(),
+            (None, None) => return Err(StoreError::Absent(place.to_string())),
+        };
+        Ok(Document::text(SecretValue::new(value)))
+    }
+}
+
+#[async_trait]
+impl SecretStore for AwsStore {
+    fn check(&self, _: &Place) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        within(self.config.timeout, WHOM, self.ask(place)).await
+    }
+}
+
+/// Sorts out what AWS means. Its codes are its interface; its messages are not repeated.
+fn trouble(error: &SdkError<GetSecretValueError>, place: &Place) -> StoreError {
+    let outage = |why: String| StoreError::Unavailable(WHOM.to_owned(), why);
+    let SdkError::ServiceError(service) = error else {
+        return outage(match error {
+            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+            SdkError::ConstructionFailure(_) => "no region or no credentials".to_owned(),
+            _ => "it cannot be reached, or there are no credentials".to_owned(),
+        });
+    };
+    let status = service.raw().status();
+    let code = service.err().code().unwrap_or_default();
+    match code {
+        // `InvalidRequest`: it is marked for deletion.
+        "ResourceNotFoundException" | "InvalidRequestException" => {
+            StoreError::Absent(place.to_string())
+        }
+        "AccessDeniedException" | "DecryptionFailure" => StoreError::Denied(
+            place.to_string(),
+            "allow secretsmanager:GetSecretValue on it, and kms:Decrypt with its key".to_owned(),
+        ),
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "ExpiredTokenException" => StoreError::Login(
+            WHOM.to_owned(),
+            "the credentials are not valid, or not any more".to_owned(),
+        ),
+        "ThrottlingException" | "InternalServiceError" => outage(code.to_owned()),
+        _ if status.as_u16() >= 500 => outage(format!("HTTP {}", status.as_u16())),
+        _ => StoreError::BadAnswer(WHOM.to_owned(), format!("HTTP {}", status.as_u16())),
+    }
+}

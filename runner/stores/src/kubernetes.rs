@@ -1,0 +1,145 @@
+//! The `kubernetes` kind: secrets of a cluster, as the pod's own service account or by a
+//! configuration file.
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Secret;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use tokio::sync::OnceCell;
+use wharf_policy::KubernetesConfig;
+
+use crate::open::Unusable;
+use crate::within::within;
+use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
+
+const WHOM: &str = "Kubernetes";
+
+/// One cluster.
+pub(crate) struct KubernetesStore {
+    config: KubernetesConfig,
+    kubeconfig: Option<PathBuf>,
+    client: OnceCell<Client>,
+}
+
+impl KubernetesStore {
+    /// Looks at the table; the cluster is looked for when it is needed.
+    pub(crate) fn open(config: &KubernetesConfig, folder: &Path) -> Result<Self, Unusable> {
+        let kubeconfig = config.kubeconfig.as_ref().map(|path| folder.join(path));
+        if let Some(path) = &kubeconfig
+            && !path.is_file()
+        {
+            return Err(StoreError::NoFile(path.clone()).into());
+        }
+        Ok(Self {
+            config: config.clone(),
+            kubeconfig,
+            client: OnceCell::new(),
+        })
+    }
+
+    async fn client(&self) -> Result<&Client, StoreError> {
+        self.client.get_or_try_init(|| self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Client, StoreError> {
+        let refused = |why: String| StoreError::Login(WHOM.to_owned(), why);
+        let mut config = match &self.kubeconfig {
+            None => Config::incluster()
+                .map_err(|_| refused("this is no pod with a service account".to_owned()))?,
+            Some(path) => {
+                // Not what the parser says: it may quote a line, and a line may be a token.
+                let unusable = || refused(format!("{} cannot be used", path.display()));
+                let options = KubeConfigOptions {
+                    context: self.config.context.clone(),
+                    ..KubeConfigOptions::default()
+                };
+                let file = path.clone();
+                let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file));
+                let read = read.await.map_err(|_| unusable())?;
+                let read = read.map_err(|_| unusable())?;
+                Config::from_custom_kubeconfig(read, &options)
+                    .await
+                    .map_err(|_| unusable())?
+            }
+        };
+        if address::parse(&config.cluster_url.to_string(), self.config.plain_http).is_err() {
+            return Err(refused(format!(
+                "the address {} would show secrets to everyone on the way: write https, or plain-http = true",
+                config.cluster_url
+            )));
+        }
+        let timeout = Some(self.config.timeout.duration());
+        config.connect_timeout = timeout;
+        config.read_timeout = timeout;
+        config.write_timeout = timeout;
+        config.reset_reader_on_write = true;
+        config.default_retry = false;
+        Client::try_from(config).map_err(|_| refused("its client cannot be made".to_owned()))
+    }
+
+    async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
+        let (namespace, name) = parts(place)?;
+        let secrets: Api<Secret> = Api::namespaced(self.client().await?.clone(), namespace);
+        let secret = secrets
+            .get_opt(name)
+            .await
+            .map_err(|error| trouble(&error, place))?
+            .ok_or_else(|| StoreError::Absent(place.to_string()))?;
+        let fields = secret.data.unwrap_or_default().into_iter();
+        let fields = fields.map(|(name, value)| (name, SecretValue::new(value.0)));
+        Ok(Document::fields(fields.collect()))
+    }
+}
+
+#[async_trait]
+impl SecretStore for KubernetesStore {
+    fn check(&self, place: &Place) -> Result<(), StoreError> {
+        crate::store::no_version(place)?;
+        parts(place).map(|_| ())
+    }
+
+    async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
+        within(self.config.timeout, WHOM, self.ask(place)).await
+    }
+}
+
+/// Namespace and name. Both are names of DNS, so nothing in them can lead elsewhere.
+fn parts(place: &Place) -> Result<(&str, &str), StoreError> {
+    let is_name = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+            && !text.starts_with('.')
+    };
+    match place.path.split_once('/') {
+        Some((namespace, name)) if is_name(namespace) && is_name(name) => Ok((namespace, name)),
+        _ => Err(StoreError::BadPlace {
+            place: place.to_string(),
+            why: "write NAMESPACE/NAME",
+        }),
+    }
+}
+
+/// Sorts out what the cluster means. What it says in words is not repeated.
+fn trouble(error: &kube::Error, place: &Place) -> StoreError {
+    let outage = |why: String| StoreError::Unavailable(WHOM.to_owned(), why);
+    match error {
+        kube::Error::Api(status) => match status.code {
+            404 => StoreError::Absent(place.to_string()),
+            401 => StoreError::Login(WHOM.to_owned(), "its token is not taken".to_owned()),
+            403 => StoreError::Denied(
+                place.to_string(),
+                "let a role of its service account `get` this secret".to_owned(),
+            ),
+            429 | 500.. => outage(format!("HTTP {}", status.code)),
+            other => StoreError::BadAnswer(WHOM.to_owned(), format!("HTTP {other}")),
+        },
+        kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+            StoreError::BadAnswer(WHOM.to_owned(), "it is no secret".to_owned())
+        }
+        _ => outage("it cannot be reached".to_owned()),
+    }
+}

@@ -1,0 +1,142 @@
+//! The `aws` kind against moto, which answers as AWS does.
+
+#![cfg(feature = "aws")]
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use axum::Router;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use wharf_policy::Policy;
+use wharf_stores::{ResolveError, Stores, Trouble};
+use wharf_test_servers::Moto;
+
+/// AWS's own chain finds credentials in the environment, which a test cannot change for itself: so
+/// it runs again as a child. `true` in the one that has started the child.
+fn ran_with_credentials(test: &str) -> bool {
+    if std::env::var_os("WHARF_TEST_AWS").is_some() {
+        return false;
+    }
+    let done = Command::new(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env("WHARF_TEST_AWS", "1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .status()
+        .unwrap();
+    assert!(done.success());
+    true
+}
+
+async fn get(url: &str, secrets: &[&str]) -> Vec<Result<String, ResolveError>> {
+    let mut text = format!("[store.aws]\nkind = 'aws'\nendpoint = '{url}'\ntimeout = '5s'\n");
+    for (number, from) in secrets.iter().enumerate() {
+        text += &format!("[[secret]]\nname = 's{number}'\nfrom = '{from}'\n");
+    }
+    let policy = Policy::from_toml(&text).unwrap();
+    let stores = Stores::open(&policy, ".".as_ref()).unwrap();
+    let resolution = stores.resolve(&policy.secrets).await;
+    let values = resolution.values.values();
+    values
+        .map(|value| {
+            let value = value.as_ref().map_err(Clone::clone)?;
+            Ok(String::from_utf8(value.expose().to_vec()).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strings_bytes_fields_and_versions_are_read_and_what_is_not_there_is_absent() {
+    if ran_with_credentials(
+        "strings_bytes_fields_and_versions_are_read_and_what_is_not_there_is_absent",
+    ) {
+        return;
+    }
+    let Some(moto) = Moto::start().await else {
+        return;
+    };
+    let created = moto
+        .secrets_manager(
+            "CreateSecret",
+            json!({
+                "Name": "prod/app", "SecretString": r#"{"token": "first-token"}"#,
+                "ClientRequestToken": "00000000-0000-4000-8000-000000000001",
+            }),
+        )
+        .await;
+    let first = created["VersionId"].as_str().unwrap().to_owned();
+    moto.secrets_manager(
+        "PutSecretValue",
+        json!({
+            "SecretId": "prod/app", "SecretString": r#"{"token": "second-token"}"#,
+            "ClientRequestToken": "00000000-0000-4000-8000-000000000002",
+        }),
+    )
+    .await;
+    let bytes = STANDARD.encode("binary-token");
+    moto.secrets_manager(
+        "CreateSecret",
+        json!({ "Name": "bytes", "SecretBinary": bytes }),
+    )
+    .await;
+    let by_id = format!("aws:prod/app?version={first}#token");
+    let got = get(
+        moto.url(),
+        &[
+            "aws:prod/app#token",
+            "aws:prod/app?version=AWSPREVIOUS#token",
+            &by_id,
+            "aws:bytes",
+            "aws:prod/app#none",
+            "aws:none",
+        ],
+    )
+    .await;
+    let value = |number: usize| got[number].as_ref().unwrap().as_str();
+    assert_eq!(value(0), "second-token");
+    assert_eq!(value(1), "first-token");
+    assert_eq!(value(2), "first-token");
+    assert_eq!(value(3), "binary-token");
+    for error in [&got[4], &got[5]].map(|one| one.as_ref().unwrap_err()) {
+        assert_eq!(error.trouble(), Trouble::Absent, "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
+    if ran_with_credentials("refusals_and_outages_are_told_apart_and_repeat_nothing") {
+        return;
+    }
+    for (status, kind, trouble) in [
+        (400, "AccessDeniedException", Trouble::Denied),
+        (400, "UnrecognizedClientException", Trouble::Denied),
+        (400, "ResourceNotFoundException", Trouble::Absent),
+        (400, "SomethingElse", Trouble::Unusable),
+        (500, "InternalServiceError", Trouble::Outage),
+        (503, "", Trouble::Outage),
+    ] {
+        let body = json!({ "__type": kind, "message": "hunter2hunter2" }).to_string();
+        let status = StatusCode::from_u16(status).unwrap();
+        let app = Router::new().fallback(move || async move { (status, body.clone()) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+        assert_eq!(error.trouble(), trouble, "{kind}: {error}");
+        let text = format!("{error} {error:?}");
+        assert!(
+            text.contains("`aws`") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Outage, "{error}");
+}

@@ -1,0 +1,186 @@
+//! Secrets out of real stores, through a real runner: what is lent to an execution is gone after it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::json;
+use wharf_e2e::{Service, World, until, wharf_in};
+use wharf_test_servers::{OpenBao, Postgres};
+
+/// OpenBao whose database engine makes roles in PostgreSQL, and a token for the runner.
+async fn database(folder: &Path) -> Option<(OpenBao, Postgres)> {
+    let bao = OpenBao::start().await?;
+    let postgres = Postgres::start().await?;
+    let (user, password) = postgres.admin();
+    bao.write("sys/mounts/database", json!({ "type": "database" }))
+        .await;
+    let url = format!(
+        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
+        postgres.port()
+    );
+    bao.write(
+        "database/config/app",
+        json!({
+            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+            "connection_url": url, "username": user, "password": password,
+        }),
+    )
+    .await;
+    bao.write(
+        "database/roles/app",
+        json!({
+            "db_name": "app", "default_ttl": "1h", "max_ttl": "1h",
+            "creation_statements": [
+                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
+            ],
+        }),
+    )
+    .await;
+    private(&folder.join("vault.token"), bao.root());
+    Some((bao, postgres))
+}
+
+fn private(file: &Path, content: &str) {
+    std::fs::write(file, content).unwrap();
+    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+/// A store at this address, and a database password that goes to this origin.
+fn policy(vault: &str, origin: &str) -> String {
+    format!(
+        "[store.vault]\nkind = 'vault'\naddress = '{vault}'\nlogin = {{ token = 'file:vault.token' }}\n\
+         [[secret]]\nname = 'db'\nfrom = 'vault:database/creds/app#password'\nto = [{{ origin = '{origin}' }}]\n\
+         [[secret]]\nname = 'none'\nfrom = 'vault:secret/none#x'\n\
+         [[grant]]\nplugins = ['http']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.0/8']\n\
+         secrets = [{{ name = 'db' }}]\n"
+    )
+}
+
+fn roles(postgres: &Postgres) -> String {
+    postgres.query("select count(*) from pg_roles where rolname like 'v-%'")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_role_lives_as_long_as_the_execution_that_it_was_made_for() {
+    let world = World::start().await;
+    let Some((bao, postgres)) = database(world.dir()).await else {
+        return;
+    };
+    let (echo, hanging) = (Service::start().await, Service::hanging().await);
+    let text = policy(bao.url(), &echo.origin()) + &policy_for_hanging(&hanging.origin());
+    let runner = world.runner("runner", &world.policy("policy", &text)).await;
+
+    // Done: the password went where it should, is in no result, and its role is gone.
+    let done = world
+        .run("http", "request", json!({ "url": echo.origin() + "/" }))
+        .await;
+    assert_eq!(done["outcome"], "done", "{done}");
+    assert!(done.to_string().contains("[secret db]"), "{done}");
+    until("the role is gone", async || {
+        (roles(&postgres) == "0").then_some(())
+    })
+    .await;
+
+    // Cancelled in the middle.
+    let id = world
+        .submit("http", "request", json!({ "url": hanging.origin() + "/" }))
+        .await;
+    until("the request is out", async || {
+        (!hanging.requests().is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(roles(&postgres), "1");
+    world
+        .post(
+            &format!("/v1/executions/{id}/cancel"),
+            &json!({ "reason": "test", "grace_ms": 10 }),
+        )
+        .await;
+    let cancelled = world.finished(&id).await;
+    assert_eq!(cancelled["outcome"], "cancelled", "{cancelled}");
+    until("the role is gone", async || {
+        (roles(&postgres) == "0").then_some(())
+    })
+    .await;
+
+    // Ended by a runner that leaves at once: it gives back before it goes.
+    world
+        .submit("http", "request", json!({ "url": hanging.origin() + "/" }))
+        .await;
+    until("the request is out", async || {
+        (hanging.requests().len() > 1).then_some(())
+    })
+    .await;
+    assert_eq!(roles(&postgres), "1");
+    runner.signal();
+    until("it drains", async || {
+        runner.said().contains("draining").then_some(())
+    })
+    .await;
+    runner.terminate().await;
+    assert_eq!(roles(&postgres), "0");
+}
+
+/// The same password may go to a service that never answers.
+fn policy_for_hanging(origin: &str) -> String {
+    format!(
+        "[[secret]]\nname = 'db-too'\nfrom = 'vault:database/creds/app#password'\nto = [{{ origin = '{origin}' }}]\n\
+         [[grant]]\nplugins = ['http']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.0/8']\n\
+         secrets = [{{ name = 'db-too' }}]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_down_makes_executions_unavailable_and_is_named() {
+    let world = World::start().await;
+    private(&world.dir().join("vault.token"), "the-token-of-the-runner");
+    let text = policy("http://127.0.0.1:1", "http://127.0.0.1:2");
+    let _runner = world.runner("runner", &world.policy("policy", &text)).await;
+    let failed = world
+        .run("http", "request", json!({ "url": "http://127.0.0.1:2/" }))
+        .await;
+    let text = failed.to_string();
+    for word in ["unavailable", "secret-unavailable", "`vault`", "`db`"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("the-token-of-the-runner"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn testing_a_secret_says_one_word() {
+    let folder = tempfile::tempdir().unwrap();
+    private(&folder.path().join("token"), "hunter2hunter2");
+    std::fs::write(
+        folder.path().join("policy.toml"),
+        "[[secret]]\nname = 'there'\nfrom = 'file:token'\n\
+         [[secret]]\nname = 'gone'\nfrom = 'file:none'\n\
+         [[secret]]\nname = 'open'\nfrom = 'file:open'\n\
+         [[secret]]\nname = 'down'\nfrom = 'vault:kv/a#b'\n\
+         [store.vault]\nkind = 'vault'\naddress = 'http://127.0.0.1:1'\nlogin = { token = 'file:token' }\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("open"), "hunter2hunter2").unwrap();
+    let test = |name: &str| {
+        wharf_in(
+            folder.path(),
+            &["secret", "test", name, "--policy", "policy.toml", "--json"],
+            &[],
+        )
+    };
+    for (name, code, word) in [
+        ("there", 0, "present"),
+        ("gone", 1, "absent"),
+        ("open", 3, "denied"),
+    ] {
+        let answer = test(name);
+        assert_eq!(answer.code, code, "{} {}", answer.out, answer.err);
+        assert_eq!(answer.json(), json!({ "secret": name, "answer": word }));
+        assert!(!answer.err.contains("hunter2"), "{}", answer.err);
+    }
+    let answer = test("down");
+    assert_eq!(answer.code, 5, "{} {}", answer.out, answer.err);
+    assert!(answer.out.contains("`vault`") || answer.err.contains("`vault`"));
+    assert_eq!(test("unknown").code, 2);
+}
