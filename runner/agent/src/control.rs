@@ -2,21 +2,17 @@
 //! time: a new one is dialled only when the old one has ended.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use wharf_protocol::Pipe;
 
-use crate::backoff::{Backoff, chance};
 use crate::connection::{Connection, Ended};
 use crate::core::Event;
 use crate::dial::Dialer;
 use crate::identity::Identity;
 use crate::outbox::Outbox;
-
-/// A connection that lived this long was a good one: the next is dialled at once.
-const GOOD: Duration = Duration::from_secs(5);
+use crate::redial::Redial;
 
 /// Keeps the connection until `stop`, or until the controller will not have this runner.
 pub(crate) async fn keep(
@@ -25,11 +21,10 @@ pub(crate) async fn keep(
     events: mpsc::Sender<Event>,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::default();
+    let mut redial = Redial::begin();
     let mut number = 0;
     while !stop.is_cancelled() {
         number += 1;
-        let began = Instant::now();
         let ended = tokio::select! {
             ended = once(&dialer, &identity, &events, number, &stop) => ended,
             () = stop.cancelled() => Ended::Left,
@@ -40,13 +35,7 @@ pub(crate) async fn keep(
         if last || told.is_err() {
             return;
         }
-        if began.elapsed() > GOOD {
-            backoff.reset();
-        }
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next(chance())) => {}
-            () = stop.cancelled() => {}
-        }
+        redial.pause(&stop).await;
     }
 }
 

@@ -33,6 +33,7 @@ mod payloads;
 mod policy;
 mod private_file;
 mod real;
+mod redial;
 mod report;
 mod secrets;
 mod signals;

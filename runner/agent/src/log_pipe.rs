@@ -2,19 +2,15 @@
 //! come back without anyone noticing but the reader of the logs.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use wharf_protocol::{Pipe, ToRunner};
 
-use crate::backoff::{Backoff, chance};
 use crate::connection::{Connection, Ended, Held};
 use crate::dial::Dialer;
 use crate::identity::Identity;
 use crate::logs::Logs;
-
-/// A connection that lived this long was a good one.
-const GOOD: Duration = Duration::from_secs(5);
+use crate::redial::Redial;
 
 /// Keeps the log connection until `stop`.
 pub(crate) async fn keep(
@@ -23,9 +19,8 @@ pub(crate) async fn keep(
     logs: Arc<Logs>,
     stop: CancellationToken,
 ) {
-    let mut backoff = Backoff::default();
+    let mut redial = Redial::begin();
     while !stop.is_cancelled() {
-        let began = Instant::now();
         let ended = tokio::select! {
             ended = once(&dialer, &identity, &logs, &stop) => ended,
             () = stop.cancelled() => return,
@@ -34,13 +29,7 @@ pub(crate) async fn keep(
             return;
         }
         tracing::debug!(reason = %ended, "the log connection ended");
-        if began.elapsed() > GOOD {
-            backoff.reset();
-        }
-        tokio::select! {
-            () = tokio::time::sleep(backoff.next(chance())) => {}
-            () = stop.cancelled() => {}
-        }
+        redial.pause(&stop).await;
     }
 }
 

@@ -6,15 +6,23 @@ mod client;
 mod commands;
 mod demo;
 mod exit;
+mod harden;
 mod home;
 mod local;
 mod plugin_build;
 mod scaffold;
 mod terminal;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::Parser;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is freed: secrets pass through the buffers of many libraries (HTTP, TLS, files, search
+/// automata), and none of them wipes its own.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     let cli = commands::Cli::parse();

@@ -16,16 +16,9 @@ use crate::local;
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "wharf-plugin";
 
-/// How plugins are compiled: small, and without what differs between two builds.
-const PROFILE_SETTINGS: [&str; 7] = [
-    "profile.wharf-plugin.inherits=\"release\"",
-    "profile.wharf-plugin.opt-level=\"s\"",
-    "profile.wharf-plugin.lto=true",
-    "profile.wharf-plugin.codegen-units=1",
-    "profile.wharf-plugin.strip=true",
-    "profile.wharf-plugin.panic=\"abort\"",
-    "profile.wharf-plugin.incremental=false",
-];
+/// The settings of that profile, one a line. Cargo takes them on its command line, because the
+/// plugin of a user is in a workspace of its own.
+const PROFILE_SETTINGS: &str = include_str!("plugin-profile.toml");
 
 /// A packed plugin on disk.
 #[derive(Debug)]
@@ -155,7 +148,8 @@ async fn compile(folder: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Result<(
         ])
         .args(
             PROFILE_SETTINGS
-                .iter()
+                .lines()
+                .filter(|line| !line.starts_with('#'))
                 .flat_map(|setting| ["--config", setting]),
         )
         .stdout(Stdio::piped())

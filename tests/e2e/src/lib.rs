@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bundles;
+mod canary;
+mod memory;
 mod process;
 mod proxy;
 mod service;
@@ -13,6 +15,8 @@ mod wharf;
 mod world;
 
 pub use bundles::{Bundles, bundles};
+pub use canary::{forms, holds};
+pub use memory::Memory;
 pub use process::Process;
 pub use proxy::WireTap;
 pub use service::Service;

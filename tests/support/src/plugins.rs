@@ -11,15 +11,7 @@ use wharf_policy::Policy;
 const TARGET: &str = "wasm32-wasip2";
 
 /// As `wharf plugin build` compiles, so that both find each other's work done.
-const PROFILE: [&str; 7] = [
-    "profile.wharf-plugin.inherits=\"release\"",
-    "profile.wharf-plugin.opt-level=\"s\"",
-    "profile.wharf-plugin.lto=true",
-    "profile.wharf-plugin.codegen-units=1",
-    "profile.wharf-plugin.strip=true",
-    "profile.wharf-plugin.panic=\"abort\"",
-    "profile.wharf-plugin.incremental=false",
-];
+const PROFILE: &str = "runner/cli/src/plugin-profile.toml";
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -57,7 +49,7 @@ pub fn component(name: &str) -> Vec<u8> {
     run(Command::new("cargo")
         .args(["build", "-p", &package, "--target", TARGET])
         .args(["--profile", "wharf-plugin"])
-        .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
+        .args(["--config", PROFILE])
         .arg("--target-dir")
         .arg(&target));
     let built = target.join(TARGET).join("wharf-plugin");

@@ -19,7 +19,7 @@ use wharf_protocol::{FailureKind, Verdict};
 use wharf_stores::Stores;
 
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{home, local, terminal};
+use crate::{harden, home, local, terminal};
 
 /// Run one action of a signed plugin here, without a controller
 #[derive(Debug, clap::Args)]
@@ -118,6 +118,7 @@ impl Events for Listener {
 }
 
 pub(crate) async fn run(args: Args) -> Result<Exit> {
+    harden::no_core_files();
     let input = read_json(&args.input)?;
     let (mut policy, trust) = local::load_policy(&args.policy)?;
     if let Some(file) = &args.grant {
@@ -164,6 +165,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         ..EngineConfig::for_one_run()
     })
     .or_exit(Exit::Usage, "the engine does not start")?;
+    harden::private_memory();
     let plugin = engine
         .load(&verified)
         .await

@@ -10,7 +10,7 @@ use wharf_policy::Period;
 use super::group::rows;
 use crate::client::{Client, Connection};
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{home, terminal};
+use crate::{harden, home, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -144,11 +144,13 @@ impl Enroll {
 
 impl Start {
     async fn run(self) -> Result<Exit> {
+        harden::no_core_files();
         let mut config = AgentConfig::new(state_folder(self.state)?, self.policy);
         config.slots = self.slots.unwrap_or(config.slots);
         config.drain_timeout = self.drain_timeout.duration();
         config.ca_bundle = self.ca_file;
         let running = Agent::start(config).or_exit(Exit::Refused, "the runner does not start")?;
+        harden::private_memory();
         let status = running.status().borrow().clone();
         terminal::note(format_args!(
             "runner {} of group {}, {} slots, controller {}",
