@@ -79,7 +79,6 @@ impl Agent {
     pub fn start(config: AgentConfig) -> Result<Running, AgentError> {
         let identity = Identity::load(&config.state_dir)?;
         let lock = lock(&config.state_dir)?;
-        let policy = RunnerPolicy::load(&config.policy)?;
         let url = config.controller.as_deref().unwrap_or(&identity.card.url);
         let endpoint = Endpoint::parse(url)?;
         let tls = match endpoint.secure() {
@@ -88,6 +87,8 @@ impl Agent {
         };
         let (session, live) = watch::channel(None);
         let controller = Controller::new(endpoint.clone(), tls.as_deref(), live)?;
+        let membership = identity.membership(Arc::new(controller.clone()));
+        let policy = RunnerPolicy::load(&config.policy, Some(&membership))?;
         let engine = Engine::new(config.engine.clone())
             .map_err(|error| AgentError::part("engine", error))?;
         let services =

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, StatusCode};
 use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use wharf_policy::Digest;
+use wharf_policy::{Digest, SecretName};
 
 use crate::AgentError;
 use crate::backoff::{Backoff, chance};
@@ -100,6 +100,14 @@ impl Controller {
         let path = format!("v1/payloads/{digest}");
         let bytes = self.get(&path, format!("payload {digest}"), limit).await?;
         check(digest, bytes).await
+    }
+
+    /// What is kept of a secret that is sealed to this runner's group.
+    pub(crate) async fn sealed(&self, name: &SecretName, limit: u64) -> Result<Bytes, FetchError> {
+        // Names have namespaces; a path segment has none.
+        let path = format!("v1/runner/secrets/{}", name.as_str().replace('/', "%2F"));
+        self.get(&path, format!("sealed secret `{name}`"), limit)
+            .await
     }
 
     /// Stores a document.

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 use wharf_protocol::{Challenge, GroupName, Pipe, RunnerId, hello_message};
+use wharf_stores::{Membership, Shelf};
 use zeroize::Zeroizing;
 
 use crate::AgentError;
@@ -41,6 +43,15 @@ impl Identity {
         let card = read_card(folder)?.ok_or_else(|| AgentError::NotEnrolled(folder.to_owned()))?;
         let key = read_key(folder)?.ok_or_else(|| AgentError::NotEnrolled(folder.to_owned()))?;
         Ok(Self { key, card })
+    }
+
+    /// What lets this runner open the sealed secrets of its group.
+    pub(crate) fn membership(&self, shelf: Arc<dyn Shelf>) -> Membership {
+        Membership {
+            shelf,
+            group: self.card.group.to_string(),
+            key: self.key.clone(),
+        }
     }
 
     /// The signature that answers a challenge.

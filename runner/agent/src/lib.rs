@@ -35,6 +35,7 @@ mod private_file;
 mod real;
 mod redial;
 mod report;
+mod sealed;
 mod secrets;
 mod signals;
 mod status;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wharf_bundle::TrustPolicy;
 use wharf_policy::Policy;
-use wharf_stores::Stores;
+use wharf_stores::{Membership, Stores};
 
 use crate::AgentError;
 
@@ -21,11 +21,11 @@ pub struct RunnerPolicy {
 
 impl RunnerPolicy {
     /// Reads a policy file and the keys that it names, which are relative to it, as are `file:`
-    /// secrets and what its stores need. No store is asked for anything yet.
+    /// secrets and what its stores need. Sealed secrets need the runner's membership. No store is asked for anything yet.
     ///
     /// # Errors
     /// Anything that is not understood: a runner does not start with a part of a policy.
-    pub fn load(path: &Path) -> Result<Self, AgentError> {
+    pub fn load(path: &Path, membership: Option<&Membership>) -> Result<Self, AgentError> {
         let bad = |reason: String| AgentError::Policy {
             path: path.to_owned(),
             reason,
@@ -38,7 +38,8 @@ impl RunnerPolicy {
         };
         let trust = TrustPolicy::load(&policy, &folder).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
-            stores: Stores::open(&policy, &folder).map_err(|error| bad(error.to_string()))?,
+            stores: Stores::open(&policy, &folder, membership)
+                .map_err(|error| bad(error.to_string()))?,
             policy,
             trust,
         })
@@ -53,7 +54,7 @@ mod tests {
     fn a_policy_that_is_missing_or_wrong_keeps_the_runner_from_starting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
-        let error = |path: &Path| RunnerPolicy::load(path).err().unwrap().to_string();
+        let error = |path: &Path| RunnerPolicy::load(path, None).err().unwrap().to_string();
         assert!(error(&path).contains("does not start"));
         std::fs::write(&path, "[[trust]]\nplugins = ['*']\nkeys = ['gone.pub']\n").unwrap();
         assert!(error(&path).contains("gone.pub"), "{}", error(&path));

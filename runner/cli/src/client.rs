@@ -99,6 +99,11 @@ impl Client {
         self.json(request.body(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        let _: Value = self.json(self.http.delete(self.url(path))).await?;
+        Ok(())
+    }
+
     /// Uploads a component and, where there is one, its signature.
     pub(crate) async fn publish(
         &self,

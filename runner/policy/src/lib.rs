@@ -44,8 +44,8 @@ pub use quantity::{ByteSize, Period};
 pub use rights::{CallRights, Rights};
 pub use secret::{Rung, SecretBinding, SecretGrant, StoreRef};
 pub use store::{
-    AgeConfig, AwsConfig, CredentialRef, GcpConfig, KubernetesConfig, StoreConfig, StoreName,
-    VaultConfig, VaultEngine, VaultLogin,
+    AgeConfig, AwsConfig, ControllerConfig, CredentialRef, GcpConfig, KubernetesConfig,
+    StoreConfig, StoreName, VaultConfig, VaultEngine, VaultLogin,
 };
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
 pub use trust::{EvidenceRule, TrustRule, TrustedIdentity, TrustedKey};

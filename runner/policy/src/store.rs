@@ -30,6 +30,8 @@ pub enum StoreConfig {
     Gcp(GcpConfig),
     /// Secrets of a Kubernetes cluster.
     Kubernetes(KubernetesConfig),
+    /// What the controller keeps, sealed to the runners of the group.
+    Controller(ControllerConfig),
 }
 
 impl StoreConfig {
@@ -41,6 +43,7 @@ impl StoreConfig {
             Self::Aws(_) => "aws",
             Self::Gcp(_) => "gcp",
             Self::Kubernetes(_) => "kubernetes",
+            Self::Controller(_) => "controller",
         }
     }
 
@@ -52,6 +55,7 @@ impl StoreConfig {
             Self::Aws(config) => config.cache,
             Self::Gcp(config) => config.cache,
             Self::Kubernetes(config) => config.cache,
+            Self::Controller(config) => config.cache,
         }
     }
 
@@ -62,6 +66,7 @@ impl StoreConfig {
             Self::Aws(config) => config.timeout,
             Self::Gcp(config) => config.timeout,
             Self::Kubernetes(config) => config.timeout,
+            Self::Controller(config) => config.timeout,
             Self::Age(_) => timeout(),
         }
     }
@@ -159,6 +164,21 @@ pub struct AgeConfig {
     /// How long a value is used before its file is read again.
     #[serde(default = "soon")]
     pub cache: Period,
+}
+
+/// Secrets that the controller keeps and cannot open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ControllerConfig {
+    /// Public keys (PEM) of those who may put secrets there; paths relative to the policy file.
+    /// What nobody of them has signed is not opened.
+    pub keys: Vec<String>,
+    /// How long a value is used before it is fetched again.
+    #[serde(default = "cache")]
+    pub cache: Period,
+    /// The longest that one answer may take.
+    #[serde(default = "timeout")]
+    pub timeout: Period,
 }
 
 /// AWS Secrets Manager, with the credentials of the usual chain.

@@ -34,6 +34,7 @@ mod lease;
 mod open;
 mod place;
 mod registry;
+mod sealed;
 mod source;
 mod store;
 mod value;
@@ -50,6 +51,10 @@ pub use lease::Leases;
 pub use open::OpenError;
 pub use place::Place;
 pub use registry::{Freshness, Presence, Resolution, ResolveError, Stores};
+pub use sealed::{
+    LARGEST_SEALED, Label, Membership, RunnerKey, SealError, SealedStore, Shelf, ShelfError,
+    Shelved, recipients, seal,
+};
 pub use store::SecretStore;
 pub use value::{LARGEST, SecretValue};
 

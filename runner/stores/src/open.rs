@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wharf_policy::{Policy, PolicyError, StoreConfig};
 
-use crate::{ResolveError, SecretStore, StoreError, Stores};
+use crate::{Membership, ResolveError, SealedStore, SecretStore, StoreError, Stores};
 
 /// A store that cannot be used as the policy has it. Nothing runs under such a policy.
 #[derive(Debug, thiserror::Error)]
@@ -65,15 +65,20 @@ impl From<StoreError> for Unusable {
 
 impl Stores {
     /// The stores of a policy: `env:`, `file:`, and one for each of its tables. Relative paths
-    /// begin at this folder, which is the policy file's. No store is asked for anything yet.
+    /// begin at this folder, which is the policy file's. A store of kind `controller` needs the
+    /// membership of a runner in its group. No store is asked for anything yet.
     ///
     /// # Errors
     /// A table that cannot be used, or a secret whose reference cannot be right.
-    pub fn open(policy: &Policy, folder: &Path) -> Result<Self, OpenError> {
+    pub fn open(
+        policy: &Policy,
+        folder: &Path,
+        membership: Option<&Membership>,
+    ) -> Result<Self, OpenError> {
         policy.check_stores()?;
         let mut stores = Self::from_env_snapshot(folder);
         for (name, config) in &policy.stores {
-            let store = open(config, folder).map_err(|unusable| {
+            let store = open(config, folder, membership).map_err(|unusable| {
                 let (name, kind) = (name.to_string(), config.kind());
                 match unusable {
                     Unusable::Table(why) => OpenError::Table { name, why },
@@ -90,8 +95,21 @@ impl Stores {
     }
 }
 
-fn open(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn SecretStore>, Unusable> {
+fn open(
+    config: &StoreConfig,
+    folder: &Path,
+    membership: Option<&Membership>,
+) -> Result<Arc<dyn SecretStore>, Unusable> {
     match config {
+        StoreConfig::Controller(config) => {
+            let membership = membership.ok_or_else(|| {
+                Unusable::Table(
+                    "what a controller keeps is opened by runners of the group alone; `wharf run` is none"
+                        .to_owned(),
+                )
+            })?;
+            Ok(Arc::new(SealedStore::open(config, folder, membership)?))
+        }
         #[cfg(feature = "vault")]
         StoreConfig::Vault(config) => Ok(Arc::new(crate::vault::VaultStore::open(config, folder)?)),
         #[cfg(feature = "age")]

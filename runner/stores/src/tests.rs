@@ -210,7 +210,7 @@ async fn a_test_says_whether_it_is_there_and_gives_back_what_that_took() {
 
 fn open(text: &str) -> Result<Stores, OpenError> {
     let policy = Policy::from_toml(text).unwrap();
-    Stores::open(&policy, std::path::Path::new("/nowhere"))
+    Stores::open(&policy, std::path::Path::new("/nowhere"), None)
 }
 
 #[tokio::test]

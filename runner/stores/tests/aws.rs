@@ -39,7 +39,7 @@ async fn get(url: &str, secrets: &[&str]) -> Vec<Result<String, ResolveError>> {
         text += &format!("[[secret]]\nname = 's{number}'\nfrom = '{from}'\n");
     }
     let policy = Policy::from_toml(&text).unwrap();
-    let stores = Stores::open(&policy, ".".as_ref()).unwrap();
+    let stores = Stores::open(&policy, ".".as_ref(), None).unwrap();
     let resolution = stores.resolve(&policy.secrets).await;
     let values = resolution.values.values();
     values

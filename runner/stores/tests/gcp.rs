@@ -84,7 +84,7 @@ async fn get(
         text += &format!("[[secret]]\nname = 's{number}'\nfrom = '{from}'\n");
     }
     let policy = Policy::from_toml(&text).unwrap();
-    let stores = Stores::open(&policy, folder.path()).unwrap();
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
     let resolution = stores.resolve(&policy.secrets).await;
     let values = resolution.values.values();
     values

@@ -60,7 +60,7 @@ async fn get(token: &str, from: &str) -> Result<String, ResolveError> {
          [[secret]]\nname = 's'\nfrom = '{from}'\n"
     );
     let policy = Policy::from_toml(&text).unwrap();
-    let stores = Stores::open(&policy, folder.path()).unwrap();
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
     let mut resolution = stores.resolve(&policy.secrets).await;
     let (_, value) = resolution.values.pop_first().unwrap();
     value.map(|value| String::from_utf8(value.expose().to_vec()).unwrap())

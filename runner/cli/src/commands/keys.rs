@@ -27,7 +27,7 @@ pub(crate) struct Sign {
 }
 
 /// The password of a key, from the environment or from whoever sits there.
-fn password(prompt: &str, twice: bool) -> Result<SecretString> {
+pub(super) fn password(prompt: &str, twice: bool) -> Result<SecretString> {
     if let Ok(password) = std::env::var("WHARF_KEY_PASSWORD") {
         return Ok(password.into());
     }

@@ -8,6 +8,7 @@ mod plugin;
 mod policy;
 mod run;
 mod runner;
+mod sealed;
 mod secret;
 mod token;
 mod verify;
@@ -61,7 +62,7 @@ pub(crate) enum Command {
     Policy(policy::Command),
     /// Run one action of a signed plugin here, without a controller
     Run(run::Args),
-    /// Ask whether a secret of a policy is to be had here
+    /// Ask whether a secret is to be had here, and keep secrets sealed on the controller
     #[command(subcommand)]
     Secret(secret::Command),
     /// Start the controller

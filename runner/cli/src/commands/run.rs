@@ -154,7 +154,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         &policy,
         &narrowed,
     );
-    let stores = Stores::open(&policy, &policy_folder(&args))
+    let stores = Stores::open(&policy, &policy_folder(&args), None)
         .or_exit(Exit::Refused, "the secrets cannot be used")?;
     let secrets = wharf_host::resolve(&rights, &stores)
         .await

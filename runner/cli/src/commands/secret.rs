@@ -1,4 +1,5 @@
-//! `wharf secret`: whether this machine would get what a policy binds. Never shows a value.
+//! `wharf secret`: whether this machine would get what a policy binds, and what the controller keeps
+//! sealed. Never shows a value.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use serde_json::json;
 use wharf_policy::SecretName;
 use wharf_stores::{Presence, Stores, Trouble};
 
+use super::sealed::{Put, Remove, Where, list};
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
 
@@ -18,6 +20,10 @@ const LAST_LEASES: Duration = Duration::from_secs(10);
 pub(crate) enum Command {
     /// Say whether a secret is present (exit code 0), absent (1) or denied (3), and nothing else
     Test(Test),
+    Put(Put),
+    /// List the sealed secrets of a group, and the runners that cannot open them
+    List(Where),
+    Remove(Remove),
 }
 
 #[derive(Debug, clap::Args)]
@@ -34,13 +40,21 @@ pub(crate) struct Test {
 
 impl Command {
     pub(crate) fn wants_json(&self) -> bool {
-        let Self::Test(test) = self;
-        test.json
+        match self {
+            Self::Test(test) => test.json,
+            Self::Put(put) => put.wants_json(),
+            Self::List(at) => at.json,
+            Self::Remove(remove) => remove.at.json,
+        }
     }
 
     pub(crate) async fn run(self) -> Result<Exit> {
-        let Self::Test(test) = self;
-        test.run().await
+        match self {
+            Self::Test(test) => test.run().await,
+            Self::Put(put) => put.run().await,
+            Self::List(at) => list(at).await,
+            Self::Remove(remove) => remove.run().await,
+        }
     }
 }
 
@@ -56,7 +70,8 @@ impl Test {
             .help("the names are those of its [[secret]] blocks")
         })?;
         let folder = self.policy.parent().unwrap_or(Path::new(""));
-        let stores = Stores::open(&policy, folder).or_exit(Exit::Refused, self.policy.display())?;
+        let stores =
+            Stores::open(&policy, folder, None).or_exit(Exit::Refused, self.policy.display())?;
         let answer = stores.test(binding).await;
         stores.finish(LAST_LEASES).await;
         let presence = answer.map_err(|error| {

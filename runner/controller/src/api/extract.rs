@@ -88,3 +88,29 @@ where
             .map_err(|error: T::Err| ApiError::bad_request("bad-path", error))
     }
 }
+
+/// Two segments of the path.
+pub(crate) struct Segments<T>(pub(crate) T);
+
+impl<A, B, S> FromRequestParts<S> for Segments<(A, B)>
+where
+    A: std::str::FromStr<Err: std::fmt::Display> + Send,
+    B: std::str::FromStr<Err: std::fmt::Display> + Send,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let axum::extract::Path((a, b)) =
+            axum::extract::Path::<(String, String)>::from_request_parts(parts, state)
+                .await
+                .map_err(|rejection| ApiError::bad_request("bad-path", rejection.body_text()))?;
+        let a = a
+            .parse()
+            .map_err(|error: A::Err| ApiError::bad_request("bad-path", error))?;
+        let b = b
+            .parse()
+            .map_err(|error: B::Err| ApiError::bad_request("bad-path", error))?;
+        Ok(Self((a, b)))
+    }
+}

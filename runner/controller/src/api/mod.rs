@@ -18,6 +18,7 @@ mod payloads;
 mod plugins;
 mod routes;
 mod runners;
+mod secrets;
 mod submit;
 mod tokens;
 
@@ -64,6 +65,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Value) {
         tokens::routes,
         enrol::routes,
         runners::routes,
+        secrets::routes,
         bundles::routes,
         plugins::routes,
         submit::routes,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use wharf_protocol::{GroupName, RunnerId};
@@ -88,6 +90,7 @@ fn document(view: &RunnerView) -> Value {
     json!({
         "id": view.record.id,
         "group": view.record.group,
+        "public_key": STANDARD.encode(view.record.public_key),
         "host": view.record.host,
         "version": view.record.version,
         "platform": view.record.platform,

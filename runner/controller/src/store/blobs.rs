@@ -19,16 +19,29 @@ pub(crate) enum Shelf {
     Signatures,
     /// JSON documents, by their own digest.
     Payloads,
+    /// Sealed secrets, by the digest of their group and name.
+    Sealed,
 }
 
 impl Shelf {
-    const ALL: [Self; 3] = [Self::Bundles, Self::Signatures, Self::Payloads];
+    const ALL: [Self; 4] = [
+        Self::Bundles,
+        Self::Signatures,
+        Self::Payloads,
+        Self::Sealed,
+    ];
+
+    /// Whether what is under a digest has that digest, so that it never changes.
+    const fn by_content(self) -> bool {
+        matches!(self, Self::Bundles | Self::Payloads)
+    }
 
     const fn folder(self) -> &'static str {
         match self {
             Self::Bundles => "bundles",
             Self::Signatures => "signatures",
             Self::Payloads => "payloads",
+            Self::Sealed => "sealed",
         }
     }
 }
@@ -76,7 +89,7 @@ impl Blobs {
     /// Keeps these bytes, durably. The caller has checked that they belong under this digest.
     pub(crate) fn put(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
         let path = self.path(shelf, digest);
-        if shelf != Shelf::Signatures && path.exists() {
+        if shelf.by_content() && path.exists() {
             return Ok(());
         }
         let new = self
@@ -109,6 +122,35 @@ impl Blobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("cannot read", &path)(error)),
         }
+    }
+
+    /// Removes what is under this digest, durably. Whether there was anything.
+    pub(crate) fn remove(&self, shelf: Shelf, digest: &Digest) -> Result<bool, BlobError> {
+        let path = self.path(shelf, digest);
+        let remove = || {
+            fs::remove_file(&path)?;
+            File::open(self.root.join(shelf.folder()))?.sync_all()
+        };
+        match remove() {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed("cannot remove", &path)(error)),
+        }
+    }
+
+    /// All digests of a shelf, in no order.
+    pub(crate) fn list(&self, shelf: Shelf) -> Result<Vec<Digest>, BlobError> {
+        let folder = self.root.join(shelf.folder());
+        let read = || -> io::Result<Vec<Digest>> {
+            let mut found = Vec::new();
+            for entry in fs::read_dir(&folder)? {
+                let name = entry?.file_name();
+                let hex = name.to_str().unwrap_or_default();
+                found.extend(format!("sha256:{hex}").parse::<Digest>());
+            }
+            Ok(found)
+        };
+        read().map_err(failed("cannot read", &folder))
     }
 
     /// The size of what is under this digest, if there is anything.

@@ -63,7 +63,7 @@ fn stores(url: &str, folder: &std::path::Path) -> Stores {
     let file = folder.join("token");
     std::fs::write(&file, SECRETS[0]).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    Stores::open(&policy(url, TABLE, &["vault:kv/app#token"]), folder).unwrap()
+    Stores::open(&policy(url, TABLE, &["vault:kv/app#token"]), folder, None).unwrap()
 }
 
 const GOOD: &str = r#"{"data": {"token": "hunter2hunter2"}}"#;
@@ -182,6 +182,6 @@ async fn only_the_authorities_that_the_table_names_are_believed() {
     std::fs::write(folder.path().join("empty.pem"), "nothing\n").unwrap();
     let table = format!("{TABLE}\nca = 'empty.pem'");
     let policy = policy("https://127.0.0.1:1", &table, &[]);
-    let error = Stores::open(&policy, folder.path()).err().unwrap();
+    let error = Stores::open(&policy, folder.path(), None).err().unwrap();
     assert!(error.to_string().contains("no PEM certificate"), "{error}");
 }

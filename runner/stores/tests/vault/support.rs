@@ -51,7 +51,7 @@ impl World {
     }
 
     pub(crate) fn stores(&self, policy: &Policy) -> Stores {
-        Stores::open(policy, self.path()).unwrap()
+        Stores::open(policy, self.path(), None).unwrap()
     }
 
     /// The values of these references, in their order.

@@ -1,0 +1,241 @@
+//! `wharf secret put|list|remove`: secrets that the controller keeps and cannot open.
+//!
+//! Sealing is done here, so that the value leaves this machine only as what the group's runners alone
+//! can open. Which keys those are is the controller's word: they are shown, and can be pinned.
+
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::Args;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use wharf_bundle::SigningKey;
+use wharf_policy::SecretName;
+use wharf_protocol::GroupName;
+use wharf_stores::{Label, RunnerKey, SecretValue, recipients, seal};
+
+use super::group::rows;
+use super::keys::password;
+use crate::client::{Client, Connection};
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::terminal;
+
+/// Which group, on which controller
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// Whose runners can open it
+    #[arg(long, env = "WHARF_GROUP")]
+    group: GroupName,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Seal a secret to the runners of a group and give it to the controller, which cannot open it
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// The name; a runner's policy says `from = "STORE:NAME"`
+    name: SecretName,
+    /// A file that holds the value, or - for stdin; asked for if left out
+    #[arg(long, value_name = "FILE")]
+    value: Option<PathBuf>,
+    /// The key that signs it; runners open only what a key of their `[store.NAME]` has signed
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Seal to runners with these fingerprints only (`wharf runner list` shows them); to all that the
+    /// controller names if left out
+    #[arg(long = "to", value_name = "FINGERPRINT")]
+    to: Vec<String>,
+    #[command(flatten)]
+    at: Where,
+}
+
+impl Put {
+    pub(crate) async fn run(self) -> Result<Exit> {
+        let client = Client::connect(&self.at.connection)?;
+        let runners = self.runners(&client).await?;
+        let value = self.value()?;
+        let key = SigningKey::load(&self.key, &password("password of the key: ", false)?).or_exit(
+            Exit::Usage,
+            format_args!("cannot use {}", self.key.display()),
+        )?;
+        let label = Label {
+            group: self.at.group.to_string(),
+            name: self.name.clone(),
+        };
+        let sealed = seal(&label, &value, &runners).or_exit(Exit::Usage, "cannot seal it")?;
+        let signature = wharf_bundle::sign(&sealed, &key).or_exit(Exit::Usage, "cannot sign it")?;
+        let signature: Box<RawValue> =
+            serde_json::from_slice(&signature).or_exit(Exit::Usage, "cannot sign it")?;
+        let body = json!({ "sealed": STANDARD.encode(&sealed), "signature": signature });
+        let path = path(&self.at.group, Some(&self.name));
+        let body = body.to_string().into_bytes();
+        let _: Value = client.put(&path, "application/json", body).await?;
+
+        let fingerprints: Vec<_> = runners.iter().map(RunnerKey::to_string).collect();
+        if self.at.json {
+            terminal::print_json(
+                &json!({ "name": self.name, "group": self.at.group, "sealed_to": fingerprints }),
+            );
+        } else {
+            terminal::print(format_args!(
+                "{} is sealed to {} runner(s) of group {}:",
+                self.name,
+                fingerprints.len(),
+                self.at.group
+            ));
+            fingerprints.iter().for_each(terminal::print);
+            terminal::note("a runner that joins later cannot open it: put it again then");
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The keys to seal to: those that the controller names, all of which must be pinned if any is.
+    async fn runners(&self, client: &Client) -> Result<Vec<RunnerKey>> {
+        let listed: Value = client
+            .get(&format!("/v1/runners?group={}", self.at.group))
+            .await?;
+        let keys = rows(&listed)
+            .map(|runner| RunnerKey::from_base64(runner["public_key"].as_str().unwrap_or_default()))
+            .collect::<Result<Vec<_>, _>>()
+            .or_exit(
+                Exit::Refused,
+                "the controller lists a runner without a sound key",
+            )?;
+        if self.to.is_empty() {
+            return Ok(keys);
+        }
+        let mut pinned: BTreeSet<&str> = self.to.iter().map(String::as_str).collect();
+        let chosen: Vec<_> = keys
+            .into_iter()
+            .filter(|key| pinned.remove(key.to_string().as_str()))
+            .collect();
+        match pinned.first() {
+            None => Ok(chosen),
+            Some(missing) => Err(Failure::refused(format!(
+                "the controller knows no runner of group {} with the key {missing}",
+                self.at.group
+            ))
+            .help("compare with what `wharf runner enroll` printed on the runner")),
+        }
+    }
+
+    fn value(&self) -> Result<SecretValue> {
+        let mut bytes = match &self.value {
+            Some(file) if file.as_os_str() != "-" => crate::local::read(file)?,
+            None if std::io::stdin().is_terminal() => {
+                let typed = rpassword::prompt_password(format!("value of {}: ", self.name));
+                typed.or_exit(Exit::Usage, "no value")?.into_bytes()
+            }
+            _ => {
+                let mut bytes = Vec::new();
+                let mut stdin = std::io::stdin()
+                    .lock()
+                    .take(wharf_stores::LARGEST as u64 + 2);
+                stdin
+                    .read_to_end(&mut bytes)
+                    .or_exit(Exit::Usage, "cannot read stdin")?;
+                bytes
+            }
+        };
+        // Editors and `echo` end a file with a line end that is not part of the secret.
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        Ok(SecretValue::new(bytes))
+    }
+}
+
+/// List the sealed secrets of a group, and how many of its runners can open each
+pub(crate) async fn list(at: Where) -> Result<Exit> {
+    let client = Client::connect(&at.connection)?;
+    let listed: Value = client.get(&path(&at.group, None)).await?;
+    let runners: Value = client
+        .get(&format!("/v1/runners?group={}", at.group))
+        .await?;
+    let mut secrets = Vec::new();
+    for secret in rows(&listed) {
+        let name: SecretName = secret["name"]
+            .as_str()
+            .unwrap_or_default()
+            .parse()
+            .or_exit(
+                Exit::Unreachable,
+                "the controller lists a secret without a name",
+            )?;
+        let kept: Value = client.get(&path(&at.group, Some(&name))).await?;
+        let label = Label {
+            group: at.group.to_string(),
+            name: name.clone(),
+        };
+        let sealed = STANDARD
+            .decode(kept["sealed"].as_str().unwrap_or_default())
+            .unwrap_or_default();
+        let sealed_to: BTreeSet<String> = recipients(&label, &sealed)
+            .or_exit(Exit::Refused, "a secret cannot be read")?
+            .iter()
+            .map(RunnerKey::to_string)
+            .collect();
+        let without: Vec<&str> = rows(&runners)
+            .filter(|runner| {
+                RunnerKey::from_base64(runner["public_key"].as_str().unwrap_or_default())
+                    .is_ok_and(|key| !sealed_to.contains(&key.to_string()))
+            })
+            .filter_map(|runner| runner["id"].as_str())
+            .collect();
+        secrets.push(json!({
+            "name": name,
+            "put_ms": secret["put_ms"],
+            "sealed_to": sealed_to.len(),
+            "runners_without": without.join(", "),
+        }));
+    }
+    if at.json {
+        terminal::print_json(&json!({ "secrets": secrets }));
+    } else {
+        let columns = ["name", "sealed_to", "runners_without"];
+        terminal::print(terminal::table(&columns, secrets.iter()));
+    }
+    Ok(Exit::Done)
+}
+
+/// Take a sealed secret from the controller
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    /// Which
+    name: SecretName,
+    #[command(flatten)]
+    pub(crate) at: Where,
+}
+
+impl Remove {
+    pub(crate) async fn run(self) -> Result<Exit> {
+        let client = Client::connect(&self.at.connection)?;
+        client
+            .delete(&path(&self.at.group, Some(&self.name)))
+            .await?;
+        if self.at.json {
+            terminal::print_json(&json!({ "removed": self.name }));
+        } else {
+            terminal::print(format_args!("{} is removed", self.name));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Put {
+    pub(crate) const fn wants_json(&self) -> bool {
+        self.at.json
+    }
+}
+
+/// The API's path of a group's secrets, or of one. Names have namespaces; a path segment has none.
+fn path(group: &GroupName, name: Option<&SecretName>) -> String {
+    let name = name.map(|name| format!("/{}", name.as_str().replace('/', "%2F")));
+    format!("/v1/groups/{group}/secrets{}", name.unwrap_or_default())
+}
