@@ -111,7 +111,7 @@ fn what_is_not_over_comes_back_as_it_was(bench: &dyn Bench) {
                 memory: Some(ByteSize::mib(1)),
                 ..LimitRequest::default()
             },
-            http: None,
+            ..CallRights::default()
         },
         input: Payload::Stored {
             digest: wharf_bundle::digest(b"large"),
