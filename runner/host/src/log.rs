@@ -1,6 +1,7 @@
 //! `wharf:plugin/log`: lines of this execution, scrubbed and within the budget.
 
 use crate::bindings::log::{Host, Level as WitLevel};
+use crate::run::line_size;
 use crate::{Level, LogSource, State};
 
 impl Host for State {
@@ -14,11 +15,7 @@ impl Host for State {
             self.ignored = self.ignored.saturating_add(1);
             return Ok(());
         };
-        let bytes = message.len()
-            + fields
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
+        let bytes = line_size(&message, &fields);
         run.carries(bytes)?;
         if bytes as u64 > run.limits().log_bytes.get() {
             // Never fits: do not search it for secrets first.

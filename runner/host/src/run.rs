@@ -22,6 +22,9 @@ const MOST_REFUSALS: u32 = 256;
 /// What is told of a name that a guest made up, at most, in bytes.
 const SHOWN: usize = 128;
 
+/// What a field of a log line counts for beside its name and value, in bytes.
+const FIELD: usize = 16;
+
 /// The part of a binding that host calls use, with what they count.
 pub(crate) struct Run {
     pub(crate) rights: Arc<Rights>,
@@ -100,12 +103,7 @@ impl Run {
         message: String,
         fields: Vec<(String, String)>,
     ) {
-        let bytes = message.len()
-            + fields
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
-        if self.budget.take(bytes as u64) {
+        if self.budget.take(line_size(&message, &fields) as u64) {
             self.events.log(LogLine {
                 at: SystemTime::now(),
                 level,
@@ -221,4 +219,10 @@ impl Run {
             });
         }
     }
+}
+
+/// What a line counts for. An empty field takes memory too.
+pub(crate) fn line_size(message: &str, fields: &[(String, String)]) -> usize {
+    let each = |(name, value): &(String, String)| FIELD + name.len() + value.len();
+    message.len() + fields.iter().map(each).sum::<usize>()
 }

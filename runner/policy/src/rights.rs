@@ -12,6 +12,8 @@ use crate::{
 
 /// What is told of a path, at most, in bytes.
 const SHOWN: usize = 256;
+/// What is told of the name of a secret that is not granted, at most, in bytes.
+const NAME: usize = 64;
 
 /// How a call narrows its own rights. Absent means no narrowing; it can never widen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -213,13 +215,18 @@ impl Rights {
     pub fn secret(&self, name: &str, rung: Rung) -> Result<&SecretBinding, Denied> {
         self.with_rung(rung)
             .find(|binding| binding.name.as_str() == name)
-            .ok_or_else(|| Denied {
-                what: format!("to {rung} the secret `{}`", name.escape_default()),
-                why: "it must be asked for by the manifest and granted".to_owned(),
-                hint: format!(
-                    "in a [[grant]] for this plugin secrets = [{{ name = \"{}\", rungs = [\"{rung}\"] }}] would allow it",
-                    name.escape_default()
-                ),
+            .ok_or_else(|| {
+                // The plugin's word, and as long as it likes.
+                let end = name.floor_char_boundary(NAME);
+                let dots = if end < name.len() { "…" } else { "" };
+                let name = format!("{}{dots}", name[..end].escape_default());
+                Denied {
+                    what: format!("to {rung} the secret `{name}`"),
+                    why: "it must be asked for by the manifest and granted".to_owned(),
+                    hint: format!(
+                        "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it"
+                    ),
+                }
             })
     }
 

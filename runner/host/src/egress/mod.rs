@@ -79,10 +79,11 @@ pub(crate) async fn send(
     run.traffic.request()?;
     let verb = request.method.clone();
     let method = verb.as_str();
+    let told = told_method(run, &verb);
     let target = Target::of(&request.url).map_err(|error| {
         let why = run.scrubber().scrub(&error.to_string()).into_owned();
         run.refused(AuditEvent::RequestDenied {
-            method: method.to_owned(),
+            method: told.clone(),
             destination: "a URL that cannot be used".to_owned(),
             why: why.clone(),
         });
@@ -98,7 +99,7 @@ pub(crate) async fn send(
         Err(error) => {
             let error = error.scrubbed(run.scrubber());
             run.refused(AuditEvent::RequestDenied {
-                method: method.to_owned(),
+                method: told.clone(),
                 destination,
                 why: error.to_string(),
             });
@@ -112,7 +113,7 @@ pub(crate) async fn send(
     });
     run.events
         .audit(AuditEvent::Request {
-            method: method.to_owned(),
+            method: told.clone(),
             destination: destination.clone(),
             credentials: uses.collect(),
         })
@@ -125,13 +126,13 @@ pub(crate) async fn send(
     dispatch(run, request, &way, open).await.map_err(|error| {
         if let EgressError::Prohibited(why) = &error {
             run.refused(AuditEvent::RequestDenied {
-                method: method.to_owned(),
+                method: told.clone(),
                 destination: destination.clone(),
                 why: run.scrubber().scrub(why).into_owned(),
             });
         }
         error
-            .about(&format!("{method} {destination}"))
+            .about(&format!("{told} {destination}"))
             .scrubbed(run.scrubber())
     })
 }
@@ -163,6 +164,14 @@ fn check(run: &Run, method: &Method, target: &Target) -> Result<Networks, Egress
         })?;
     }
     Ok(networks)
+}
+
+/// The method as it is told: it may be any word of the guest's.
+fn told_method(run: &Run, method: &Method) -> String {
+    match parse::method(method) {
+        Ok(()) => run.scrubber().scrub(method.as_str()).into_owned(),
+        Err(_) => "an unusable method".to_owned(),
+    }
 }
 
 /// The destination as it is told: without query, scrubbed, and not too long.
