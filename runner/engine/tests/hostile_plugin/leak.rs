@@ -1,0 +1,72 @@
+//! Searches text for secrets: any eight bytes of one in a row, plain, backwards, in hexadecimal or
+//! percent-encoded, and the whole in base64. Written apart from the scrubber that it judges.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+/// How much of a secret in a row is a leak.
+const PIECE: usize = 8;
+
+fn hex(bytes: &[u8], join: &str) -> String {
+    let digits = bytes.iter().map(|byte| format!("{join}{byte:02x}"));
+    digits.collect()
+}
+
+/// The base64 of the secret wherever it lies in something longer, without the borders that depend
+/// on what is around it.
+fn base64(secret: &str) -> Vec<String> {
+    let mut forms = Vec::new();
+    for offset in 0..3 {
+        let padded = [&vec![b'-'; offset], secret.as_bytes()].concat();
+        for text in [STANDARD.encode(&padded), URL_SAFE.encode(&padded)] {
+            let text = text.trim_end_matches('=');
+            forms.push(text[offset + 1..text.len() - 2].to_owned());
+        }
+    }
+    forms
+}
+
+/// What of the secret is in the text, if anything.
+pub(crate) fn find(text: &str, secret: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let backwards: String = secret.chars().rev().collect();
+    for at in 0..=secret.len() - PIECE {
+        let piece = &secret.as_bytes()[at..at + PIECE];
+        let mirrored = &backwards[at..at + PIECE];
+        let plain = [&secret[at..at + PIECE], mirrored];
+        if let Some(found) = plain.into_iter().find(|form| text.contains(form)) {
+            return Some(found.to_owned());
+        }
+        let encoded = [
+            hex(piece, ""),
+            hex(piece, "%"),
+            hex(piece, "\\u00"),
+            hex(piece, "&#x"),
+        ];
+        if let Some(found) = encoded
+            .into_iter()
+            .find(|form| lower.contains(form.as_str()))
+        {
+            return Some(found);
+        }
+    }
+    base64(secret).into_iter().find(|form| text.contains(form))
+}
+
+#[test]
+fn the_search_finds_what_it_is_for() {
+    let secret = "q7Zp2xW9kLm4vT8sB1nR";
+    for leak in [
+        "token=q7Zp2xW9kLm4vT8sB1nR&",
+        "half: Lm4vT8sB1n",
+        "Rn1Bs8Tv4mLk",
+        "71375a7032785739",
+        "%71%37%5A%70%32%78%57%39",
+        &STANDARD.encode("Bearer q7Zp2xW9kLm4vT8sB1nR"),
+        &STANDARD.encode("user:q7Zp2xW9kLm4vT8sB1nR!"),
+        &STANDARD.encode("x q7Zp2xW9kLm4vT8sB1nR!!"),
+    ] {
+        assert!(find(leak, secret).is_some(), "{leak}");
+    }
+    assert!(find("[secret api] q7Zp2xW, Lm4vT8s", secret).is_none());
+}

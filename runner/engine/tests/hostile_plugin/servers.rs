@@ -1,0 +1,236 @@
+//! Servers on loopback: for HTTP with and without TLS, and for bytes. Each keeps what it got.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_rustls::TlsAcceptor;
+
+/// What a server says to a request: pieces, each sent by itself. None at all, and it never answers.
+pub(crate) type Answer = dyn Fn(&str) -> Vec<Vec<u8>> + Send + Sync;
+
+/// A server for HTTP/1.1, or for bytes.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    got: Arc<Mutex<String>>,
+    open: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+    closed: Arc<Notify>,
+}
+
+impl Server {
+    async fn bind() -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            got: Arc::default(),
+            open: Arc::default(),
+            connections: Arc::default(),
+            closed: Arc::default(),
+        };
+        (server, listener)
+    }
+
+    /// Answers every request.
+    pub(crate) async fn http(answer: Arc<Answer>) -> Self {
+        let (server, listener) = Self::bind().await;
+        let this = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                let (this, answer) = (this.clone(), answer.clone());
+                tokio::spawn(async move { this.serve(stream, answer.as_ref()).await });
+            }
+        });
+        server
+    }
+
+    /// Answers every request over TLS, as these names, of an authority that is written to a file.
+    pub(crate) async fn https(names: &[&str], authority: &Path, answer: Arc<Answer>) -> Self {
+        let acceptor = TlsAcceptor::from(Arc::new(certified(names, authority)));
+        let (server, listener) = Self::bind().await;
+        let this = server.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (this, answer, acceptor) = (this.clone(), answer.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    // A client that does not trust us leaves here.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        this.serve(stream, answer.as_ref()).await;
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    /// Gives every byte back.
+    pub(crate) async fn bytes() -> Self {
+        let (server, listener) = Self::bind().await;
+        let this = server.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let this = this.clone();
+                tokio::spawn(async move {
+                    let _guard = this.opened();
+                    let mut buffer = vec![0; 64 * 1024];
+                    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                        this.got(&String::from_utf8_lossy(&buffer[..length]));
+                        if stream.write_all(&buffer[..length]).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S, answer: &Answer) {
+        let _guard = self.opened();
+        let mut buffer = Vec::new();
+        loop {
+            let end = loop {
+                if let Some(end) = whole(&buffer) {
+                    break end;
+                }
+                match stream.read_buf(&mut buffer).await {
+                    Ok(0) | Err(_) => {
+                        self.got(&String::from_utf8_lossy(&buffer));
+                        return;
+                    }
+                    Ok(_) => {}
+                }
+            };
+            let request: Vec<u8> = buffer.drain(..end).collect();
+            let request = String::from_utf8_lossy(&request).into_owned();
+            self.got(&request);
+            let pieces = answer(&request);
+            if pieces.is_empty() {
+                let _ = stream.read_buf(&mut buffer).await;
+                return;
+            }
+            for piece in pieces {
+                if stream.write_all(&piece).await.is_err() || stream.flush().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn opened(&self) -> Opened {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        self.connections.fetch_add(1, Ordering::SeqCst);
+        Opened(self.clone())
+    }
+
+    fn got(&self, text: &str) {
+        self.got.lock().unwrap().push_str(text);
+    }
+
+    /// Everything that arrived.
+    pub(crate) fn received(&self) -> String {
+        self.got.lock().unwrap().clone()
+    }
+
+    /// Whether anyone ever connected.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.connections.load(Ordering::SeqCst) > 0
+    }
+
+    /// Comes when no connection is open.
+    pub(crate) async fn all_closed(&self) {
+        loop {
+            let closed = self.closed.notified();
+            if self.open.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            closed.await;
+        }
+    }
+
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+}
+
+/// An open connection.
+struct Opened(Server);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.closed.notify_waiters();
+        self.0.closed.notify_one();
+    }
+}
+
+fn certified(names: &[&str], authority: &Path) -> ServerConfig {
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_certificate = ca.self_signed(&ca_key).unwrap();
+    std::fs::write(authority, ca_certificate.pem()).unwrap();
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let leaf = rcgen::CertificateParams::new(names).unwrap();
+    let leaf = leaf.signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from(leaf.der().to_vec())],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap()
+}
+
+/// A whole response.
+pub(crate) fn reply(headers: &str, body: &[u8]) -> Vec<Vec<u8>> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n{headers}\r\n");
+    vec![[head.as_bytes(), body].concat()]
+}
+
+/// A response of chunks.
+pub(crate) fn chunked(headers: &str, chunks: &[&[u8]], trailers: &str) -> Vec<Vec<u8>> {
+    let head = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{headers}\r\n");
+    let mut pieces = vec![head.into_bytes()];
+    for chunk in chunks {
+        let size = format!("{:x}\r\n", chunk.len());
+        pieces.push([size.as_bytes(), chunk, b"\r\n"].concat());
+    }
+    pieces.push(format!("0\r\n{trailers}\r\n").into_bytes());
+    pieces
+}
+
+/// Where the first request in these bytes ends, if it is whole.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    if text.contains("transfer-encoding: chunked") {
+        let end = bytes[head..]
+            .windows(5)
+            .position(|five| five == b"0\r\n\r\n")?;
+        return Some(head + end + 5);
+    }
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.trim().parse().unwrap());
+    (bytes.len() >= head + length).then_some(head + length)
+}

@@ -1,0 +1,75 @@
+//! Everything in large numbers.
+
+use std::io::Write;
+
+use wasip2::clocks::monotonic_clock;
+use wasip2::http::types::Fields;
+use wharf_plugin::bindings::wharf::plugin::secrets::{DigestAlgorithm, Secret};
+use wharf_plugin::bindings::wharf::plugin::{config, control, log, output, progress};
+
+/// Does one thing so many times, with so many bytes each time.
+pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, String> {
+    let text = "n".repeat(bytes);
+    for n in 0..count {
+        match what {
+            "log" => log::log(log::Level::Info, &text, &[]),
+            "fields" => log::log(
+                log::Level::Info,
+                "f",
+                &vec![(text.clone(), text.clone()); 8],
+            ),
+            "fields-empty" => {
+                log::log(
+                    log::Level::Info,
+                    "",
+                    &vec![(String::new(), String::new()); 1000],
+                );
+            }
+            "progress" => progress::report(Some(0.5), &text),
+            "stdout" => println!("{text}"),
+            "stderr" => eprintln!("{text}"),
+            "stdout-without-end" => {
+                print!("{text}");
+                std::io::stdout().flush().map_err(|e| e.to_string())?;
+            }
+            "output" => {
+                if let Err(error) = output::write(text.as_bytes()) {
+                    return Ok(format!("{n} then {error:?}"));
+                }
+            }
+            "config" => drop(config::get(&text)),
+            "control" => drop(control::cancelled()),
+            "random" => drop(wasip2::random::random::get_random_bytes(bytes as u64)),
+            "insecure-random" => {
+                drop(wasip2::random::insecure::get_insecure_random_bytes(
+                    bytes as u64,
+                ));
+            }
+            "clocks" => drop(monotonic_clock::now()),
+            "pollables" => std::mem::forget(monotonic_clock::subscribe_duration(u64::MAX)),
+            "poll" => {
+                let all: Vec<_> = (0..bytes)
+                    .map(|_| monotonic_clock::subscribe_duration(0))
+                    .collect();
+                drop(wasip2::io::poll::poll(&all.iter().collect::<Vec<_>>()));
+            }
+            "fields-resource" => std::mem::forget(Fields::new()),
+            "header-fields" => {
+                let fields = Fields::new();
+                for _ in 0..100_000 {
+                    if let Err(error) = fields.append("x", text.as_bytes()) {
+                        return Ok(format!("{error:?}"));
+                    }
+                }
+            }
+            "secrets" => std::mem::forget(Secret::open("signing")),
+            "hmac" => {
+                let secret = Secret::open("signing").map_err(|e| format!("{e:?}"))?;
+                let done = secret.hmac(DigestAlgorithm::Sha512, text.as_bytes());
+                drop(done.map_err(|e| format!("{e:?}"))?);
+            }
+            other => return Err(format!("there is no {other}")),
+        }
+    }
+    Ok(format!("{count}"))
+}
