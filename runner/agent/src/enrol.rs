@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use wharf_protocol::{GroupName, RunnerId};
+use wharf_stores::RunnerKey;
 
 use crate::AgentError;
 use crate::connection::{host_name, platform};
@@ -39,6 +40,8 @@ pub struct Enrolled {
     pub group: GroupName,
     /// The controller's own id.
     pub controller: String,
+    /// The key that the runner made for itself: what secrets are sealed to.
+    pub key: RunnerKey,
 }
 
 #[derive(Serialize)]
@@ -125,5 +128,6 @@ pub async fn enrol(request: EnrolRequest) -> Result<Enrolled, AgentError> {
         runner: card.runner,
         group: card.group,
         controller: card.controller,
+        key: RunnerKey::of(&key),
     })
 }

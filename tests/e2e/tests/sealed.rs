@@ -155,6 +155,10 @@ async fn a_secret_is_not_sealed_to_a_key_that_was_not_pinned() {
     let world = World::start().await;
     let (key, _) = keygen(&world, "operator");
     world.enrol("runner", &world.url()).await;
+    let args = ["runner", "list", "--json"];
+    let listed: Value = serde_json::from_str(&world.wharf(&args).ok().out).unwrap();
+    let known = listed["runners"][0]["key"].as_str().unwrap();
+    put(&world, &key, &["--to", known]).ok();
     let strange = format!("sha256:{}", "0".repeat(64));
     let answer = put(&world, &key, &["--to", &strange]);
     assert_eq!(answer.code, 3, "{}", answer.err);

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use wharf_agent::{Agent, AgentConfig, EnrolRequest, Status};
 use wharf_policy::Period;
+use wharf_stores::RunnerKey;
 
 use super::group::rows;
 use crate::client::{Client, Connection};
@@ -96,9 +97,10 @@ impl Command {
                 let query = group
                     .map(|group| format!("?group={group}"))
                     .unwrap_or_default();
-                let listing: Value = Client::connect(&connection)?
+                let mut listing: Value = Client::connect(&connection)?
                     .get(&format!("/v1/runners{query}"))
                     .await?;
+                fingerprint(&mut listing);
                 if json {
                     terminal::print_json(&listing);
                 } else {
@@ -135,8 +137,8 @@ impl Enroll {
         .or_exit(Exit::Unreachable, "the runner is not enrolled")?;
         terminal::print(enrolled.runner);
         terminal::note(format_args!(
-            "enrolled in group {}; start it with `wharf runner start --policy FILE`",
-            enrolled.group
+            "enrolled in group {} with the key {}; start it with `wharf runner start --policy FILE`",
+            enrolled.group, enrolled.key
         ));
         Ok(Exit::Done)
     }
@@ -167,6 +169,14 @@ impl Start {
             ));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Adds to each runner the fingerprint of its key, as `wharf runner enroll` printed it.
+fn fingerprint(listing: &mut Value) {
+    for runner in listing["runners"].as_array_mut().into_iter().flatten() {
+        let key = RunnerKey::from_base64(runner["public_key"].as_str().unwrap_or_default());
+        runner["key"] = key.map_or(Value::Null, |key| key.to_string().into());
     }
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Put {
     /// The key that signs it; runners open only what a key of their `[store.NAME]` has signed
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Seal to runners with these fingerprints only (`wharf runner list` shows them); to all that the
-    /// controller names if left out
+    /// Seal to runners with these fingerprints only, as `wharf runner enroll` printed them; to all that
+    /// the controller names if left out
     #[arg(long = "to", value_name = "FINGERPRINT")]
     to: Vec<String>,
     #[command(flatten)]
