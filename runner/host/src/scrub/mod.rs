@@ -1,41 +1,49 @@
 //! Removes secrets from what leaves a run: their bytes, and every usual way to write them.
 //!
-//! One automaton over all forms of all secrets of a run. It finds what is written plainly or in
-//! a usual encoding; it cannot find what a guest that was *shown* a secret (`reveal`) disguises.
+//! It finds what is written plainly or in a usual encoding, also where a writer has broken base64
+//! or hexadecimal into lines; it cannot find what a guest that was *shown* a secret (`reveal`)
+//! disguises. Every byte of every occurrence is removed: where two overlap, one mark takes the
+//! place of both.
 
+mod find;
 mod forms;
+mod runs;
 mod stream;
+mod unwrap;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use zeroize::Zeroizing;
-
+use find::Finder;
+use runs::{Run, Runs};
 pub use stream::StreamScrubber;
+use unwrap::Unwrapped;
 
 /// Takes the place of a secret where its name would itself contain one. Too short to.
 const NAMELESS: &str = "[…]";
 
+/// The most bytes of all forms together.
+const MOST: usize = 64 << 20;
+
 /// Replaces secrets by `[secret NAME]`. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Scrubber(Option<Arc<Automaton>>);
+pub struct Scrubber(Option<Arc<Search>>);
 
-struct Automaton {
-    search: AhoCorasick,
-    /// What stands in place of each pattern, by its number.
+struct Search {
+    /// All forms, in the text as it is.
+    plain: Finder,
+    /// Those that are broken into lines, in the text without the breaks.
+    wrapped: Finder,
+    /// What stands in place of each secret, by its number.
     marks: Vec<Arc<str>>,
-    /// All patterns in order, to find where one may begin at the end of a chunk.
-    sorted: Vec<Zeroizing<Vec<u8>>>,
-    /// Which bytes a pattern can begin with.
-    begins: [bool; 256],
-    longest: usize,
 }
 
 /// The forms of the secrets are too many to search for.
 #[derive(Debug, thiserror::Error)]
-#[error("the secrets of this run are too large to be searched for together: {0}")]
-pub struct TooManyForms(String);
+#[error(
+    "written in every form, the secrets of this run have {0} bytes, and {MOST} can be searched for: grant fewer large secrets to one plugin"
+)]
+pub struct TooManyForms(usize);
 
 impl Scrubber {
     /// Nothing to remove.
@@ -47,49 +55,37 @@ impl Scrubber {
     /// must have been refused before: they would be found everywhere.
     ///
     /// # Errors
-    /// The secrets together are too large for an automaton.
+    /// The secrets together are too large.
     pub fn new<'a>(
         secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, TooManyForms> {
-        let mut patterns: Vec<(Zeroizing<Vec<u8>>, Arc<str>)> = Vec::new();
-        for (name, value) in secrets {
-            let mark: Arc<str> = format!("[secret {name}]").into();
-            patterns.extend(
-                forms::of(value)
-                    .into_iter()
-                    .map(|form| (form, mark.clone())),
-            );
+        let (mut plain, mut wrapped) = (Vec::new(), Vec::new());
+        let mut marks: Vec<Arc<str>> = Vec::new();
+        for (number, (name, value)) in (0..).zip(secrets) {
+            let forms = forms::of(value);
+            plain.extend(forms.plain.into_iter().map(|form| (form, number)));
+            wrapped.extend(forms.wrapped.into_iter().map(|form| (form, number)));
+            marks.push(Arc::from(format!("[secret {name}]")));
         }
-        patterns.sort_by(|a, b| a.0.cmp(&b.0));
-        patterns.dedup_by(|a, b| a.0 == b.0);
-        if patterns.is_empty() {
+        if marks.is_empty() {
             return Ok(Self::none());
         }
-        let search = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(patterns.iter().map(|(form, _)| form.as_slice()))
-            .map_err(|error| TooManyForms(error.to_string()))?;
-        let (sorted, mut marks): (Vec<_>, Vec<_>) = patterns.into_iter().unzip();
+        let bytes = plain.iter().map(|(form, _)| form.len()).sum();
+        if bytes > MOST {
+            return Err(TooManyForms(bytes));
+        }
+        let mut search = Search {
+            plain: Finder::new(plain),
+            wrapped: Finder::new(wrapped),
+            marks: Vec::new(),
+        };
         for mark in &mut marks {
-            if search.is_match(mark.as_bytes()) {
+            if !search.runs(mark.as_bytes(), 0).is_empty() {
                 *mark = NAMELESS.into();
             }
         }
-        let mut begins = [false; 256];
-        for form in &sorted {
-            if let Some(first) = form.first() {
-                begins[usize::from(*first)] = true;
-            }
-        }
-        let longest = sorted.iter().map(|form| form.len()).max().unwrap_or(0);
-        Ok(Self(Some(Arc::new(Automaton {
-            search,
-            marks,
-            sorted,
-            begins,
-            longest,
-        }))))
+        search.marks = marks;
+        Ok(Self(Some(Arc::new(search))))
     }
 
     /// Whether there is nothing to remove.
@@ -112,20 +108,22 @@ impl Scrubber {
 
     /// The bytes without secrets.
     pub fn scrub_bytes<'t>(&self, bytes: &'t [u8]) -> Cow<'t, [u8]> {
-        match &self.0 {
-            Some(automaton) if automaton.search.is_match(bytes) => {
-                let mut out = Vec::with_capacity(bytes.len());
-                let mut done = 0;
-                for found in automaton.search.find_iter(bytes) {
-                    out.extend_from_slice(&bytes[done..found.start()]);
-                    out.extend_from_slice(automaton.marks[found.pattern().as_usize()].as_bytes());
-                    done = found.end();
-                }
-                out.extend_from_slice(&bytes[done..]);
-                Cow::Owned(out)
-            }
-            _ => Cow::Borrowed(bytes),
+        let Some(search) = &self.0 else {
+            return Cow::Borrowed(bytes);
+        };
+        let runs = search.runs(bytes, 0);
+        if runs.is_empty() {
+            return Cow::Borrowed(bytes);
         }
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut done = 0;
+        for run in runs {
+            out.extend_from_slice(&bytes[done..run.start]);
+            out.extend_from_slice(search.mark(&run));
+            done = run.end;
+        }
+        out.extend_from_slice(&bytes[done..]);
+        Cow::Owned(out)
     }
 
     /// One that takes a stream chunk by chunk and gives what the whole would have given.
@@ -134,23 +132,34 @@ impl Scrubber {
     }
 }
 
-impl Automaton {
-    /// The first place from `from` on at which a secret may begin that goes on past the end.
-    fn unfinished(&self, bytes: &[u8], from: usize) -> usize {
-        let reach = bytes.len().saturating_sub(self.longest - 1);
-        (from.max(reach)..bytes.len())
-            .find(|&at| self.begins[usize::from(bytes[at])] && self.has_longer(&bytes[at..]))
-            .unwrap_or(bytes.len())
+impl Search {
+    fn mark(&self, run: &Run) -> &[u8] {
+        self.marks[run.mark as usize].as_bytes()
     }
 
-    /// Whether some pattern begins with this and goes on.
-    fn has_longer(&self, beginning: &[u8]) -> bool {
-        let at = self
-            .sorted
-            .partition_point(|form| form.as_slice() <= beginning);
-        self.sorted
-            .get(at)
-            .is_some_and(|form| form.starts_with(beginning))
+    /// What is to be removed from the text. `before` characters of base64 stand before it.
+    fn runs(&self, text: &[u8], before: usize) -> Vec<Run> {
+        let mut runs = Runs::default();
+        self.plain.find(text, &mut runs);
+        if let Some(unwrapped) = Unwrapped::of(text, before) {
+            let mut more = Runs::default();
+            self.wrapped.find(&unwrapped.bytes, &mut more);
+            for run in more.into_ordered() {
+                runs.add_mapped(run, |at| unwrapped.place(at));
+            }
+        }
+        runs.into_ordered()
+    }
+
+    /// The first place at which a secret may begin that goes on past the end of the text.
+    fn unfinished(&self, text: &[u8], before: usize) -> usize {
+        let plain = self.plain.unfinished(text);
+        let wrapped = Unwrapped::of(text, before).and_then(|unwrapped| {
+            let at = self.wrapped.unfinished(&unwrapped.bytes)?;
+            Some(unwrapped.place(at))
+        });
+        let first = plain.into_iter().chain(wrapped).min();
+        first.unwrap_or(text.len())
     }
 }
 

@@ -1,0 +1,97 @@
+//! The parts of a text that are secrets: every byte of every occurrence, as runs that do not
+//! overlap.
+
+/// One or more occurrences that overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Where the longest of the occurrences ends that begin first: it names the run.
+    head: usize,
+    /// The mark of that occurrence.
+    pub(super) mark: u32,
+}
+
+/// Runs in order.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: Vec<Run>,
+    unordered: bool,
+}
+
+impl Runs {
+    /// Adds an occurrence. Occurrences come in order of their starts, or of their ends; others
+    /// are put in order at the end.
+    pub(super) fn add(&mut self, start: usize, end: usize, mark: u32) {
+        self.add_run(Run {
+            start,
+            end,
+            head: end,
+            mark,
+        });
+    }
+
+    /// Adds a run of another text in which this one's places are others.
+    pub(super) fn add_mapped(&mut self, run: Run, place: impl Fn(usize) -> usize) {
+        // The place of an end is that behind the last byte.
+        self.add_run(Run {
+            start: place(run.start),
+            end: place(run.end - 1) + 1,
+            head: place(run.head - 1) + 1,
+            mark: run.mark,
+        });
+    }
+
+    fn add_run(&mut self, mut run: Run) {
+        while let Some(last) = self.runs.last() {
+            if last.start >= run.end {
+                self.unordered = true;
+                break;
+            }
+            if last.end <= run.start {
+                break;
+            }
+            run = joined(*last, run);
+            self.runs.pop();
+        }
+        self.runs.push(run);
+    }
+
+    /// Whether this is within a run that is known already.
+    pub(super) fn covers(&self, start: usize, end: usize) -> bool {
+        // Only one that names nothing new may be passed over, so it must begin later.
+        self.runs
+            .last()
+            .is_some_and(|last| last.start < start && end <= last.end)
+    }
+
+    /// The runs in order.
+    pub(super) fn into_ordered(mut self) -> Vec<Run> {
+        if !self.unordered {
+            return self.runs;
+        }
+        self.runs.sort_unstable_by_key(|run| (run.start, run.end));
+        let mut ordered = Self::default();
+        for run in self.runs {
+            ordered.add_run(run);
+        }
+        ordered.runs
+    }
+}
+
+/// Two runs that overlap, as one.
+fn joined(one: Run, other: Run) -> Run {
+    let named = if (one.start, std::cmp::Reverse(one.head))
+        <= (other.start, std::cmp::Reverse(other.head))
+    {
+        one
+    } else {
+        other
+    };
+    Run {
+        start: named.start,
+        end: one.end.max(other.end),
+        head: named.head,
+        mark: named.mark,
+    }
+}
