@@ -106,13 +106,13 @@ async fn run_with(
     let (engine, plugin) = rungs().await;
     let rights = support::rights(plugin.manifest(), action, &policy);
     let stores = Stores::from_env_snapshot(folder.path());
-    let secrets = wharf_host::resolve(&rights, &stores).await.unwrap();
+    let resolved = wharf_host::resolve(&rights, &stores).await.unwrap();
     let prepared = engine
         .prepare(plugin, &action.parse().unwrap(), rights)
         .unwrap();
     let told = Arc::new(Told::default());
     let call = Call {
-        secrets: Arc::new(secrets),
+        secrets: Arc::clone(&resolved.secrets),
         events: Arc::clone(&told) as _,
         ..call(&input.to_string(), &Cancel::new(), &Arc::default())
     };

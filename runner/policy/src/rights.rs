@@ -259,7 +259,7 @@ impl Rights {
     /// Whether a server of that origin may have had a credential of this run, whatever the path
     /// and the method of this request.
     pub fn entrusts(&self, target: &Target) -> bool {
-        [Rung::Inject, Rung::Attach]
+        [Rung::Inject, Rung::Attach, Rung::Operate]
             .into_iter()
             .flat_map(|rung| self.with_rung(rung))
             .flat_map(|binding| &binding.to)

@@ -259,3 +259,19 @@ fn a_refusal_is_short_however_long_the_path_and_says_what_an_odd_path_would_need
         .unwrap_err();
     assert!(odd.to_string().contains("an encoded slash"), "{odd}");
 }
+
+#[test]
+fn a_server_that_operate_sends_a_credential_to_is_entrusted_too() {
+    let policy = "[[secret]]\nname='s'\nfrom='env:S'\nto=[{origin='https://api.test',path='/v1'}]\noperations=['basic']\n\
+                  [[grant]]\nplugins=['http']\nsecrets=[{name='s',rungs=['operate']}]";
+    let rights = Rights::effective(
+        &"http".parse().unwrap(),
+        &"request".parse().unwrap(),
+        &toml::from_str(ASKS).unwrap(),
+        &LimitRequest::default(),
+        &Policy::from_toml(policy).unwrap(),
+        &CallRights::default(),
+    );
+    assert!(rights.entrusts(&target("https://api.test/other")));
+    assert!(!rights.entrusts(&target("https://other.test/v1")));
+}

@@ -93,7 +93,7 @@ impl Kind {
         );
         let rights = support::rights(plugin.manifest(), "send", &policy);
         let stores = Stores::from_env_snapshot(folder);
-        let secrets = runtime
+        let resolved = runtime
             .block_on(wharf_host::resolve(&rights, &stores))
             .unwrap();
         let prepared = engine
@@ -105,7 +105,7 @@ impl Kind {
                 r#"{{"url":"http://{address}{path}","how":"{how}","times":{REQUESTS}}}"#
             ),
             prepared,
-            secrets: Arc::new(secrets),
+            secrets: resolved.secrets,
             services: Arc::new(Services::new(&ServicesConfig::default()).unwrap()),
         }
     }
