@@ -64,6 +64,11 @@ impl Networks {
         }
     }
 
+    /// The networks.
+    pub fn iter(&self) -> impl Iterator<Item = &IpNet> {
+        self.0.iter()
+    }
+
     /// Adds the networks of another grant.
     pub fn extend(&mut self, other: &Self) {
         for net in &other.0 {

@@ -3,6 +3,8 @@
 //! A rule is compared with the parsed, normalised target, never with text. Whether the *address*
 //! behind the host may be reached is decided in `address`.
 
+mod relation;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -92,24 +92,26 @@ impl Interface {
             | Self::Output
             | Self::Types
             | Self::WasiBase => None,
-            Self::Config => Some("`config` in the manifest's [capabilities] and [grant.config]"),
+            Self::Config => Some(
+                "`config = true` in the manifest's [capabilities] and `config = { name = \"value\" }` in a [[grant]]",
+            ),
             Self::Http | Self::WasiHttp => Some(
-                "`http` in the manifest's [capabilities] and `http = [{ origin = \"…\" }]` in a [[grant]]",
+                "`http` in the manifest's [capabilities] and `http = [{ origin = \"https://api.example\" }]` (with the origins that are meant) in a [[grant]]",
             ),
             Self::WasiTcp => Some(
-                "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"…\", ports = […] }]` in a [[grant]]",
+                "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"db.example\", ports = [5432] }]` (with what is meant) in a [[grant]]",
             ),
             Self::HttpCredentials => Some(
-                "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"attach\"] }]` in a [[grant]]",
+                "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]` (with the name that is meant) in a [[grant]]",
             ),
             Self::SignedHttp => Some(
                 "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"…\" }]` and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]`",
             ),
             Self::Secrets => Some(
-                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]` in a [[grant]]",
+                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]]",
             ),
             Self::Reveal => Some(
-                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"…\", rungs = [\"reveal\"] }]` in a [[grant]]",
+                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]]",
             ),
         }
     }

@@ -7,6 +7,7 @@
 
 mod address;
 mod capability;
+mod check;
 mod digest;
 mod error;
 mod host;
@@ -23,11 +24,13 @@ mod quantity;
 mod rights;
 mod secret;
 mod store;
+mod suggest;
 mod tcp;
 mod trust;
 
 pub use address::{AddressClass, Networks, classify};
 pub use capability::{Capabilities, SecretAsk, SecretPattern};
+pub use check::{Finding, Kind, Row, Subject, can_run, check};
 pub use digest::Digest;
 pub use error::{Denied, ParseError, PolicyError};
 pub use host::HostRule;
@@ -47,5 +50,9 @@ pub use store::{
     AgeConfig, AwsConfig, ControllerConfig, CredentialRef, GcpConfig, KubernetesConfig,
     StoreConfig, StoreName, VaultConfig, VaultEngine, VaultLogin,
 };
+pub use suggest::{Observed, Suggestion, suggest};
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
 pub use trust::{EvidenceRule, TrustRule, TrustedIdentity, TrustedKey};
+
+#[cfg(test)]
+mod hints_tests;

@@ -29,6 +29,11 @@ impl PathPrefix {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
     }
 
+    /// The prefix as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn is_root(&self) -> bool {
         self.0 == "/"
     }

@@ -47,7 +47,7 @@ pub struct Policy {
 }
 
 /// One `[[grant]]` block.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Grant {
     /// Which plugins.

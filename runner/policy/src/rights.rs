@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
+use crate::check::as_toml;
+use crate::suggest::rule_for;
 use crate::{
     ActionName, Capabilities, Denied, HttpRule, Interface, LimitRequest, Limits, Networks,
     Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule, ambiguous,
@@ -319,13 +321,15 @@ impl Refusal {
         let (origin, path) = (target.origin(), target.path());
         let shown = &path[..path.floor_char_boundary(SHOWN)];
         let dots = if shown.len() < path.len() { "…" } else { "" };
+        let line = match rule_for(method, target) {
+            Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
+            None => format!("{place} a rule for {origin}"),
+        };
         let hint = match ambiguous(path) {
             Some(why) => format!(
-                "{why}, so that a server may read another path, and it is below none but `/`: {place} http = [{{ origin = \"{origin}\" }}] would allow every path"
+                "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
             ),
-            None => format!(
-                "{place} http = [{{ origin = \"{origin}\", path = \"{shown}{dots}\", methods = [\"{method}\"] }}] would allow it"
-            ),
+            None => format!("{line} would allow it"),
         };
         Denied {
             what: format!("{method} {origin}{shown}{dots}"),

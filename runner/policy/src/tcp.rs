@@ -39,6 +39,14 @@ pub enum Ports {
 }
 
 impl Ports {
+    /// Whether a port is in both.
+    pub(crate) fn meet(&self, other: &Self) -> bool {
+        match self {
+            Self::These(list) => list.0.iter().any(|one| other.hold(one.get())),
+            Self::Any(Star::Star) => true,
+        }
+    }
+
     fn hold(&self, port: u16) -> bool {
         match self {
             Self::These(list) => list.0.iter().any(|one| one.get() == port),

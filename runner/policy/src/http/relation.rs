@@ -1,0 +1,157 @@
+//! How two rules stand to each other: does one allow all that the other does, or anything of it?
+//!
+//! Exact for rules that the parser gives, but for paths with encoded separators, where the answer
+//! errs towards "no".
+
+use super::{HttpRule, OriginPattern, PathPrefix, PortPattern};
+use crate::host::HostPattern;
+
+impl HttpRule {
+    /// Whether everything that `other` allows is allowed by this rule alone.
+    pub fn covers(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || (!other.methods.is_empty()
+                && other.methods.iter().all(|m| self.methods.contains(m)));
+        methods && self.origin.covers(&other.origin) && self.path.covers(other.path.as_str())
+    }
+
+    /// Whether anything is allowed by both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let methods = self.methods.is_empty()
+            || other.methods.is_empty()
+            || other.methods.iter().any(|m| self.methods.contains(m));
+        methods && self.origin.overlaps(&other.origin) && self.path.overlaps(&other.path)
+    }
+
+    /// Whether it is about any host at all.
+    pub fn is_any_host(&self) -> bool {
+        self.origin.host == HostPattern::Any
+    }
+
+    /// Whether requests that it allows are not encrypted.
+    pub fn is_plain(&self) -> bool {
+        self.origin.scheme == super::Scheme::Http
+    }
+}
+
+impl OriginPattern {
+    fn covers(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && (self.port == PortPattern::Any || self.port == other.port)
+            && self.host.covers(&other.host)
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+            && (self.port == other.port
+                || self.port == PortPattern::Any
+                || other.port == PortPattern::Any)
+            // Two sets of names are disjoint, or one holds the other.
+            && (self.host.covers(&other.host) || other.host.covers(&self.host))
+    }
+}
+
+impl HostPattern {
+    /// Whether it is about all hosts that the other is about.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let below = |suffix: &str, name: &str| {
+            name.strip_suffix(suffix)
+                .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
+        };
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Below(suffix), Self::Below(other)) => suffix == other || below(suffix, other),
+            (Self::Below(suffix), Self::Exactly(url::Host::Domain(name))) => below(suffix, name),
+            (Self::Exactly(host), Self::Exactly(other)) => host == other,
+            (Self::Below(_) | Self::Exactly(_), _) => false,
+        }
+    }
+}
+
+impl PathPrefix {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.covers(other.as_str()) || other.covers(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use url::Url;
+
+    use super::*;
+    use crate::Target;
+
+    fn origin() -> impl Strategy<Value = String> {
+        let host = prop_oneof![
+            Just("*"),
+            Just("*.a.test"),
+            Just("*.b.a.test"),
+            Just("a.test"),
+            Just("b.a.test"),
+            Just("c.b.a.test"),
+            Just("10.0.0.1")
+        ];
+        let port = prop_oneof![Just(""), Just(":*"), Just(":8080")];
+        (prop_oneof![Just("http"), Just("https")], host, port)
+            .prop_map(|(scheme, host, port)| format!("{scheme}://{host}{port}"))
+    }
+
+    fn rule() -> impl Strategy<Value = HttpRule> {
+        let path = prop_oneof![Just("/"), Just("/v1"), Just("/v1/x"), Just("/v2")];
+        let methods = prop_oneof![
+            Just(vec![]),
+            Just(vec!["GET"]),
+            Just(vec!["POST"]),
+            Just(vec!["GET", "POST"])
+        ];
+        (origin(), path, methods).prop_map(|(origin, path, methods)| {
+            let rule = serde_json::json!({ "origin": origin, "path": path, "methods": methods });
+            serde_json::from_value(rule).unwrap()
+        })
+    }
+
+    /// Every request that the rules above can tell apart.
+    fn requests() -> Vec<(&'static str, Target)> {
+        let mut all = Vec::new();
+        for scheme in ["http", "https"] {
+            for host in [
+                "a.test",
+                "b.a.test",
+                "c.b.a.test",
+                "d.b.a.test",
+                "other.a.test",
+                "xa.test",
+                "10.0.0.1",
+            ] {
+                for port in ["", ":8080", ":99"] {
+                    for path in ["/", "/v1", "/v1/x", "/v1/x/y", "/v1y", "/v2"] {
+                        let url = format!("{scheme}://{host}{port}{path}");
+                        let target = Target::of(&Url::parse(&url).unwrap()).unwrap();
+                        all.push(("GET", target.clone()));
+                        all.push(("POST", target));
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #[test]
+        fn a_rule_covers_another_exactly_if_every_request_says_so(a in rule(), b in rule()) {
+            let requests = requests();
+            let all = requests.iter().all(|(m, t)| !b.matches(m, t) || a.matches(m, t));
+            // Two methods are all there are here, and not all there are.
+            let by_methods = b.methods.is_empty() && !a.methods.is_empty();
+            prop_assert_eq!(a.covers(&b), all && !by_methods, "{:?} {:?}", a, b);
+        }
+
+        #[test]
+        fn two_rules_overlap_exactly_if_some_request_says_so(a in rule(), b in rule()) {
+            let requests = requests();
+            let some = requests.iter().any(|(m, t)| a.matches(m, t) && b.matches(m, t));
+            prop_assert_eq!(a.overlaps(&b), some, "{:?} {:?}", a, b);
+        }
+    }
+}

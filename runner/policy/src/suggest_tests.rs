@@ -1,0 +1,172 @@
+//! A suggestion allows what was used, and nothing else.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{CallRights, Capabilities, LimitRequest, Rights, can_run, check};
+
+const ASKS: &str = "http = [{ origin = 'https://*:*' }, { origin = 'http://*:*' }]\n\
+    secrets = [{ name = '*', rungs = ['inject', 'operate'] }, { name = 'key', rungs = ['attach', 'reveal'] }]";
+const SECRETS: &str = "[[secret]]\nname='token'\nfrom='env:T'\nto=[{origin='https://a.test'}]\n";
+
+struct Asking {
+    asks: Capabilities,
+    imports: Vec<String>,
+}
+
+impl Asking {
+    fn new(imports: &[&str]) -> Self {
+        Self {
+            asks: toml::from_str(ASKS).unwrap(),
+            imports: imports.iter().map(|i| (*i).to_owned()).collect(),
+        }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&Subject<'_>) -> T) -> T {
+        f(&Subject {
+            plugin: &"http".parse().unwrap(),
+            action: &"request".parse().unwrap(),
+            asks: &self.asks,
+            needs: &LimitRequest::default(),
+            imports: &self.imports,
+        })
+    }
+
+    fn suggest(&self, observed: &[Observed]) -> Suggestion {
+        let policy = Policy::from_toml(SECRETS).unwrap();
+        self.with(|subject| suggest(subject, &policy, observed))
+    }
+
+    fn rights(&self, policy: &Policy) -> Rights {
+        self.with(|s| {
+            Rights::effective(
+                s.plugin,
+                s.action,
+                s.asks,
+                s.needs,
+                policy,
+                &CallRights::default(),
+            )
+        })
+    }
+}
+
+fn request(method: &str, destination: &str) -> Observed {
+    Observed::Request {
+        method: method.to_owned(),
+        destination: destination.to_owned(),
+    }
+}
+
+fn parsed(suggestion: &Suggestion) -> Policy {
+    let text = format!("{SECRETS}{}", suggestion.to_toml());
+    Policy::from_toml(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+#[test]
+fn a_suggestion_is_a_policy_that_says_exactly_what_it_should() {
+    let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    let suggestion = asking.suggest(&[
+        request("GET", "https://a.test/v1/items"),
+        request("POST", "https://a.test/v1/items"),
+        request("GET", "https://a.test/v1/items/7"),
+        request("GET", "http://10.0.0.7:8080/"),
+        Observed::Address("10.0.0.7".parse().unwrap()),
+        Observed::Secret("token".parse().unwrap(), Rung::Inject),
+    ]);
+    assert_eq!(
+        suggestion.to_toml(),
+        "[[grant]]\nplugins = [\"http\"]\nactions = [\"request\"]\nhttp = [\n  \
+         { origin = \"http://10.0.0.7:8080\", methods = [\"GET\"] },\n  \
+         { origin = \"https://a.test\", path = \"/v1/items\", methods = [\"GET\", \"POST\"] },\n]\n\
+         networks = [\"10.0.0.7/32\"]\nsecrets = [{ name = \"token\", rungs = [\"inject\"] }]\n"
+    );
+    assert_eq!(parsed(&suggestion).grants, [suggestion.grant]);
+}
+
+#[test]
+fn when_nothing_was_seen_yet_a_rule_that_leads_nowhere_links_the_interface() {
+    let mut asking = Asking::new(&["wharf:plugin/http@0.1.0", "wasi:http/types@0.2.6"]);
+    asking.asks.secrets.truncate(1);
+    let suggestion = asking.suggest(&[]);
+    let policy = parsed(&suggestion);
+    assert!(asking.rights(&policy).allows(Interface::Http));
+    assert!(suggestion.to_toml().contains("run it again"));
+    assert!(asking.with(|subject| can_run(&check(subject, &policy))));
+}
+
+#[test]
+fn a_secret_that_only_the_manifest_names_gets_a_block_to_fill_in() {
+    let asking = Asking::new(&["wharf:plugin/reveal@0.1.0", "wharf:plugin/secrets@0.1.0"]);
+    let suggestion = asking.suggest(&[]);
+    assert_eq!(suggestion.unbound, ["key".parse().unwrap()]);
+    let policy = parsed(&suggestion);
+    assert!(asking.rights(&policy).allows(Interface::Reveal));
+    assert!(!asking.rights(&policy).allows(Interface::Secrets));
+    assert!(suggestion.to_toml().contains("leaves to you which"));
+}
+
+#[test]
+fn what_the_record_left_out_or_no_rule_can_name_makes_a_wider_rule_and_a_note() {
+    for (method, destination, path) in [
+        ("GET", "https://a.test/v1/[secret token]/x", "/v1"),
+        ("GET", "https://a.test/v1/very/lo…", "/v1/very"),
+        ("GET", "https://a.test/a%2Fb/c", "/"),
+        ("PURGE-ALL", "https://a.test/v1", "/v1"),
+    ] {
+        let (rule, note) = narrowest(method, destination).unwrap();
+        assert_eq!(String::from(rule.path.clone()), path, "{destination}");
+        assert!(note.is_some(), "{destination}");
+    }
+    let suggestion = Asking::new(&[]).suggest(&[request("GET", "a URL that cannot be used")]);
+    assert!(suggestion.grant.http.is_empty() && suggestion.notes.len() == 1);
+    parsed(&suggestion);
+}
+
+fn used() -> impl Strategy<Value = Vec<(usize, usize, usize)>> {
+    prop::collection::vec((0..METHODS.len(), 0..ORIGINS.len(), 0..PATHS.len()), 0..8)
+}
+
+const METHODS: [&str; 3] = ["GET", "POST", "DELETE"];
+const ORIGINS: [&str; 4] = [
+    "https://a.test",
+    "https://a.test:8443",
+    "http://a.test",
+    "https://b.a.test",
+];
+const PATHS: [&str; 6] = ["/", "/v1", "/v1/x", "/v1/x/y", "/v1x", "/v2/x"];
+
+proptest! {
+    #[test]
+    fn a_suggestion_allows_what_was_used_and_what_is_below_it_and_nothing_else(used in used()) {
+        let asking = Asking::new(&[]);
+        let observed: Vec<_> = used
+            .iter()
+            .map(|(m, o, p)| request(METHODS[*m], &format!("{}{}", ORIGINS[*o], PATHS[*p])))
+            .collect();
+        let rights = asking.rights(&parsed(&asking.suggest(&observed)));
+        for (m, method) in METHODS.iter().enumerate() {
+            for (o, origin) in ORIGINS.iter().enumerate() {
+                for path in PATHS {
+                    let below = |used: &str| used == "/" || path == used || path.starts_with(&format!("{used}/"));
+                    let expected = used.iter().any(|(um, uo, up)| (*um, *uo) == (m, o) && below(PATHS[*up]));
+                    let target = Target::of(&Url::parse(&format!("{origin}{path}")).unwrap()).unwrap();
+                    let allowed = rights.check_request(method, &target).is_ok();
+                    prop_assert_eq!(allowed, expected, "{} {}{}", method, origin, path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_plugin_asked_for_the_suggestion_is_a_policy(
+        method in ".{0,10}", host in "[a-z.*:\\[\\]]{0,12}", path in ".{0,20}", name in "[a-z/-]{1,8}"
+    ) {
+        let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+        let mut observed = vec![request(&method, &format!("https://{host}/{path}"))];
+        if let Ok(name) = name.parse::<SecretName>() {
+            observed.push(Observed::Secret(name, Rung::Operate));
+        }
+        parsed(&asking.suggest(&observed));
+    }
+}
