@@ -13,6 +13,7 @@ use wharf_engine::Engine;
 use wharf_host::Services;
 
 use crate::attempts::Attempts;
+use crate::audit::{Auditor, RunnerEvent};
 use crate::bundle_files::BundleFiles;
 use crate::bundles::Bundles;
 use crate::config::{JOURNAL, MOST_SLOTS};
@@ -65,6 +66,7 @@ pub(crate) struct Surroundings {
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
     pub(crate) session: watch::Sender<crate::controller::Session>,
     pub(crate) controller: Controller,
+    pub(crate) audit: Auditor,
     pub(crate) lock: Option<File>,
 }
 
@@ -89,6 +91,10 @@ impl Agent {
         let controller = Controller::new(endpoint.clone(), tls.as_deref(), live)?;
         let membership = identity.membership(Arc::new(controller.clone()));
         let policy = RunnerPolicy::load(&config.policy, Some(&membership))?;
+        let audit = Auditor::open(&config.state_dir, &identity.card.runner)?;
+        audit.tell(&RunnerEvent::PolicyLoaded {
+            policy: policy.digest,
+        });
         let engine = Engine::new(config.engine.clone())
             .map_err(|error| AgentError::part("engine", error))?;
         let services =
@@ -109,6 +115,7 @@ impl Agent {
             tls,
             session,
             controller,
+            audit,
             lock: Some(lock),
         };
         Self::start_with(&config, surroundings, Arc::new(real))
@@ -142,6 +149,7 @@ impl Agent {
             delivered: 0,
             log_lines_waiting: 0,
             log_lines_lost: 0,
+            audit: None,
             trouble: None,
         });
         let (events, inbox) = mpsc::channel(EVENTS);
@@ -157,6 +165,7 @@ impl Agent {
         let core = Core::new(Parts {
             attempts,
             execute,
+            audit: around.audit.clone(),
             uploads: Uploads::new(around.controller, journal.clone(), events.clone()),
             journal,
             logs: Arc::clone(&logs),
@@ -191,6 +200,7 @@ impl Agent {
             dialer,
             around.identity,
             Arc::clone(&logs),
+            around.audit,
             stop.clone(),
         ));
         let status_file = tokio::spawn(status::keep(config.state_dir.clone(), status.clone()));

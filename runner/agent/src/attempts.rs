@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wharf_protocol::{AttemptKey, HandBackReason};
 
+use crate::over::Over;
+
 /// So many hand-backs are remembered at a time.
 const MOST_RETURNS: usize = 4096;
 
@@ -44,8 +46,26 @@ pub(crate) enum Taken {
     },
     /// It is held already: nothing to do.
     Known,
-    /// It is handed back.
-    Returned,
+    /// It has ended here, or a newer attempt at the same execution has: nothing to do. A sound
+    /// controller does not ask, and one that is not shall not run things twice.
+    Over,
+    /// It is handed back: a newer attempt at the same execution is here.
+    Overtaken,
+    /// It is handed back: there is no room for it.
+    NoRoom,
+    /// It is handed back: the runner leaves.
+    Leaving,
+}
+
+/// What becomes of an acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acknowledged {
+    /// The result may go.
+    Now,
+    /// The result was not sent on this connection, so nobody can have it: it stays.
+    Unsent,
+    /// There is no such result.
+    Unknown,
 }
 
 /// Everything a runner holds.
@@ -63,6 +83,8 @@ pub(crate) struct Attempts {
     returning: BTreeMap<AttemptKey, Return>,
     /// Credits that the controller holds on this connection.
     promised: usize,
+    /// What has ended here and was acknowledged.
+    over: Over,
     draining: bool,
     /// The journal takes no more at the moment.
     blocked: bool,
@@ -85,6 +107,7 @@ impl Attempts {
             kept,
             returning: BTreeMap::new(),
             promised: 0,
+            over: Over::default(),
             draining: false,
             blocked: false,
         }
@@ -120,21 +143,26 @@ impl Attempts {
             execution: key.execution,
             attempt: number,
         };
-        let mut others = self.active.range(same(0)..=same(u32::MAX)).map(|(k, _)| *k);
-        let other = others.next_back();
+        let all = same(0)..=same(u32::MAX);
+        let newest_kept = self.kept.range(all.clone()).next_back();
+        let kept_is_newer = newest_kept.is_some_and(|(kept, _)| kept.attempt > key.attempt);
+        if kept_is_newer || self.over.covers(key) {
+            return Taken::Over;
+        }
+        let other = self.active.range(all).map(|(k, _)| *k).next_back();
         // An older try than the one that is running here was overtaken on its way.
         let overtaken = other.is_some_and(|other| other.attempt > key.attempt);
         if overtaken || self.room() == 0 {
-            let reason = if self.draining {
-                HandBackReason::Draining
-            } else {
-                HandBackReason::NoRoom
+            let (reason, taken) = match (self.draining, overtaken) {
+                (true, _) => (HandBackReason::Draining, Taken::Leaving),
+                (false, true) => (HandBackReason::NoRoom, Taken::Overtaken),
+                (false, false) => (HandBackReason::NoRoom, Taken::NoRoom),
             };
             // A controller that ignores the credits altogether gets no answer past this.
             if self.returning.len() < MOST_RETURNS {
                 self.returning.insert(key, Return { reason, sent: None });
             }
-            return Taken::Returned;
+            return taken;
         }
         self.returning.remove(&key);
         self.active.insert(key, Phase::Preparing);
@@ -180,12 +208,17 @@ impl Attempts {
         self.waiting.contains(&key)
     }
 
-    /// The controller has a result. Whether it was held.
-    pub(crate) fn acknowledged(&mut self, key: AttemptKey) -> bool {
-        self.waiting.remove(&key);
-        let bytes = self.kept.remove(&key);
-        self.kept_bytes -= bytes.unwrap_or(0);
-        bytes.is_some()
+    /// The controller says that it has a result.
+    pub(crate) fn acknowledged(&mut self, key: AttemptKey) -> Acknowledged {
+        if self.waiting.contains(&key) {
+            return Acknowledged::Unsent;
+        }
+        let Some(bytes) = self.kept.remove(&key) else {
+            return Acknowledged::Unknown;
+        };
+        self.kept_bytes -= bytes;
+        self.over.add(key);
+        Acknowledged::Now
     }
 
     /// Up to so many results that wait to be sent.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ulid::Ulid;
 use wharf_protocol::{AttemptKey, ExecutionId, HandBackReason};
 
-use super::{Attempts, Capacity, Taken};
+use super::{Acknowledged, Attempts, Capacity, Taken};
 
 const ROOMY: Capacity = Capacity {
     results: 1000,
@@ -27,8 +27,14 @@ fn a_second_assign_of_the_same_attempt_is_ignored_until_it_is_acknowledged() {
     assert_eq!(attempts.assign(key(1, 1)), Taken::Known);
     attempts.journaled(key(1, 1), 10);
     assert_eq!(attempts.assign(key(1, 1)), Taken::Known);
-    assert!(attempts.acknowledged(key(1, 1)));
-    assert!(!attempts.acknowledged(key(1, 1)));
+    // Before it is sent, nobody can have it.
+    assert_eq!(attempts.acknowledged(key(1, 1)), Acknowledged::Unsent);
+    attempts.sent(key(1, 1));
+    assert_eq!(attempts.acknowledged(key(1, 1)), Acknowledged::Now);
+    assert_eq!(attempts.acknowledged(key(1, 1)), Acknowledged::Unknown);
+    // It has ended: a replay does not run it again.
+    assert_eq!(attempts.assign(key(1, 1)), Taken::Over);
+    assert_eq!(attempts.assign(key(1, 2)), RUN);
 }
 
 #[test]
@@ -41,7 +47,10 @@ fn a_newer_attempt_supersedes_the_one_that_runs_and_an_older_one_is_handed_back(
             supersedes: Some(key(1, 2))
         }
     );
-    assert_eq!(attempts.assign(key(1, 1)), Taken::Returned);
+    assert_eq!(attempts.assign(key(1, 1)), Taken::Overtaken);
+    // Nor is an older one begun when the newer has its result here.
+    attempts.journaled(key(1, 3), 1);
+    assert_eq!(attempts.assign(key(1, 1)), Taken::Over);
 }
 
 #[test]
@@ -65,6 +74,7 @@ fn a_full_journal_gives_no_credit_until_something_is_acknowledged() {
     };
     let mut attempts = Attempts::new(8, few, [(key(1, 1), 5), (key(2, 1), 5)]);
     assert_eq!(attempts.credit(), 0);
+    attempts.sent(key(1, 1));
     attempts.acknowledged(key(1, 1));
     assert_eq!(attempts.credit(), 1);
 
@@ -74,6 +84,7 @@ fn a_full_journal_gives_no_credit_until_something_is_acknowledged() {
     };
     let mut attempts = Attempts::new(8, small, [(key(1, 1), 5), (key(2, 1), 5)]);
     assert_eq!(attempts.credit(), 0);
+    attempts.sent(key(1, 1));
     attempts.acknowledged(key(1, 1));
     assert_eq!(attempts.credit(), 8);
 }
@@ -83,7 +94,7 @@ fn a_journal_that_cannot_be_written_stops_the_credits() {
     let mut attempts = Attempts::new(2, ROOMY, []);
     attempts.set_blocked(true);
     assert_eq!(attempts.credit(), 0);
-    assert_eq!(attempts.assign(key(1, 1)), Taken::Returned);
+    assert_eq!(attempts.assign(key(1, 1)), Taken::NoRoom);
     attempts.set_blocked(false);
     assert_eq!(attempts.credit(), 2);
 }
@@ -96,7 +107,7 @@ fn draining_gives_back_what_has_not_started_and_takes_nothing() {
     assert!(attempts.started(key(1, 1)));
     assert_eq!(attempts.drain(), [key(2, 1)]);
     attempts.give_back(key(2, 1), HandBackReason::Draining);
-    assert_eq!(attempts.assign(key(3, 1)), Taken::Returned);
+    assert_eq!(attempts.assign(key(3, 1)), Taken::Leaving);
     assert_eq!(attempts.credit(), 0);
     assert_eq!(
         attempts.returns(),
@@ -107,6 +118,7 @@ fn draining_gives_back_what_has_not_started_and_takes_nothing() {
     );
     assert!(!attempts.finished());
     attempts.journaled(key(1, 1), 1);
+    attempts.sent(key(1, 1));
     attempts.acknowledged(key(1, 1));
     assert!(attempts.finished());
 }
@@ -176,8 +188,10 @@ proptest! {
                     attempts.journaled(key(k.into(), 1), n.into());
                 }
                 Step::Acknowledged(k) => {
-                    let held = attempts.acknowledged(key(k.into(), 1));
-                    prop_assert_eq!(held, undelivered.remove(&key(k.into(), 1)));
+                    let unsent = attempts.is_waiting(key(k.into(), 1));
+                    let gone = attempts.acknowledged(key(k.into(), 1)) == Acknowledged::Now;
+                    prop_assert!(!(gone && unsent), "a result went that nobody can have");
+                    prop_assert_eq!(gone, !unsent && undelivered.remove(&key(k.into(), 1)));
                 }
                 Step::GiveBack(k) => attempts.give_back(key(k.into(), 1), HandBackReason::NoRoom),
                 Step::Credit => { attempts.credit(); }

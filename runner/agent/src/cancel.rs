@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::plain;
+
 /// No grace is longer than this, whatever is asked.
 const LONGEST_GRACE: Duration = Duration::from_secs(600);
 
@@ -28,7 +30,7 @@ impl Cancel {
     /// Asks the attempt to stop; after the grace it is ended. Only the first reason counts.
     pub(crate) fn request(&self, reason: &str, grace: Duration) {
         let asked = Asked {
-            reason: reason.chars().take(1000).collect(),
+            reason: plain(reason),
             grace: grace.min(LONGEST_GRACE),
         };
         // A second request changes nothing: the grace of the first runs already.
@@ -104,6 +106,11 @@ impl Gate {
     /// runs or ends already.
     pub(crate) fn withdraw(&self) -> bool {
         self.turn(WITHDRAWN)
+    }
+
+    /// Whether the action runs, or has run.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.0.load(Ordering::Acquire) == PASSED
     }
 
     /// Whether the attempt must leave no result.

@@ -27,6 +27,11 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Heartbeats that the controller sets are held within these bounds.
 const HEARTBEATS: (u64, u64) = (50, 60_000);
 
+/// The longest of a controller's words for people, in characters.
+const WORDS: usize = 1_000;
+/// The most warnings that are kept of a welcome.
+const WARNINGS: usize = 16;
+
 /// What a runner holds at the moment of its hello.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
@@ -66,10 +71,33 @@ pub(crate) enum Ended {
     OutOfTurn(&'static str),
     #[error("the controller at this address is `{actual}`, this runner belongs to `{expected}`")]
     Stranger { expected: String, actual: String },
+    #[error(
+        "the controller takes this runner into the group `{actual}`, and it belongs to `{expected}`: enrol it anew if that is meant"
+    )]
+    OtherGroup { expected: String, actual: String },
     #[error("the controller says goodbye: {reason}")]
     Goodbye { reason: String, retry: bool },
     #[error("the runner leaves")]
     Left,
+}
+
+impl Ended {
+    /// Whether it ended because of what the controller said.
+    pub(crate) fn blames_the_controller(&self) -> bool {
+        match self {
+            Self::Malformed(_)
+            | Self::OutOfTurn(_)
+            | Self::Stranger { .. }
+            | Self::OtherGroup { .. } => true,
+            // A message that is too large to be read.
+            Self::Broken(error) => {
+                matches!(**error, tokio_tungstenite::tungstenite::Error::Capacity(_))
+            }
+            Self::Dial(_) | Self::Closed | Self::Silent | Self::Goodbye { .. } | Self::Left => {
+                false
+            }
+        }
+    }
 }
 
 impl From<tokio_tungstenite::tungstenite::Error> for Ended {
@@ -97,14 +125,14 @@ impl Connection {
         let mut socket = dialer.dial().await?;
         let challenge = match first_frame(&mut socket).await? {
             ToRunner::Challenge(challenge) => challenge,
-            ToRunner::Goodbye { reason, retry } => return Err(Ended::Goodbye { reason, retry }),
+            ToRunner::Goodbye { reason, retry } => return Err(goodbye(&reason, retry)),
             _ => return Err(Ended::OutOfTurn("no challenge first")),
         };
         // A signature is never given to someone who is not our controller.
         if challenge.controller != identity.card.controller {
             return Err(Ended::Stranger {
                 expected: identity.card.controller.clone(),
-                actual: challenge.controller.chars().take(80).collect(),
+                actual: plain(&challenge.controller).chars().take(80).collect(),
             });
         }
         let held = held().await.ok_or(Ended::Left)?;
@@ -118,8 +146,16 @@ impl Connection {
                 session,
                 heartbeat_ms,
                 warnings,
+                group,
                 ..
             } => {
+                let ours = &identity.card.group;
+                if group != *ours {
+                    return Err(Ended::OtherGroup {
+                        expected: ours.to_string(),
+                        actual: group.to_string(),
+                    });
+                }
                 let (least, most) = HEARTBEATS;
                 let heartbeat = Duration::from_millis(heartbeat_ms.clamp(least, most));
                 Ok(Self {
@@ -127,11 +163,11 @@ impl Connection {
                     welcome: Welcome {
                         session,
                         heartbeat,
-                        warnings,
+                        warnings: warnings.iter().take(WARNINGS).map(|w| plain(w)).collect(),
                     },
                 })
             }
-            ToRunner::Goodbye { reason, retry } => Err(Ended::Goodbye { reason, retry }),
+            ToRunner::Goodbye { reason, retry } => Err(goodbye(&reason, retry)),
             _ => Err(Ended::OutOfTurn("no welcome after the hello")),
         }
     }
@@ -197,10 +233,7 @@ impl Connection {
                 for frame in &frames {
                     match frame {
                         ToRunner::Goodbye { reason, retry } => {
-                            return Ended::Goodbye {
-                                reason: reason.clone(),
-                                retry: *retry,
-                            };
+                            return goodbye(reason, *retry);
                         }
                         ToRunner::Challenge(_) => return Ended::OutOfTurn("a second challenge"),
                         ToRunner::Welcome { .. } => return Ended::OutOfTurn("a second welcome"),
@@ -216,6 +249,19 @@ impl Connection {
             () = stop.cancelled() => Ended::Left,
         }
     }
+}
+
+fn goodbye(reason: &str, retry: bool) -> Ended {
+    let reason = plain(reason);
+    Ended::Goodbye { reason, retry }
+}
+
+/// A controller's words for people: short, and nothing that a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .take(WORDS)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 async fn first_frame(socket: &mut Socket) -> Result<ToRunner, Ended> {

@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
-use wharf_protocol::{Assignment, AttemptKey, ToController, ToRunner};
+use wharf_protocol::{Assignment, AttemptKey, Pipe, ToController, ToRunner};
 
 use self::leaving::Leaving;
 use crate::attempts::{Attempts, Taken};
+use crate::audit::{Auditor, Oddities, Oddity, RunnerEvent};
 use crate::cancel::{Cancel, Gate};
 use crate::connection::{Ended, Held, Welcome};
 use crate::controller::Session;
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) execute: Arc<dyn Execute>,
     pub(crate) journal: Journal,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) audit: Auditor,
     pub(crate) uploads: Uploads,
     pub(crate) session: watch::Sender<Session>,
     pub(crate) status: watch::Sender<Status>,
@@ -102,6 +104,7 @@ pub(crate) struct Core {
     pump: bool,
     reading: bool,
     delivered: u64,
+    oddities: Oddities,
     trouble: Option<String>,
 }
 
@@ -119,6 +122,7 @@ impl Core {
             pump: false,
             reading: false,
             delivered: 0,
+            oddities: Oddities::default(),
             trouble: None,
         }
     }
@@ -146,6 +150,9 @@ impl Core {
         }
         if let Some(live) = &self.live {
             live.outbox.close();
+        }
+        for event in self.oddities.take() {
+            self.parts.audit.tell(&event);
         }
         self.publish();
         self.rejected
@@ -212,6 +219,10 @@ impl Core {
             self.parts.attempts.disconnected();
             self.flush_at = None;
         }
+        if ended.blames_the_controller() {
+            let event = RunnerEvent::connection_refused(Pipe::Control, &ended);
+            self.parts.audit.tell(&event);
+        }
         let reason = ended.to_string();
         if let Ended::Goodbye { retry: false, .. } = ended {
             tracing::error!(reason, "the controller will not have this runner");
@@ -236,10 +247,19 @@ impl Core {
                 if let Some(running) = self.running.get(&key) {
                     let grace = Duration::from_millis(grace_ms);
                     running.cancel.request(&reason, grace);
+                } else {
+                    self.oddities.note(Oddity::CancelledUnknown, key);
                 }
             }
-            ToRunner::Drain => self.drain(),
-            ToRunner::LogAck { key, next } => self.parts.logs.acknowledged(key, next),
+            ToRunner::Drain => {
+                if matches!(self.leaving, Leaving::No) {
+                    self.parts.audit.tell(&RunnerEvent::DrainAsked {});
+                }
+                self.drain();
+            }
+            ToRunner::LogAck { key, .. } => {
+                self.oddities.note(Oddity::LogsOnTheControlPipe, key);
+            }
             // The connection keeps these to itself.
             ToRunner::Challenge(_) | ToRunner::Welcome { .. } | ToRunner::Goodbye { .. } => {}
         }
@@ -248,7 +268,12 @@ impl Core {
     fn assigned(&mut self, assignment: Assignment) {
         let key = assignment.key;
         let supersedes = match self.parts.attempts.assign(key) {
-            Taken::Known | Taken::Returned => return,
+            Taken::Known => return self.oddities.note(Oddity::AssignedAgain, key),
+            Taken::Over => return self.oddities.note(Oddity::AssignedAfterTheEnd, key),
+            Taken::Overtaken => return self.oddities.note(Oddity::AssignedTooLate, key),
+            Taken::NoRoom => return self.oddities.note(Oddity::AssignedWithoutRoom, key),
+            // A race that sound controllers run into as well.
+            Taken::Leaving => return,
             Taken::Run { supersedes } => supersedes,
         };
         if let Some(older) = supersedes.and_then(|older| self.running.get(&older)) {
@@ -268,6 +293,7 @@ impl Core {
             cancel: running.cancel.clone(),
             gate: Arc::clone(&running.gate),
             events: self.parts.events.clone(),
+            audit: self.parts.audit.clone(),
         };
         self.running.insert(key, running);
         self.parts.runtime.spawn(task::run(
@@ -284,6 +310,7 @@ impl Core {
         let frame = ToController::Heartbeat {
             running: self.parts.attempts.held(),
             progress,
+            audit: self.parts.audit.head(),
         };
         if !live.outbox.heartbeat(&frame) {
             tracing::debug!("the last heartbeat has not left yet");
@@ -297,6 +324,9 @@ impl Core {
             if !self.progress.is_empty() {
                 self.beat();
             }
+        }
+        for event in self.oddities.take() {
+            self.parts.audit.tell(&event);
         }
         self.hurry();
         self.publish();
@@ -353,6 +383,7 @@ impl Core {
                 delivered: self.delivered,
                 log_lines_waiting,
                 log_lines_lost,
+                audit: self.parts.audit.head(),
                 trouble: self.trouble.clone(),
                 ..status.clone()
             };

@@ -54,6 +54,16 @@ pub enum AgentError {
         /// What SQLite said.
         reason: String,
     },
+    /// The audit record cannot be gone on with. Nothing runs without one.
+    #[error(
+        "the audit record in {path} cannot be gone on with, so the runner does not start: {reason}; look at it with `wharf audit verify`, and move it away (and keep it) to begin another"
+    )]
+    Audit {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<wharf_audit::AuditError>,
+    },
     /// The controller's address is not one, or is not safe to use.
     #[error("the controller address `{url}` cannot be used: {reason}")]
     Address {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use wharf_policy::Digest;
 use wharf_protocol::{Assignment, AttemptKey, LogEntry, Progress};
 
+use crate::audit::Auditor;
 use crate::cancel::{Cancel, Gate};
 use crate::core::Event;
 use crate::logs::Logs;
@@ -67,11 +68,6 @@ pub(crate) struct Reporter {
 const PROGRESS_MESSAGE: usize = 1 << 10;
 
 impl Reporter {
-    /// Which attempt.
-    pub(crate) const fn key(&self) -> AttemptKey {
-        self.key
-    }
-
     /// One line of log.
     pub(crate) fn log(&self, line: LogEntry) {
         self.logs.push(self.key, line);
@@ -94,6 +90,8 @@ pub(crate) struct Context {
     /// What it must pass before the action runs.
     pub(crate) gate: Arc<Gate>,
     pub(crate) events: mpsc::Sender<Event>,
+    /// Where it tells what an auditor wants to know.
+    pub(crate) audit: Auditor,
 }
 
 /// The attempt was cancelled or withdrawn before its action ran.

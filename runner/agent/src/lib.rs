@@ -9,6 +9,7 @@
 
 mod agent;
 mod attempts;
+mod audit;
 mod backoff;
 mod bundle_files;
 mod bundles;
@@ -29,6 +30,7 @@ mod journal_file;
 mod log_pipe;
 mod logs;
 mod outbox;
+mod over;
 mod payloads;
 mod policy;
 mod private_file;
@@ -47,6 +49,7 @@ mod verdict;
 mod tests;
 
 pub use agent::{Agent, Left, Running};
+pub use audit::{Asked, By, RunAudit};
 pub use config::AgentConfig;
 pub use enrol::{EnrolRequest, Enrolled, enrol};
 pub use error::AgentError;

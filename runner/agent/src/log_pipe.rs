@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use wharf_protocol::{Pipe, ToRunner};
 
+use crate::audit::{Auditor, RunnerEvent};
 use crate::connection::{Connection, Ended, Held};
 use crate::dial::Dialer;
 use crate::identity::Identity;
@@ -17,6 +18,7 @@ pub(crate) async fn keep(
     dialer: Arc<Dialer>,
     identity: Arc<Identity>,
     logs: Arc<Logs>,
+    audit: Auditor,
     stop: CancellationToken,
 ) {
     let mut redial = Redial::begin();
@@ -27,6 +29,9 @@ pub(crate) async fn keep(
         };
         if let Ended::Goodbye { retry: false, .. } | Ended::Left = ended {
             return;
+        }
+        if ended.blames_the_controller() {
+            audit.tell(&RunnerEvent::connection_refused(Pipe::Logs, &ended));
         }
         tracing::debug!(reason = %ended, "the log connection ended");
         redial.pause(&stop).await;

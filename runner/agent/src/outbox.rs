@@ -161,6 +161,7 @@ mod tests {
         let heartbeat = ToController::Heartbeat {
             running: vec![],
             progress: vec![],
+            audit: None,
         };
         assert!(outbox.heartbeat(&heartbeat));
         let first = outbox.next().await.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use wharf_bundle::TrustPolicy;
-use wharf_policy::Policy;
+use wharf_policy::{Digest, Policy};
 use wharf_stores::{Membership, Stores};
 
 use crate::AgentError;
@@ -15,6 +15,8 @@ pub struct RunnerPolicy {
     pub policy: Policy,
     /// Whom it trusts, with the keys read.
     pub trust: TrustPolicy,
+    /// Of the file's bytes, for the audit record.
+    pub digest: Digest,
     /// Where secrets come from.
     pub stores: Stores,
 }
@@ -40,6 +42,7 @@ impl RunnerPolicy {
         Ok(Self {
             stores: Stores::open(&policy, &folder, membership)
                 .map_err(|error| bad(error.to_string()))?,
+            digest: wharf_bundle::digest(text.as_bytes()),
             policy,
             trust,
         })

@@ -15,6 +15,7 @@ use wharf_policy::{ActionName, CallRights, Digest, Policy, Rights};
 use wharf_protocol::{Assignment, FailureKind, Verdict};
 use wharf_stores::{Leases, Stores};
 
+use crate::audit::By;
 use crate::bundles::{Bundles, Unready};
 use crate::controller::{Controller, FetchError};
 use crate::execute::{Context, Execute, Executed};
@@ -137,6 +138,13 @@ impl Real {
                 "the assignment asks for `{name}`, but {digest} is `{signed}` by its signed manifest: submit it under that name"
             )));
         }
+        let by = By {
+            plugin: Some(signed.clone()),
+            version: Some(plugin.manifest().version.to_string()),
+            digest: Some(digest),
+            action: Some(action.clone()),
+            ..By::attempt(key)
+        };
         let asked = (digest, action, rights);
         let ready = match self.ready.get(&asked) {
             Some(ready) => ready,
@@ -176,7 +184,10 @@ impl Real {
             attempt: key.attempt,
             input: Input::from(input),
             cancel: cancel.clone(),
-            events: Arc::new(HostEvents(context.reporter.clone())),
+            events: Arc::new(HostEvents {
+                reporter: context.reporter.clone(),
+                audit: context.audit.run(by),
+            }),
             services: Arc::clone(&self.services),
             secrets,
         };

@@ -10,6 +10,7 @@ use wharf_protocol::{
     Verdict,
 };
 
+use crate::audit::RunAudit;
 use crate::execute::{Executed, Reporter};
 use crate::verdict::{failed, refused};
 
@@ -136,7 +137,10 @@ fn limit(stop: &Stop) -> &'static str {
 }
 
 /// What a run tells, on its way to the controller and to this runner's own log.
-pub(crate) struct HostEvents(pub(crate) Reporter);
+pub(crate) struct HostEvents {
+    pub(crate) reporter: Reporter,
+    pub(crate) audit: RunAudit,
+}
 
 #[async_trait]
 impl Events for HostEvents {
@@ -149,7 +153,7 @@ impl Events for HostEvents {
             LogSource::Host => fields.push(("source".to_owned(), "host".to_owned())),
         }
         let since = line.at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.0.log(LogEntry {
+        self.reporter.log(LogEntry {
             time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             level: level(line.level),
             message: line.message,
@@ -158,19 +162,18 @@ impl Events for HostEvents {
     }
 
     fn progress(&self, progress: wharf_host::Progress) {
-        self.0.progress(Progress {
+        self.reporter.progress(Progress {
             fraction: progress.fraction,
             message: progress.message,
         });
     }
 
     fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
-        tracing::info!(target: "wharf::audit", attempt = %self.0.key(), ?event);
-        Ok(())
+        self.audit.audit(&event)
     }
 
     async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
-        Ok(())
+        self.audit.synced().await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use wharf_protocol::{GroupName, RunnerId};
+use wharf_protocol::{AuditHead, GroupName, RunnerId};
 
 use crate::AgentError;
 
@@ -46,6 +46,9 @@ pub struct Status {
     pub log_lines_waiting: usize,
     /// Log lines that were given up since the start.
     pub log_lines_lost: u64,
+    /// Where the audit record ends, as far as it is on disk for good.
+    #[serde(default)]
+    pub audit: Option<AuditHead>,
     /// Why no work is asked for, if something is wrong with this runner.
     pub trouble: Option<String>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use wharf_protocol::{Assignment, FailureKind, Verdict};
 
+use crate::audit::{Asked, By};
 use crate::cancel::Due;
 use crate::execute::{Context, Execute, Executed};
 use crate::journal::Journal;
@@ -24,6 +25,7 @@ pub(crate) async fn run(
     context: Context,
 ) {
     let key = assignment.key;
+    let asked = Asked::from(&assignment);
     let execution = AssertUnwindSafe(execute.execute(assignment, &context)).catch_unwind();
     let overdue = async {
         if context.cancel.due(&context.gate).await == Due::Running {
@@ -46,6 +48,9 @@ pub(crate) async fn run(
     };
     let dropped = context.reporter.logs.finish(key);
     context.reporter.progress.forget(key);
+    if let Some(event) = asked.ended(context.gate.has_passed(), &executed.verdict) {
+        context.audit.tell_of(&By::attempt(key), &event);
+    }
     // From here on it cannot be withdrawn any more.
     context.gate.pass();
     if context.gate.is_withdrawn() {

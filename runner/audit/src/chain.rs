@@ -18,6 +18,11 @@ impl LineHash {
     /// What the first line of a chain has before it.
     pub const NONE: Self = Self([0; 32]);
 
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The hash of a line.
     pub fn of(line: &[u8]) -> Self {
         Self(Sha256::digest(line).into())

@@ -239,6 +239,7 @@ async fn logs_are_kept_once_and_stream_until_the_end() {
         .send(&[ToController::Heartbeat {
             running: vec![key],
             progress: vec![(key, progress)],
+            audit: None,
         }])
         .await;
     // The frame and the question travel on different connections.

@@ -36,6 +36,10 @@ pub enum ToController {
         running: Vec<AttemptKey>,
         /// The newest progress of those that reported any since the last heartbeat.
         progress: Vec<(AttemptKey, Progress)>,
+        /// Where the runner's audit record ends, for the controller to remember: who rewrites the
+        /// record later cannot make it end there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        audit: Option<AuditHead>,
     },
     /// An attempt has ended. Sent again after every connect until it is acknowledged.
     Result {
@@ -179,6 +183,22 @@ pub enum HandBackReason {
     Draining,
     /// The runner has no room after all.
     NoRoom,
+}
+
+/// Where a runner's audit record ends: the number of its last line and the hash of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// The number, from 0.
+    pub seq: u64,
+    /// The hash.
+    pub hash: Digest,
+}
+
+/// As `wharf audit verify --head` takes it.
+impl std::fmt::Display for AuditHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.seq, self.hash.to_hex())
+    }
 }
 
 /// How far along an action is.

@@ -14,8 +14,8 @@ mod verdict;
 
 pub use codec::{DecodeError, MAX_INLINE, MAX_MESSAGE, decode, encode};
 pub use frame::{
-    Acceptance, Assignment, HandBackReason, Level, LogEntry, Payload, Pipe, Progress, ToController,
-    ToRunner,
+    Acceptance, Assignment, AuditHead, HandBackReason, Level, LogEntry, Payload, Pipe, Progress,
+    ToController, ToRunner,
 };
 pub use handshake::{Challenge, Hello, PROTOCOL, hello_message};
 pub use id::{AttemptKey, ExecutionId, GroupName, IdError, RunnerId};

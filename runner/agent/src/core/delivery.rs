@@ -3,6 +3,8 @@
 use wharf_protocol::{Acceptance, AttemptKey};
 
 use super::Core;
+use crate::attempts::Acknowledged;
+use crate::audit::Oddity;
 use crate::journal::{Kept, Notice};
 use crate::payloads::Upload;
 
@@ -66,8 +68,10 @@ impl Core {
     }
 
     pub(super) fn acknowledged(&mut self, key: AttemptKey, acceptance: Acceptance) {
-        if !self.parts.attempts.acknowledged(key) {
-            return;
+        match self.parts.attempts.acknowledged(key) {
+            Acknowledged::Now => {}
+            Acknowledged::Unsent => return self.oddities.note(Oddity::AcknowledgedUnsent, key),
+            Acknowledged::Unknown => return self.oddities.note(Oddity::AcknowledgedUnknown, key),
         }
         self.parts.journal.remove(key);
         self.delivered += 1;

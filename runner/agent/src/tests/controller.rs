@@ -26,6 +26,7 @@ use wharf_protocol::{
 use super::executor::FakeExecutor;
 use super::soon;
 use crate::agent::Surroundings;
+use crate::audit::Auditor;
 use crate::controller::Controller;
 use crate::endpoint::Endpoint;
 use crate::execute::Execute;
@@ -55,6 +56,8 @@ struct Shared {
     name: &'static str,
     peers: mpsc::UnboundedSender<Peer>,
     shelf: Arc<Mutex<Shelf>>,
+    /// Said once in place of the welcome on the control pipe.
+    instead: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 /// A controller that listens.
@@ -64,6 +67,7 @@ pub(super) struct Fake {
     pub(super) shelf: Arc<Mutex<Shelf>>,
     peers: mpsc::UnboundedReceiver<Peer>,
     waiting: Vec<Peer>,
+    instead: Arc<Mutex<Option<Vec<u8>>>>,
     server: JoinHandle<()>,
 }
 
@@ -87,11 +91,13 @@ impl Fake {
         let key = SigningKey::from_bytes(&[9; 32]);
         let (sender, peers) = mpsc::unbounded_channel();
         let shelf = Arc::new(Mutex::new(Shelf::default()));
+        let instead = Arc::default();
         let shared = Shared {
             key: Arc::new(Mutex::new(key.verifying_key())),
             name,
             peers: sender,
             shelf: Arc::clone(&shelf),
+            instead: Arc::clone(&instead),
         };
         let app = Router::new()
             .route("/v1/runner/connect", any(connect))
@@ -110,6 +116,7 @@ impl Fake {
             shelf,
             peers,
             waiting: Vec::new(),
+            instead,
             server,
         }
     }
@@ -128,6 +135,11 @@ impl Fake {
         }
     }
 
+    /// Says this once, in place of the welcome on the control pipe.
+    pub(super) fn instead_of_welcome(&self, message: Vec<u8>) {
+        *self.instead.lock().unwrap() = Some(message);
+    }
+
     /// Whether there was another connection for the control pipe.
     pub(super) fn has_another_peer(&mut self) -> bool {
         while let Ok(peer) = self.peers.try_recv() {
@@ -143,7 +155,7 @@ impl Fake {
         }
     }
 
-    pub(super) fn surroundings(&self) -> Surroundings {
+    pub(super) fn surroundings(&self, state: &Path) -> Surroundings {
         let url = format!("http://{}", self.address);
         let endpoint = Endpoint::parse(&url).unwrap();
         let (session, live) = tokio::sync::watch::channel(None);
@@ -154,6 +166,7 @@ impl Fake {
             url,
         };
         Surroundings {
+            audit: Auditor::open(state, &card.runner).unwrap(),
             identity: Arc::new(Identity::for_test(self.key.clone(), card)),
             controller: Controller::new(endpoint.clone(), None, live).unwrap(),
             endpoint,
@@ -167,7 +180,7 @@ impl Fake {
     pub(super) fn runner(&self, state: &Path) -> (Running, Arc<FakeExecutor>) {
         let executor = Arc::new(FakeExecutor::default());
         let execute: Arc<dyn Execute> = executor.clone();
-        let running = Agent::start_with(&self.config(state), self.surroundings(), execute);
+        let running = Agent::start_with(&self.config(state), self.surroundings(state), execute);
         (running.unwrap(), executor)
     }
 }
@@ -190,6 +203,10 @@ impl Peer {
     /// Sends what may be no message. The runner may hang up before all of it is written.
     pub(super) async fn send_junk(&mut self, bytes: Vec<u8>) {
         let _ = self.socket.send(Message::Binary(bytes.into())).await;
+    }
+
+    pub(super) async fn send_text(&mut self, text: &'static str) {
+        let _ = self.socket.send(Message::Text(text.into())).await;
     }
 
     pub(super) async fn assign(&mut self, key: AttemptKey, action: &str, input: &str) {
@@ -284,6 +301,15 @@ async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
     let key = *shared.key.lock().unwrap();
     key.verify(&signed, &signature)
         .expect("the hello is signed by the runner's key");
+    if hello.pipe == Pipe::Control {
+        let instead = shared.instead.lock().unwrap().take();
+        if let Some(message) = instead {
+            socket.send(Message::Binary(message.into())).await.ok()?;
+            // Until the runner hangs up.
+            while let Some(Ok(_)) = socket.recv().await {}
+            return None;
+        }
+    }
     let mut message = Vec::new();
     let welcome = ToRunner::Welcome {
         session: SESSION.to_owned(),

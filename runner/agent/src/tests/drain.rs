@@ -104,7 +104,8 @@ async fn a_drain_that_takes_too_long_ends_what_runs() {
     let mut config = fake.config(state.path());
     config.drain_timeout = Duration::from_millis(50);
     let execute = std::sync::Arc::new(super::executor::FakeExecutor::default());
-    let runner = crate::Agent::start_with(&config, fake.surroundings(), execute).unwrap();
+    let runner =
+        crate::Agent::start_with(&config, fake.surroundings(state.path()), execute).unwrap();
     let mut peer = fake.peer(Pipe::Control).await;
     peer.assign(key(1), "stubborn", "1").await;
     peer.find("the start", |frame| {

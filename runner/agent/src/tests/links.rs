@@ -116,6 +116,6 @@ async fn a_folder_with_a_damaged_journal_starts_no_runner() {
     std::fs::write(state.path().join("journal.db"), [7; 8192]).unwrap();
     let execute = std::sync::Arc::new(super::executor::FakeExecutor::default());
     let config = fake.config(state.path());
-    let error = crate::Agent::start_with(&config, fake.surroundings(), execute).err();
+    let error = crate::Agent::start_with(&config, fake.surroundings(state.path()), execute).err();
     assert!(matches!(error, Some(crate::AgentError::Journal { .. })));
 }

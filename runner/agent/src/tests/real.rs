@@ -54,12 +54,23 @@ pub(super) struct House {
 
 impl House {
     pub(super) async fn with_grants(grants: &str) -> Self {
+        let trust = "[[trust]]\nplugins = ['*']\nkeys = ['trusted.pub']\n";
+        Self::with_policy(&format!("{trust}{grants}"), &[]).await
+    }
+
+    /// With a whole policy, and secrets in files beside it.
+    pub(super) async fn with_policy(text: &str, secrets: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let trusted = SigningKey::generate().unwrap();
         std::fs::write(folder.path().join("trusted.pub"), trusted.public().to_pem()).unwrap();
         let policy = folder.path().join("policy.toml");
-        let text = format!("[[trust]]\nplugins = ['*']\nkeys = ['trusted.pub']\n{grants}");
+        for (name, value) in secrets {
+            use std::os::unix::fs::PermissionsExt as _;
+            let file = folder.path().join(name);
+            std::fs::write(&file, value).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         std::fs::write(&policy, text).unwrap();
         let mut fake = Fake::start().await;
         let request = EnrolRequest {

@@ -1,7 +1,9 @@
 //! The command line, one module a command. `wharf help` is its reference.
 
+mod audit;
 mod controller;
 mod exec;
+mod grant;
 mod group;
 mod keys;
 mod plugin;
@@ -77,6 +79,12 @@ pub(crate) enum Command {
     /// Enrol, start and list runners
     #[command(subcommand)]
     Runner(runner::Command),
+    /// See what a plugin asks for and what it is granted
+    #[command(subcommand)]
+    Grant(grant::Command),
+    /// Check and read audit records
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Submit executions and see what became of them
     #[command(subcommand)]
     Exec(exec::Command),
@@ -98,6 +106,8 @@ impl Command {
             Self::Group(command) => command.wants_json(),
             Self::Token(command) => command.wants_json(),
             Self::Runner(command) => command.wants_json(),
+            Self::Grant(command) => command.wants_json(),
+            Self::Audit(command) => command.wants_json(),
             Self::Exec(command) => command.wants_json(),
         }
     }
@@ -116,6 +126,8 @@ impl Command {
             Self::Group(command) => command.run().await,
             Self::Token(command) => command.run().await,
             Self::Runner(command) => command.run().await,
+            Self::Grant(command) => command.run(),
+            Self::Audit(command) => command.run(),
             Self::Exec(command) => command.run().await,
         }
     }

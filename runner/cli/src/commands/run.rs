@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use wharf_agent::{Asked, By, RunAudit};
+use wharf_audit::Audit;
 use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
 use wharf_host::{
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// Who may sign; and the grants and secrets, unless --grant is given
     #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
     policy: PathBuf,
+    /// Write what it does with secrets and the network, and what it is refused, into this record
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
     /// Stop it after this long; never longer than its grant allows
     #[arg(long, value_name = "PERIOD")]
     timeout: Option<Period>,
@@ -72,6 +77,7 @@ pub(super) fn read_json(input: &str) -> Result<Value> {
 /// Shows lines as they come, or keeps them for the document.
 struct Listener {
     kept: Option<Mutex<Vec<Value>>>,
+    audit: Option<RunAudit>,
 }
 
 #[async_trait]
@@ -108,12 +114,20 @@ impl Events for Listener {
     }
 
     fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
-        tracing::info!(?event, "audit");
-        Ok(())
+        match &self.audit {
+            Some(audit) => audit.audit(&event),
+            None => {
+                tracing::info!(?event, "audit");
+                Ok(())
+            }
+        }
     }
 
     async fn audit_synced(&self) -> Result<(), AuditUnavailable> {
-        Ok(())
+        match &self.audit {
+            Some(audit) => audit.synced().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -126,10 +140,35 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     }
     let bytes: Arc<[u8]> = local::read(&args.file)?.into();
     let signature = std::fs::read(signature_path(&args.file)).ok();
-    let verified = trust.verify(bytes, signature.as_deref()).or_exit(
-        Exit::Refused,
-        format_args!("{} is refused", args.file.display()),
-    )?;
+    let record = match &args.audit {
+        Some(file) => Some(Audit::file(file, "local").or_exit(Exit::Usage, "no audit record")?),
+        None => None,
+    };
+    let execution = ulid::Ulid::generate().to_string();
+    let asked = Asked {
+        plugin: args.file.display().to_string(),
+        digest: wharf_bundle::digest(&bytes),
+        action: args.action.to_string(),
+    };
+    let by = By {
+        execution: execution.clone(),
+        attempt: 1,
+        ..By::default()
+    };
+    // Says in the record, if there is one, that it is not begun.
+    let audited = |by: &By, failure: Failure| {
+        if let Some(record) = &record {
+            RunAudit::new(record.clone(), by.clone()).not_begun(&asked, &failure.to_string());
+        }
+        failure
+    };
+    let verified = trust
+        .verify(bytes, signature.as_deref())
+        .or_exit(
+            Exit::Refused,
+            format_args!("{} is refused", args.file.display()),
+        )
+        .map_err(|failure| audited(&by, failure))?;
 
     let manifest = verified.manifest();
     if !manifest.actions.contains_key(&args.action) {
@@ -139,6 +178,13 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
                 .help(format!("it has: {}", known.join(", "))),
         );
     }
+    let by = By {
+        plugin: Some(manifest.name.clone()),
+        version: Some(manifest.version.to_string()),
+        digest: Some(verified.digest()),
+        action: Some(args.action.clone()),
+        ..by
+    };
     let narrowed = CallRights {
         limits: LimitRequest {
             deadline: args.timeout,
@@ -158,7 +204,8 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         .or_exit(Exit::Refused, "the secrets cannot be used")?;
     let secrets = wharf_host::resolve(&rights, &stores)
         .await
-        .map_err(no_secret)?;
+        .map_err(no_secret)
+        .map_err(|failure| audited(&by, failure))?;
 
     let engine = Engine::new(EngineConfig {
         cache: wharf_engine::CacheDir::At(home::cache()?),
@@ -170,18 +217,22 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         .load(&verified)
         .await
         .or_exit(Exit::Usage, args.file.display())?;
-    let prepared = engine.prepare(&plugin, &args.action, rights).or_exit(
-        Exit::Refused,
-        format_args!("{} is refused", args.file.display()),
-    )?;
+    let prepared = engine
+        .prepare(&plugin, &args.action, rights)
+        .or_exit(
+            Exit::Refused,
+            format_args!("{} is refused", args.file.display()),
+        )
+        .map_err(|failure| audited(&by, failure))?;
     let services =
         Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
     let listener = Arc::new(Listener {
         kept: args.json.then(Mutex::default),
+        audit: record.clone().map(|record| RunAudit::new(record, by)),
     });
     let cancel = Cancel::new();
     let call = Call {
-        execution: "local".to_owned(),
+        execution,
         attempt: 1,
         input: (&input).into(),
         cancel: cancel.clone(),

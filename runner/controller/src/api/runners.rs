@@ -99,6 +99,7 @@ fn document(view: &RunnerView) -> Value {
         "last_seen_ms": millis(view.last_seen),
         "running": view.running,
         "credits": view.credits,
+        "audit_head": view.audit.map(|head| head.to_string()),
         "transport": view.connected.then_some("websocket"),
     })
 }

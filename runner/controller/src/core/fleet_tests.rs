@@ -25,6 +25,7 @@ fn a_heartbeat_keeps_the_lease_of_what_it_names_and_only_that() {
     let beat = Report::Heartbeat {
         running: vec![key(1, 1)],
         progress: Vec::new(),
+        audit: None,
     };
     table.say(1, 1, beat);
     table.core.tick(31 * SECOND, &mut table.fx);

@@ -160,6 +160,7 @@ impl World {
                     Report::Heartbeat {
                         running,
                         progress: Vec::new(),
+                        audit: None,
                     },
                 );
             }

@@ -1,11 +1,11 @@
 //! What runners say while they work.
 
 use wharf_protocol::{
-    Acceptance, AttemptKey, Progress, RunnerId, Timings, ToRunner, Usage, Verdict,
+    Acceptance, AttemptKey, AuditHead, Progress, RunnerId, Timings, ToRunner, Usage, Verdict,
 };
 
 use super::attempt::Without;
-use super::state::Phase;
+use super::state::{Phase, Runner};
 use super::{Core, Effects, LinkId};
 use crate::model::{Change, DeadLetter, Micros, Past};
 
@@ -27,6 +27,8 @@ pub(crate) enum Report {
         running: Vec<AttemptKey>,
         /// How far they are.
         progress: Vec<(AttemptKey, Progress)>,
+        /// Where its audit record ends.
+        audit: Option<AuditHead>,
     },
     /// An attempt has ended.
     Result {
@@ -79,7 +81,12 @@ impl Core {
                     *started = true;
                 }
             }
-            Report::Heartbeat { running, progress } if is_current => {
+            Report::Heartbeat {
+                running,
+                progress,
+                audit,
+            } if is_current => {
+                remember(entry, audit);
                 self.heartbeat(runner, &running, progress, now, fx);
             }
             // Of a connection that has been replaced.
@@ -204,4 +211,20 @@ impl Core {
             );
         }
     }
+}
+
+/// Keeps where a runner's audit record ends. A record only grows: one that ends earlier than it did
+/// was cut, or began anew.
+fn remember(runner: &mut Runner, head: Option<AuditHead>) {
+    let Some(head) = head else { return };
+    if let Some(known) = runner
+        .audit
+        .filter(|known| head.seq < known.seq || (head.seq == known.seq && head.hash != known.hash))
+    {
+        tracing::warn!(
+            runner = %runner.record.id, %head, %known,
+            "the audit record of a runner is another than it was, or was cut"
+        );
+    }
+    runner.audit = Some(head);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use wharf_protocol::{AttemptKey, ExecutionId, GroupName, Progress, RunnerId};
+use wharf_protocol::{AttemptKey, AuditHead, ExecutionId, GroupName, Progress, RunnerId};
 
 use super::LinkId;
 use crate::model::{CancelAsk, Ending, Group, Micros, Order, Run, RunnerRecord, Snapshot};
@@ -63,6 +63,8 @@ pub(super) struct Runner {
     /// Attempts that are its own.
     pub(super) held: BTreeMap<ExecutionId, u32>,
     pub(super) last_seen: Micros,
+    /// Where its audit record ends, as it said last. Of this process only.
+    pub(super) audit: Option<AuditHead>,
     /// Since when it may be missed: since its connection ended, or since this process began.
     pub(super) absent_since: Micros,
     /// Its place in `GroupState::ready`.
@@ -192,6 +194,7 @@ impl Core {
             link: None,
             held: BTreeMap::new(),
             last_seen: record.last_seen,
+            audit: None,
             absent_since: now,
             rank: None,
             record,

@@ -80,6 +80,7 @@ impl Core {
             // Never more than the credits given, which are a u32.
             running: u32::try_from(runner.held.len()).unwrap_or(u32::MAX),
             credits: runner.link.as_ref().map_or(0, |link| link.credits),
+            audit: runner.audit,
             connected: runner.link.is_some(),
         }
     }

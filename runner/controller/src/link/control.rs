@@ -94,7 +94,12 @@ fn report(frame: ToController, blobs: &Blobs) -> Result<Report, End> {
         ToController::Credit { add } => Report::Credit(add),
         ToController::Accept(_) => Report::Accept,
         ToController::Started(key) => Report::Started(key),
-        ToController::Heartbeat { running, progress } => Report::Heartbeat {
+        ToController::Heartbeat {
+            running,
+            progress,
+            audit,
+        } => Report::Heartbeat {
+            audit,
             running,
             progress: progress
                 .into_iter()

@@ -1,7 +1,7 @@
 //! Groups and the runners in them.
 
 use serde::{Deserialize, Serialize};
-use wharf_protocol::{GroupName, RunnerId};
+use wharf_protocol::{AuditHead, GroupName, RunnerId};
 
 use super::Micros;
 
@@ -74,6 +74,8 @@ pub(crate) struct RunnerView {
     pub(crate) running: u32,
     /// How many more it takes.
     pub(crate) credits: u32,
+    /// Where its audit record ends, as it said last.
+    pub(crate) audit: Option<AuditHead>,
     /// Whether it is connected.
     pub(crate) connected: bool,
 }

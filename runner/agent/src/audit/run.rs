@@ -1,0 +1,89 @@
+//! The audit of one run: whose secret uses, requests and refusals the lines are.
+
+use serde::Serialize;
+use wharf_audit::{Audit, AuditError};
+use wharf_host::{AuditEvent, AuditUnavailable};
+use wharf_policy::{ActionName, Digest, PluginName};
+use wharf_protocol::AttemptKey;
+
+use super::Asked;
+
+/// What an event is by. What stands here was verified, not claimed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct By {
+    /// The execution.
+    pub execution: String,
+    /// Which try at it.
+    pub attempt: u32,
+    /// The plugin, as its signed manifest names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginName>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its component.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// The action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionName>,
+}
+
+impl By {
+    /// An attempt of which no more is known.
+    pub(crate) fn attempt(key: AttemptKey) -> Self {
+        Self {
+            execution: key.execution.to_string(),
+            attempt: key.attempt,
+            ..Self::default()
+        }
+    }
+}
+
+/// The audit of one run.
+#[derive(Clone)]
+pub struct RunAudit {
+    record: Audit,
+    by: By,
+}
+
+impl RunAudit {
+    /// The part of a record that is about one run.
+    pub const fn new(record: Audit, by: By) -> Self {
+        Self { record, by }
+    }
+
+    /// Writes an event of the run: see [`wharf_host::Events::audit`].
+    ///
+    /// # Errors
+    /// It cannot be written, so it must not happen.
+    pub fn audit(&self, event: &AuditEvent) -> Result<(), AuditUnavailable> {
+        self.record.write(&self.by, event).map_err(unavailable)
+    }
+
+    /// Writes that the run was not begun, and why. It is not begun, whatever becomes of this.
+    pub fn not_begun(&self, asked: &Asked, why: &str) {
+        let event = asked.refused("refused", why);
+        if let Err(error) = self.record.write(&self.by, &event) {
+            tracing::error!(%error, "a refusal is not in the audit record");
+        }
+    }
+
+    /// See [`wharf_host::Events::audit_synced`].
+    ///
+    /// # Errors
+    /// It cannot be made to outlive the machine.
+    pub async fn synced(&self) -> Result<(), AuditUnavailable> {
+        self.record.synced().await.map_err(unavailable)
+    }
+}
+
+/// The plugin learns that it cannot be written; where, only the operator does.
+fn unavailable(error: AuditError) -> AuditUnavailable {
+    tracing::error!(%error, "the audit record cannot be written");
+    AuditUnavailable(match error {
+        AuditError::File { source, .. } => source.to_string(),
+        AuditError::Event(_) => "an event is too large".to_owned(),
+        _ => "the disk does not take it".to_owned(),
+    })
+}

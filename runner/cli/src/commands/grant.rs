@@ -1,0 +1,211 @@
+//! `wharf grant`: what a plugin asks for and what it is granted, before anything runs.
+
+mod suggest;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use wharf_bundle::{Manifest, TrustPolicy, signature_path};
+use wharf_policy::{ActionName, Finding, Policy, Row, Subject};
+
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{local, terminal};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare what a plugin asks for with what a policy grants it
+    Check(Check),
+    /// Write the smallest grant for what a run used, or wanted and was refused
+    Suggest(suggest::Suggest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// A packed plugin; its signature is expected beside it
+    plugin: PathBuf,
+    /// The policy that a runner would have
+    #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+    /// Grants and secrets, in place of those of the policy
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
+    /// Only this action
+    #[arg(long)]
+    action: Option<ActionName>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Command {
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Check(check) => check.json,
+            Self::Suggest(_) => false,
+        }
+    }
+
+    pub(crate) fn run(self) -> Result<Exit> {
+        match self {
+            Self::Check(check) => check.run(),
+            Self::Suggest(suggest) => suggest.run(),
+        }
+    }
+}
+
+/// A plugin as its file tells, and whether a policy trusts it.
+struct Plugin {
+    manifest: Manifest,
+    digest: wharf_policy::Digest,
+    imports: Vec<String>,
+    /// Why it is not trusted, if it is not.
+    distrust: Option<String>,
+}
+
+impl Plugin {
+    fn read(file: &Path, trust: &TrustPolicy) -> Result<Self> {
+        let bytes: Arc<[u8]> = local::read(file)?.into();
+        let manifest = Manifest::read(&bytes).or_exit(Exit::Usage, file.display())?;
+        let shape = wharf_bundle::shape(&bytes).or_exit(Exit::Usage, file.display())?;
+        let signature = std::fs::read(signature_path(file)).ok();
+        let digest = wharf_bundle::digest(&bytes);
+        let verified = trust.verify(bytes, signature.as_deref());
+        Ok(Self {
+            manifest,
+            digest,
+            imports: shape.imports,
+            distrust: verified.err().map(|why| why.to_string()),
+        })
+    }
+
+    /// One of its actions.
+    fn known<'a>(&self, action: &'a ActionName) -> Result<&'a ActionName> {
+        let known = &self.manifest.actions;
+        if known.contains_key(action) {
+            return Ok(action);
+        }
+        let names: Vec<_> = known.keys().map(ActionName::as_str).collect();
+        Err(
+            Failure::usage(format!("{} has no action `{action}`", self.manifest.name))
+                .help(format!("it has: {}", names.join(", "))),
+        )
+    }
+
+    fn subject<'a>(&'a self, action: &'a ActionName) -> Subject<'a> {
+        Subject {
+            plugin: &self.manifest.name,
+            action,
+            asks: &self.manifest.capabilities,
+            needs: &self.manifest.limits,
+            imports: &self.imports,
+        }
+    }
+
+    fn rows(&self, action: &ActionName, policy: &Policy) -> Vec<Row> {
+        wharf_policy::check(&self.subject(action), policy)
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<Exit> {
+        let (mut policy, trust) = local::load_policy(&self.policy)?;
+        if let Some(file) = &self.grant {
+            policy = policy.with_grants_of(local::load_grants(file)?);
+        }
+        let plugin = Plugin::read(&self.plugin, &trust)?;
+        let actions: Vec<&ActionName> = match &self.action {
+            Some(action) => vec![plugin.known(action)?],
+            None => plugin.manifest.actions.keys().collect(),
+        };
+        let tables: Vec<_> = actions
+            .into_iter()
+            .map(|action| (action, plugin.rows(action, &policy)))
+            .collect();
+        let can_run =
+            plugin.distrust.is_none() && tables.iter().all(|(_, rows)| wharf_policy::can_run(rows));
+        if self.json {
+            terminal::print_json(&document(&plugin, &tables, can_run));
+        } else {
+            print(&plugin, &tables, can_run);
+        }
+        Ok(if can_run { Exit::Done } else { Exit::Refused })
+    }
+}
+
+fn document(plugin: &Plugin, tables: &[(&ActionName, Vec<Row>)], can_run: bool) -> Value {
+    let actions: Vec<_> = tables
+        .iter()
+        .map(|(action, rows)| {
+            json!({ "action": action, "can_run": wharf_policy::can_run(rows), "rows": rows })
+        })
+        .collect();
+    json!({
+        "ok": can_run,
+        "plugin": plugin.manifest.name,
+        "version": plugin.manifest.version,
+        "digest": plugin.digest,
+        "trusted": plugin.distrust.is_none(),
+        "distrust": plugin.distrust,
+        "actions": actions,
+    })
+}
+
+fn print(plugin: &Plugin, tables: &[(&ActionName, Vec<Row>)], can_run: bool) {
+    let manifest = &plugin.manifest;
+    terminal::print(format_args!(
+        "{}@{} {}",
+        manifest.name, manifest.version, plugin.digest
+    ));
+    if let Some(why) = &plugin.distrust {
+        terminal::print(format_args!("NOT TRUSTED  {why}"));
+    }
+    // Actions that stand alike are told together.
+    let mut told: Vec<(Vec<&str>, &Vec<Row>)> = Vec::new();
+    for (action, rows) in tables {
+        match told.iter_mut().find(|(_, known)| *known == rows) {
+            Some((names, _)) => names.push(action.as_str()),
+            None => told.push((vec![action.as_str()], rows)),
+        }
+    }
+    for (names, rows) in told {
+        terminal::print(format_args!("\naction {}", names.join(", ")));
+        if rows.is_empty() {
+            terminal::print("asks for nothing and is granted nothing");
+            continue;
+        }
+        let mut table = comfy_table::Table::new();
+        table
+            .load_preset(comfy_table::presets::NOTHING)
+            .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+            .set_header(["", "about", "asked", "granted", "note"]);
+        for row in rows {
+            let kind = terminal::cell(&serde_json::to_value(row.kind).unwrap_or_default());
+            table.add_row([
+                word(row.finding),
+                kind.as_str(),
+                row.asked.as_deref().unwrap_or("-"),
+                row.granted.as_deref().unwrap_or("-"),
+                row.note.as_str(),
+            ]);
+        }
+        terminal::print(table);
+    }
+    terminal::note(if can_run {
+        "it can run under this policy"
+    } else {
+        "it cannot run, or not do its work, under this policy: see what is MISSING"
+    });
+}
+
+const fn word(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Missing => "MISSING",
+        Finding::Wider => "WIDER",
+        Finding::Unused => "no effect",
+        Finding::Partly => "in part",
+        Finding::Granted => "granted",
+        Finding::Optional => "not granted",
+    }
+}

@@ -1,0 +1,123 @@
+//! `wharf grant suggest`: from an audit record to a grant.
+//!
+//! A run that is refused says what it wanted, so a record of refused runs is enough: grant what is
+//! suggested, run again, and the next suggestion goes as far as the run then came.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+use wharf_audit::Record;
+use wharf_policy::{ActionName, Observed, Policy, Rung};
+
+use super::Plugin;
+use crate::exit::{Context, Exit, Failure, Result};
+use crate::{local, terminal};
+
+#[derive(Debug, Args)]
+pub(crate) struct Suggest {
+    /// A packed plugin; its signature is expected beside it
+    plugin: PathBuf,
+    /// The action that was run
+    #[arg(long)]
+    action: ActionName,
+    /// A record of runs of it: of a runner, or of `wharf run --audit`
+    #[arg(long, value_name = "PATH")]
+    audit: PathBuf,
+    /// Only what this execution did [default: all of this action of this very component]
+    #[arg(long, value_name = "ID")]
+    execution: Option<String>,
+    /// Whom to trust, and which secrets there are
+    #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
+    policy: PathBuf,
+}
+
+impl Suggest {
+    pub(super) fn run(self) -> Result<Exit> {
+        let (policy, trust) = local::load_policy(&self.policy)?;
+        let plugin = Plugin::read(&self.plugin, &trust)?;
+        plugin.known(&self.action)?;
+        if let Some(why) = &plugin.distrust {
+            return Err(Failure::refused(why)
+                .help("what is not trusted does not run, whatever it is granted"));
+        }
+        let digest = plugin.digest.to_string();
+        let mut observed = Vec::new();
+        let mut lines = 0;
+        wharf_audit::read(&self.audit, |record| {
+            if self.is_about(&record, &digest) {
+                lines += 1;
+                observed.extend(seen(&record));
+            }
+        })
+        .or_exit(Exit::Refused, "the record does not hold")?;
+        let suggestion = self.suggestion(&plugin, &policy, &observed);
+        terminal::print(suggestion.trim_end());
+        terminal::note(format_args!(
+            "from {lines} lines about {} of {}; read it before you paste it, and see what `wharf grant check` says of it",
+            self.action, plugin.manifest.name
+        ));
+        Ok(Exit::Done)
+    }
+
+    fn suggestion(&self, plugin: &Plugin, policy: &Policy, observed: &[Observed]) -> String {
+        wharf_policy::suggest(&plugin.subject(&self.action), policy, observed).to_toml()
+    }
+
+    /// Whether a line is of a run of this action of this component.
+    fn is_about(&self, record: &Record, digest: &str) -> bool {
+        let action = Some(self.action.as_str());
+        let ran = record.text("digest") == Some(digest) && record.text("action") == action;
+        let wanted = self.execution.as_deref();
+        ran && wanted.is_none_or(|execution| record.text("execution") == Some(execution))
+    }
+}
+
+/// What a line tells of what was used or wanted.
+fn seen(record: &Record) -> Vec<Observed> {
+    let text = |name| record.text(name).unwrap_or_default().to_owned();
+    match record.event.as_str() {
+        "request" | "request-refused" => {
+            let mut all = vec![Observed::Request {
+                method: text("method"),
+                destination: text("destination"),
+            }];
+            all.extend(address_in(&text("why")));
+            let credentials = record.members.get("credentials").and_then(Value::as_array);
+            for credential in credentials.into_iter().flatten() {
+                all.extend(secret(&credential["secret"], &credential["rung"]));
+            }
+            all
+        }
+        "special-address" => {
+            let address = text("address").parse();
+            address.map(Observed::Address).into_iter().collect()
+        }
+        "secret-opened" | "secret-refused" => {
+            let (name, rung) = (record.members.get("secret"), record.members.get("rung"));
+            let both = name.zip(rung).and_then(|(name, rung)| secret(name, rung));
+            both.into_iter().collect()
+        }
+        "secret-revealed" => {
+            let rung = serde_json::to_value(Rung::Reveal).unwrap_or_default();
+            let name = record.members.get("secret");
+            let one = name.and_then(|name| secret(name, &rung));
+            one.into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn secret(name: &Value, rung: &Value) -> Option<Observed> {
+    let name = name.as_str()?.parse().ok()?;
+    let rung = serde_json::from_value(rung.clone()).ok()?;
+    Some(Observed::Secret(name, rung))
+}
+
+/// The address of a refusal, which names the line that would allow it.
+fn address_in(why: &str) -> Option<Observed> {
+    let (_, rest) = why.split_once("networks = [\"")?;
+    let (network, _) = rest.split_once('"')?;
+    let (address, _) = network.split_once('/')?;
+    address.parse().ok().map(Observed::Address)
+}
