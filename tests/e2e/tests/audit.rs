@@ -1,0 +1,140 @@
+//! From no grant at all to one that fits, by what the audit record says; and what the record proves.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wharf_e2e::{Answer, Bundles, Service, bundles, wharf_in};
+
+const ROUNDS: usize = 6;
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Trusts the bundles of the tests, and grants this.
+    fn grant(&self, grants: &str) {
+        let Bundles { key, .. } = bundles();
+        let trust = format!("[[trust]]\nplugins = ['*']\nkeys = ['{}']\n", key.display());
+        std::fs::write(self.path().join("policy.toml"), trust + grants).unwrap();
+    }
+
+    fn wharf(&self, args: &[&str]) -> Answer {
+        let home = self.path().join("home");
+        let variables = [
+            ("WHARF_HOME", home.to_str().unwrap()),
+            ("WHARF_POLICY", "policy.toml"),
+        ];
+        wharf_in(self.path(), args, &variables)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn following_the_suggestions_leads_from_nothing_to_the_smallest_grant() {
+    let service = Service::start().await;
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let plugin = bundles().file("http").to_str().unwrap();
+    let url = format!("{}/v1/items?canary-in-query=1", service.origin());
+    let input = json!({ "url": url }).to_string();
+    let run = [
+        "run",
+        plugin,
+        "request",
+        "--audit",
+        "audit.jsonl",
+        "--json",
+        "--input",
+        &input,
+    ];
+    let suggest = [
+        "grant",
+        "suggest",
+        plugin,
+        "--action",
+        "request",
+        "--audit",
+        "audit.jsonl",
+    ];
+    let check = ["grant", "check", plugin, "--json"];
+
+    desk.grant("");
+    let missing = desk.wharf(&check);
+    assert_eq!(missing.code, 3, "{}", missing.out);
+    let mut grant = String::new();
+    let mut refused = 0;
+    while desk.wharf(&run).code != 0 {
+        refused += 1;
+        assert!(
+            refused <= ROUNDS,
+            "no grant was enough, the last is {grant}"
+        );
+        assert!(
+            service.requests().is_empty(),
+            "something left that was not granted"
+        );
+        grant = desk.wharf(&suggest).ok().out;
+        desk.grant(&grant);
+    }
+    assert_eq!(service.requests().len(), 1);
+    // One thing after the other: the interface, the destination, the address.
+    assert_eq!(refused, 3, "{grant}");
+    for line in [
+        "plugins = [\"http\"]",
+        "actions = [\"request\"]",
+        "path = \"/v1/items\", methods = [\"GET\"]",
+        "networks = [\"127.0.0.1/32\"]",
+    ] {
+        assert!(grant.contains(line), "{grant}");
+    }
+    assert!(
+        !grant.contains("\"*\"") && !grant.contains("nowhere"),
+        "{grant}"
+    );
+    let answer = desk.wharf(&check).ok().json();
+    assert_eq!(answer["trusted"], true);
+    let rows = answer["actions"][0]["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["finding"] != "wider"), "{rows:?}");
+
+    // The record is whole, tells of the refusals, and of no query.
+    let verified = desk
+        .wharf(&["audit", "verify", "audit.jsonl", "--json"])
+        .ok()
+        .json();
+    let head = verified["head"].as_str().unwrap();
+    let shown = desk
+        .wharf(&["audit", "show", "audit.jsonl", "--refused", "--json"])
+        .ok()
+        .json();
+    let events: Vec<&str> = shown.as_array().unwrap().iter().map(event).collect();
+    assert!(
+        events.contains(&"dispatch-refused") && events.contains(&"request-refused"),
+        "{events:?}"
+    );
+    let file = desk.path().join("audit.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains("canary-in-query"));
+
+    // Cut, it still holds, but not with the head; changed, it does not hold.
+    let cut = &text[..text.trim_end().rfind('\n').unwrap() + 1];
+    std::fs::write(&file, cut).unwrap();
+    desk.wharf(&["audit", "verify", "audit.jsonl"]).ok();
+    let cut = desk.wharf(&["audit", "verify", "audit.jsonl", "--head", head]);
+    assert!(cut.code == 3 && cut.err.contains("was cut"), "{}", cut.err);
+    std::fs::write(&file, text.replacen("127.0.0.1", "127.0.0.2", 1)).unwrap();
+    let changed = desk.wharf(&["audit", "verify", "audit.jsonl"]);
+    assert!(
+        changed.code == 3 && changed.err.contains("line"),
+        "{}",
+        changed.err
+    );
+    let anew = desk.wharf(&run);
+    assert_ne!(anew.code, 0, "a record that was changed is not written on");
+}
+
+fn event(line: &Value) -> &str {
+    line["event"].as_str().unwrap()
+}
