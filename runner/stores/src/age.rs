@@ -83,7 +83,9 @@ fn decrypt(sealed: &[u8], identities: &Identities, shown: &str) -> Result<Docume
             "a passphrase opens it: encrypt it for this machine's recipient instead".to_owned(),
         ));
     }
-    let identities = identities.iter().map(|identity| identity.as_ref() as _);
+    let identities = identities
+        .iter()
+        .map(|identity| identity.as_ref() as &dyn Identity);
     let opened = decryptor.decrypt(identities).map_err(refused)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 4));
     opened
