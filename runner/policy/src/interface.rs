@@ -102,10 +102,10 @@ impl Interface {
                 "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"db.example\", ports = [5432] }]` (with what is meant) in a [[grant]]",
             ),
             Self::HttpCredentials => Some(
-                "a secret with rung `attach` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]` (with the name that is meant) in a [[grant]]",
+                "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`",
             ),
             Self::SignedHttp => Some(
-                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"…\" }]` and `secrets = [{ name = \"…\", rungs = [\"operate\"] }]`",
+                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`",
             ),
             Self::Secrets => Some(
                 "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]]",

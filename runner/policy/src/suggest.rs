@@ -199,21 +199,19 @@ fn link(
     secrets: &mut BTreeMap<SecretName, BTreeSet<Rung>>,
     notes: &mut Vec<String>,
 ) {
-    let rung = match Interface::of_import(import) {
-        Some(Interface::Http | Interface::WasiHttp) => None,
-        Some(Interface::HttpCredentials) => Some(Rung::Attach),
-        Some(Interface::Secrets) => Some(Rung::Operate),
-        Some(Interface::Reveal) => Some(Rung::Reveal),
+    let (sends, rung) = match Interface::of_import(import) {
+        Some(Interface::Http | Interface::WasiHttp) => (true, None),
+        Some(Interface::HttpCredentials) => (true, Some(Rung::Attach)),
+        Some(Interface::SignedHttp) => (true, Some(Rung::Operate)),
+        Some(Interface::Secrets) => (false, Some(Rung::Operate)),
+        Some(Interface::Reveal) => (false, Some(Rung::Reveal)),
         _ => return,
     };
-    match rung {
-        None | Some(Rung::Attach) if rules.is_empty() => {
-            notes.push(format!(
-                "it was not seen to send anything: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
-            ));
-            rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule));
-        }
-        _ => {}
+    if sends && rules.is_empty() {
+        notes.push(format!(
+            "it was not seen to send anything: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
+        ));
+        rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule));
     }
     let Some(rung) = rung else { return };
     if secrets.values().any(|rungs| rungs.contains(&rung)) {
