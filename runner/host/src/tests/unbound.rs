@@ -1,6 +1,6 @@
 //! Before an instance is bound, nothing is reached.
 
-use super::support::get;
+use super::support::{bound_to, get, open_grant};
 use crate::bindings::{
     config, control, http, http_credentials, log, output, progress, reveal, secrets,
 };
@@ -68,4 +68,21 @@ fn log_and_progress_before_binding_go_nowhere_and_are_counted() {
     let Collected { usage, .. } = state.take();
     assert_eq!(usage.ignored_unbound, 2);
     assert_eq!(usage.log_entries, 0);
+}
+
+#[tokio::test]
+async fn nothing_of_a_run_is_held_once_it_is_over() {
+    let policy = format!(
+        "[[secret]]\nname='api'\nfrom='mem:token'\n{}",
+        open_grant("secrets=[{name='api',rungs=['operate']}]")
+    );
+    let mut bound = bound_to(&policy).await;
+    let run = std::sync::Arc::downgrade(bound.state.run.as_ref().unwrap());
+    secrets::HostSecret::open(&mut bound.state, "api".into())
+        .unwrap()
+        .unwrap();
+    assert!(!bound.state.table.is_empty());
+    bound.state.take();
+    assert!(bound.state.table.is_empty(), "its handles are still there");
+    assert!(run.upgrade().is_none(), "its secrets are still held");
 }
