@@ -31,6 +31,7 @@ use crate::payloads::Uploads;
 use crate::private_file::lock;
 use crate::real::Real;
 use crate::status::{self, Link, Status, now_ms};
+use crate::versions::Versions;
 use crate::{AgentConfig, AgentError, RunnerPolicy, tls};
 
 /// Events that wait for the runner's loop.
@@ -100,8 +101,15 @@ impl Agent {
         let services =
             Services::new(&config.services).map_err(|error| AgentError::part("host", error))?;
         let files = BundleFiles::open(config.state_dir.join("bundles"))?;
+        let versions = Versions::open(&config.state_dir)?;
         let real = Real {
-            bundles: Bundles::new(files, controller.clone(), policy.trust, engine.clone()),
+            bundles: Bundles::new(
+                files,
+                controller.clone(),
+                policy.trust,
+                versions,
+                engine.clone(),
+            ),
             controller: controller.clone(),
             engine,
             services: Arc::new(services),

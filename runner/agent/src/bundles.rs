@@ -13,6 +13,7 @@ use wharf_policy::Digest;
 
 use crate::bundle_files::BundleFiles;
 use crate::controller::{Controller, FetchError};
+use crate::versions::Versions;
 
 /// The largest signature.
 const SIGNATURE: u64 = 1 << 20;
@@ -36,6 +37,14 @@ pub(crate) enum Unready {
     /// It is trusted, and cannot be run.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// It is trusted, and that it ran cannot be remembered.
+    #[error("the bundle {digest} is not run, since its version cannot be remembered: {why}")]
+    Forgetful {
+        /// Which.
+        digest: Digest,
+        /// Why not.
+        why: crate::AgentError,
+    },
     /// The runner itself failed.
     #[error("the bundle {0} could not be verified: the verifier broke off")]
     Broke(Digest),
@@ -52,6 +61,7 @@ pub(crate) struct Bundles {
     files: BundleFiles,
     controller: Controller,
     trust: Arc<TrustPolicy>,
+    versions: Arc<Versions>,
     engine: Engine,
     loaded: DashMap<Digest, Arc<Entry>>,
     clock: AtomicU64,
@@ -62,12 +72,14 @@ impl Bundles {
         files: BundleFiles,
         controller: Controller,
         trust: TrustPolicy,
+        versions: Versions,
         engine: Engine,
     ) -> Self {
         Self {
             files,
             controller,
             trust: Arc::new(trust),
+            versions: Arc::new(versions),
             engine,
             loaded: DashMap::new(),
             clock: AtomicU64::new(0),
@@ -125,7 +137,11 @@ impl Bundles {
                 self.verify(digest, bytes, signature).await?
             }
         };
+        self.versions
+            .check(&verified)
+            .map_err(|why| Unready::Refused { digest, why })?;
         let plugin = self.engine.load(&verified).await?;
+        self.remember(&verified).await?;
         let manifest = verified.manifest();
         let signers: Vec<_> = verified.signers().iter().map(|s| s.name.as_str()).collect();
         tracing::info!(
@@ -159,6 +175,16 @@ impl Bundles {
             Err(FetchError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// From now on nothing older runs.
+    async fn remember(&self, verified: &Verified) -> Result<(), Unready> {
+        let digest = verified.digest();
+        let (versions, verified) = (Arc::clone(&self.versions), verified.clone());
+        tokio::task::spawn_blocking(move || versions.remember(&verified))
+            .await
+            .map_err(|_| Unready::Broke(digest))?
+            .map_err(|why| Unready::Forgetful { digest, why })
     }
 
     async fn verify(

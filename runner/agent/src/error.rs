@@ -44,6 +44,16 @@ pub enum AgentError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The versions that were run cannot be read. Passing over them would let older ones run.
+    #[error(
+        "{path} cannot be used: {reason}; it keeps plugins from being rolled back: restore it, or remove it to forget which versions have run"
+    )]
+    Versions {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The journal cannot be opened or is corrupt. Results in it would be lost if it were ignored.
     #[error(
         "the journal {path} cannot be used: {reason}; it may hold results that were never delivered: restore it, or move it away to give them up"

@@ -44,6 +44,7 @@ mod status;
 mod task;
 mod tls;
 mod verdict;
+mod versions;
 
 #[cfg(test)]
 mod tests;

@@ -233,7 +233,7 @@ fn unready(why: Unready) -> Verdict {
         Unready::Fetch(FetchError::Unavailable { .. } | FetchError::Missing(_)) => {
             unavailable("bundle-unavailable", why)
         }
-        Unready::Broke(_) => unavailable("bundle-unavailable", why),
+        Unready::Broke(_) | Unready::Forgetful { .. } => unavailable("bundle-unavailable", why),
         Unready::Fetch(_) | Unready::Refused { .. } | Unready::Engine(_) => refused(why),
     }
 }

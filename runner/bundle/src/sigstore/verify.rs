@@ -123,16 +123,17 @@ pub(crate) fn verify_bundle(
     let now = Timestamp::now();
     let signature = bundle.content.signature();
 
-    let mut times = timestamp::verify_all(&bundle.timestamps, signature, root, now)?;
+    let mut logged = Vec::new();
     for entry in &bundle.entries {
-        times.extend(log_entry::verify(entry, root, now)?);
+        logged.extend(log_entry::verify(entry, root, now)?);
     }
-    logs_trusted_then(bundle, root, &times)?;
 
-    let signer = match (expected, &bundle.signer) {
+    let (signer, by, times) = match (expected, &bundle.signer) {
         (Expected::Key(key), SaidSigner::Key { hint }) => {
+            let stamped = timestamp::verify_all(&bundle.timestamps, signature, root, now)?;
             signed_by_key(bundle, artifact, key, hint)?;
-            Signer::Key(key.fingerprint())
+            let times = [logged, stamped].concat();
+            (Signer::Key(key.fingerprint()), By::Key(key.spki()), times)
         }
         (
             Expected::Identity(wanted),
@@ -146,7 +147,9 @@ pub(crate) fn verify_bundle(
                 log: !bundle.entries.is_empty(),
                 sct: certificate.has_sct || evidence != Evidence::Timestamp,
             };
-            keyless::verify(
+            // Timestamps are verified in there, and each of them says when the certificate must
+            // have been valid.
+            let times = keyless::verify(
                 bundle,
                 leaf,
                 intermediates,
@@ -155,13 +158,18 @@ pub(crate) fn verify_bundle(
                 root,
                 transparency,
             )?;
+            timestamp::not_in_future(&times, now)?;
             if certificate.identity != *wanted {
                 return Err(Rejection::WrongIdentity {
                     expected: wanted.to_string(),
                     actual: certificate.identity.to_string(),
                 });
             }
-            Signer::Identity(certificate.identity)
+            (
+                Signer::Identity(certificate.identity),
+                By::Certificate(leaf),
+                times,
+            )
         }
         (Expected::Key(_), SaidSigner::Certificate { .. }) => {
             return Err(Rejection::WrongSigner(
@@ -175,11 +183,7 @@ pub(crate) fn verify_bundle(
         }
     };
 
-    let by = match (&bundle.signer, expected) {
-        (SaidSigner::Certificate { leaf, .. }, _) => By::Certificate(leaf),
-        (SaidSigner::Key { .. }, Expected::Key(key)) => By::Key(key.spki()),
-        (SaidSigner::Key { .. }, Expected::Identity(_)) => By::Key(&[]),
-    };
+    logs_trusted_then(bundle, root, &times)?;
     for entry in &bundle.entries {
         log_body::check(entry, &bundle.content, artifact, by)?;
     }

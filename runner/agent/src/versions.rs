@@ -1,0 +1,222 @@
+//! The highest version of each plugin that this runner has run, remembered across restarts: what
+//! was mended is not brought back by whoever can choose which bundle is run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+use wharf_bundle::{Refusal, Verified};
+use wharf_policy::PluginName;
+
+use crate::AgentError;
+use crate::private_file::write_whole;
+
+/// The file in the state folder.
+const FILE: &str = "versions.json";
+
+/// The format of the file.
+const FORMAT: u32 = 1;
+
+/// The largest file. A name and a version are a few hundred bytes.
+const MAX_FILE: u64 = 16 << 20;
+
+/// What has been run. A pure state: it decides, and does no I/O.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Highest(BTreeMap<PluginName, Version>);
+
+impl Highest {
+    /// Refuses a version below the highest, unless older ones are let in.
+    fn check(&self, name: &PluginName, version: &Version, older: bool) -> Result<(), Refusal> {
+        match self.0.get(name) {
+            // Build metadata does not make a version newer.
+            Some(highest) if !older && version.cmp_precedence(highest).is_lt() => {
+                Err(Refusal::RolledBack {
+                    name: name.clone(),
+                    version: Box::new(version.clone()),
+                    highest: Box::new(highest.clone()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes note of a version. Whether it is the highest now, and was not before.
+    fn raise(&mut self, name: &PluginName, version: &Version) -> bool {
+        let known = self.0.get(name);
+        if known.is_some_and(|highest| version.cmp_precedence(highest).is_le()) {
+            return false;
+        }
+        self.0.insert(name.clone(), version.clone());
+        true
+    }
+}
+
+/// The same, kept in a file.
+#[derive(Debug)]
+pub(crate) struct Versions {
+    path: PathBuf,
+    highest: Mutex<Highest>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    highest: BTreeMap<PluginName, Version>,
+}
+
+impl Versions {
+    /// Reads what was run before. Without a file nothing was.
+    ///
+    /// # Errors
+    /// The file cannot be read: it is not passed over, since that would forget.
+    pub(crate) fn open(state: &Path) -> Result<Self, AgentError> {
+        let path = state.join(FILE);
+        let damaged = |reason: String| AgentError::Versions {
+            path: path.clone(),
+            reason,
+        };
+        let size = match fs::metadata(&path) {
+            Ok(about) => about.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self {
+                    path,
+                    highest: Mutex::default(),
+                });
+            }
+            Err(error) => return Err(damaged(error.to_string())),
+        };
+        if size > MAX_FILE {
+            return Err(damaged(format!("it has {size} bytes")));
+        }
+        let bytes = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
+        let stored: Stored =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if stored.format != FORMAT {
+            return Err(damaged(format!("it has format {}", stored.format)));
+        }
+        Ok(Self {
+            path,
+            highest: Mutex::new(Highest(stored.highest)),
+        })
+    }
+
+    /// Whether a verified plugin may run: it is not older than what was run.
+    ///
+    /// # Errors
+    /// It is older.
+    pub(crate) fn check(&self, plugin: &Verified) -> Result<(), Refusal> {
+        let manifest = plugin.manifest();
+        self.lock()
+            .check(&manifest.name, &manifest.version, plugin.may_be_older())
+    }
+
+    /// Remembers the version of a plugin, before it runs.
+    ///
+    /// # Errors
+    /// The file cannot be written. Then the plugin must not run: after a restart older versions
+    /// would be let in.
+    pub(crate) fn remember(&self, plugin: &Verified) -> Result<(), AgentError> {
+        let manifest = plugin.manifest();
+        self.raise(&manifest.name, &manifest.version)
+    }
+
+    fn raise(&self, name: &PluginName, version: &Version) -> Result<(), AgentError> {
+        let mut highest = self.lock();
+        let mut raised = highest.clone();
+        if raised.raise(name, version) {
+            self.write(&raised)?;
+            *highest = raised;
+        }
+        Ok(())
+    }
+
+    /// Nothing leaves the map half changed, so a lock that broke is as good as another.
+    fn lock(&self) -> MutexGuard<'_, Highest> {
+        self.highest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, highest: &Highest) -> Result<(), AgentError> {
+        let stored = Stored {
+            format: FORMAT,
+            highest: highest.0.clone(),
+        };
+        let json = serde_json::to_vec_pretty(&stored).map_err(|error| AgentError::Versions {
+            path: self.path.clone(),
+            reason: error.to_string(),
+        })?;
+        write_whole(&self.path, &json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admit(versions: &Versions, name: &str, version: &str, older: bool) -> Result<(), Refusal> {
+        let (name, version) = (name.parse().unwrap(), version.parse().unwrap());
+        versions.lock().check(&name, &version, older)?;
+        versions.raise(&name, &version).unwrap();
+        Ok(())
+    }
+
+    #[test]
+    fn an_older_version_is_refused_also_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let versions = Versions::open(folder.path()).unwrap();
+        admit(&versions, "acme/http", "1.2.0", false).unwrap();
+        admit(&versions, "acme/http", "1.2.0+build.2", false).unwrap();
+        let again = Versions::open(folder.path()).unwrap();
+        for old in ["1.1.9", "1.2.0-rc.1", "0.1.0"] {
+            let refusal = admit(&again, "acme/http", old, false).unwrap_err();
+            assert!(refusal.to_string().contains("1.2.0"), "{refusal}");
+            admit(&again, "acme/http", old, true).unwrap();
+        }
+        admit(&again, "acme/other", "0.1.0", false).unwrap();
+        admit(&again, "acme/http", "1.2.1", false).unwrap();
+        assert!(admit(&versions, "acme/http", "1.1.0", false).is_err());
+        let third = Versions::open(folder.path()).unwrap();
+        assert!(admit(&third, "acme/http", "1.2.0", false).is_err());
+    }
+
+    #[test]
+    fn an_older_version_that_was_let_in_does_not_lower_the_highest() {
+        let folder = tempfile::tempdir().unwrap();
+        let versions = Versions::open(folder.path()).unwrap();
+        admit(&versions, "p", "2.0.0", false).unwrap();
+        admit(&versions, "p", "1.0.0", true).unwrap();
+        assert!(admit(&versions, "p", "1.5.0", false).is_err());
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_written_is_not_taken_note_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let versions = Versions::open(&state).unwrap();
+        fs::remove_dir(&state).unwrap();
+        let (name, version) = ("p".parse().unwrap(), "1.0.0".parse().unwrap());
+        assert!(versions.raise(&name, &version).is_err());
+        assert_eq!(*versions.lock(), Highest::default());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_understood_keeps_the_runner_from_starting() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in [
+            "",
+            "{}",
+            r#"{"format":2,"highest":{}}"#,
+            r#"{"format":1,"highest":{"P":"1.0.0"}}"#,
+            r#"{"format":1,"highest":{"p":"one"}}"#,
+            r#"{"format":1,"highest":{},"more":1}"#,
+        ] {
+            fs::write(folder.path().join(FILE), text).unwrap();
+            let error = Versions::open(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(FILE), "{text}: {error}");
+        }
+    }
+}

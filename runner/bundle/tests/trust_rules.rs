@@ -1,0 +1,270 @@
+//! Trust rules beyond one key: how many, when, which digests, and what must come with a signature.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{TRUST_ALL, key, plugin, stranger, trust};
+use wharf_bundle::sigstore::{Rejection, TrustRoot};
+use wharf_bundle::{PublicKey, Refusal, TrustError, TrustPolicy, Verified, digest, sign};
+use wharf_policy::{Moment, Policy};
+
+const BOTH: &str = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'theirs.pub']\n";
+
+fn at(time: &str) -> Moment {
+    time.parse().unwrap()
+}
+
+fn verify(policy: &str, bytes: &[u8], signature: &[u8], now: &str) -> Result<Verified, Refusal> {
+    trust(policy).verify_at(bytes.into(), Some(signature), at(now))
+}
+
+/// One signature after the other, as lines of a file.
+fn together(signatures: &[Vec<u8>]) -> Vec<u8> {
+    signatures.join(&b"\n"[..])
+}
+
+#[test]
+fn two_of_two_signers_must_both_have_signed() {
+    let bytes = plugin("p", "1.0.0");
+    let policy = format!("{BOTH}require = 2");
+    let ours = sign(&bytes, key()).unwrap();
+    let theirs = sign(&bytes, stranger()).unwrap();
+    let both = together(&[ours.clone(), theirs.clone()]);
+    let verified = verify(&policy, &bytes, &both, "2026-01-01").unwrap();
+    assert_eq!(verified.signers().len(), 2);
+    for one in [&ours, &theirs] {
+        let refusal = verify(&policy, &bytes, one, "2026-01-01").unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::TooFewSigners { require: 2, .. }),
+            "{refusal}"
+        );
+        verify(BOTH, &bytes, one, "2026-01-01").unwrap();
+    }
+}
+
+#[test]
+fn the_same_signer_twice_is_one_signer() {
+    let bytes = plugin("p", "1.0.0");
+    let policy = format!("{BOTH}require = 2");
+    let twice = together(&[sign(&bytes, key()).unwrap(), sign(&bytes, key()).unwrap()]);
+    let refusal = verify(&policy, &bytes, &twice, "2026-01-01").unwrap_err();
+    assert!(
+        matches!(refusal, Refusal::TooFewSigners { .. }),
+        "{refusal}"
+    );
+
+    let aliased = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'ours-too.pub']\nrequire = 2";
+    let error = TrustPolicy::with_keys(&Policy::from_toml(aliased).unwrap(), |_| {
+        Ok(key().public().clone())
+    })
+    .unwrap_err();
+    assert!(
+        matches!(error, TrustError::TooFewSigners { signers: 1, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn signers_of_two_rules_do_not_add_up_to_one_rule() {
+    let bytes = plugin("p", "1.0.0");
+    let third = wharf_bundle::SigningKey::generate().unwrap();
+    let policy = Policy::from_toml(
+        "[[trust]]\nplugins = ['p']\nkeys = ['ours.pub', 'third.pub']\nrequire = 2\n\
+         [[trust]]\nplugins = ['p']\nkeys = ['theirs.pub', 'third.pub']\nrequire = 2",
+    )
+    .unwrap();
+    let policy = TrustPolicy::with_keys(&policy, |path| {
+        Ok::<PublicKey, _>(match path {
+            "ours.pub" => key().public().clone(),
+            "theirs.pub" => stranger().public().clone(),
+            _ => third.public().clone(),
+        })
+    })
+    .unwrap();
+    let file = together(&[
+        sign(&bytes, key()).unwrap(),
+        sign(&bytes, stranger()).unwrap(),
+    ]);
+    let refusal = policy.verify(bytes.into(), Some(&file)).unwrap_err();
+    assert!(
+        matches!(refusal, Refusal::TooFewSigners { .. }),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_signature_of_a_stranger_beside_a_good_one_does_no_harm() {
+    let bytes = plugin("p", "1.0.0");
+    let file = together(&[
+        sign(&bytes, stranger()).unwrap(),
+        sign(&bytes, key()).unwrap(),
+    ]);
+    verify(TRUST_ALL, &bytes, &file, "2026-01-01").unwrap();
+}
+
+#[test]
+fn signatures_of_different_files_or_too_many_or_none_are_refused() {
+    let bytes = plugin("p", "1.0.0");
+    let ours = sign(&bytes, key()).unwrap();
+    let other = sign(b"other", key()).unwrap();
+    let mut cut = together(&[ours.clone(), ours.clone()]);
+    cut.pop();
+    for file in [
+        together(&[ours.clone(), other]),
+        together(&vec![ours.clone(); 17]),
+        cut,
+        [&ours[..], b"\nx"].concat(),
+        b" \n".to_vec(),
+        b"[]".to_vec(),
+    ] {
+        let refusal = verify(TRUST_ALL, &bytes, &file, "2026-01-01").unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::MalformedSignature(_)),
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_key_is_trusted_in_its_time_and_keys_may_overlap() {
+    let bytes = plugin("p", "1.0.0");
+    let policy = "[[trust]]\nplugins = ['*']\nkeys = [\n\
+                  { path = 'ours.pub', not-after = '2026-06-30T00:00:00Z' },\n\
+                  { path = 'theirs.pub', not-before = '2026-06-01' }]";
+    let (old, new) = (
+        sign(&bytes, key()).unwrap(),
+        sign(&bytes, stranger()).unwrap(),
+    );
+    for (signature, now, good) in [
+        (&old, "2026-05-01", true),
+        (&new, "2026-05-01", false),
+        (&new, "2026-06-01T00:00:00Z", true),
+        (&old, "2026-06-15", true),
+        (&old, "2026-06-30T00:00:00Z", true),
+        (&old, "2026-06-30T00:00:01Z", false),
+        (&new, "2030-01-01", true),
+    ] {
+        match verify(policy, &bytes, signature, now) {
+            Ok(_) => assert!(good, "{now}"),
+            Err(refusal) => {
+                assert!(!good, "{now}: {refusal}");
+                assert!(
+                    matches!(refusal, Refusal::KeyNotTrustedNow { .. }),
+                    "{refusal}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_has_ended_lets_nothing_in_and_still_refuses() {
+    let bytes = plugin("p", "1.0.0");
+    let signature = sign(&bytes, key()).unwrap();
+    let policy = format!("{TRUST_ALL}\nvalid-until = '2026-06-01'");
+    verify(&policy, &bytes, &signature, "2026-05-31T23:59:59Z").unwrap();
+    let refusal = verify(&policy, &bytes, &signature, "2026-06-01").unwrap_err();
+    assert!(matches!(refusal, Refusal::RuleEnded { .. }), "{refusal}");
+    // Another rule lets it in; the minimum of the one that ended still holds.
+    let two = format!("{policy}\nminimum-version = '2.0.0'\n{TRUST_ALL}");
+    let refusal = verify(&two, &bytes, &signature, "2027-01-01").unwrap_err();
+    assert!(matches!(refusal, Refusal::TooOld { .. }), "{refusal}");
+}
+
+#[test]
+fn pinned_digests_let_nothing_else_in_and_let_it_be_older() {
+    let (bytes, other) = (plugin("p", "1.0.0"), plugin("p", "1.0.1"));
+    let policy = format!("{TRUST_ALL}\npinned-digests = ['{}']", digest(&bytes));
+    let now = "2026-01-01";
+    let verified = verify(&policy, &bytes, &sign(&bytes, key()).unwrap(), now).unwrap();
+    assert!(verified.may_be_older());
+    let refusal = verify(&policy, &other, &sign(&other, key()).unwrap(), now).unwrap_err();
+    assert!(matches!(refusal, Refusal::NotPinned { .. }), "{refusal}");
+    let verified = verify(TRUST_ALL, &other, &sign(&other, key()).unwrap(), now).unwrap();
+    assert!(!verified.may_be_older());
+    let older = format!("{TRUST_ALL}\nallow-older = true");
+    let verified = verify(&older, &other, &sign(&other, key()).unwrap(), now).unwrap();
+    assert!(verified.may_be_older());
+}
+
+#[test]
+fn evidence_that_is_asked_for_must_be_there() {
+    let bytes = plugin("p", "1.0.0");
+    let signature = sign(&bytes, key()).unwrap();
+    for evidence in ["any", "log", "timestamp", "log-and-timestamp"] {
+        let policy = format!("{TRUST_ALL}\nevidence = '{evidence}'");
+        let refusal = verify(&policy, &bytes, &signature, "2026-01-01").unwrap_err();
+        assert!(
+            matches!(refusal, Refusal::NotProven(Rejection::NotEnough(_))),
+            "{evidence}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn identities_need_a_root_that_can_be_read() {
+    let text = "[[trust]]\nplugins = ['*']\n\
+                identities = [{ issuer = 'https://issuer.test', subject = 'me' }]\n";
+    let bytes = plugin("p", "1.0.0");
+    let signature = sign(&bytes, key()).unwrap();
+    let refusal = verify(text, &bytes, &signature, "2026-01-01").unwrap_err();
+    assert!(
+        matches!(refusal, Refusal::UnknownSigner { .. }),
+        "{refusal}"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let policy = Policy::from_toml(&format!("{text}trusted-root = 'root.json'")).unwrap();
+    let missing = TrustPolicy::load(&policy, folder.path()).unwrap_err();
+    assert!(matches!(missing, TrustError::Root { .. }), "{missing}");
+    for bad in ["", "{}", "[]", "{\"mediaType\":\"application/json\"}"] {
+        std::fs::write(folder.path().join("root.json"), bad).unwrap();
+        let error = TrustPolicy::load(&policy, folder.path()).unwrap_err();
+        assert!(error.to_string().contains("root.json"), "{error}");
+        assert!(TrustRoot::from_json(bad).is_err());
+    }
+}
+
+/// A public bundle: nobody's plugin, so the manifest is the next thing that is wrong with it.
+#[test]
+fn an_identity_signs_as_a_key_does() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sigstore");
+    let bytes = std::fs::read(folder.join("artifacts/cosign-v3-blob.txt")).unwrap();
+    let signature = std::fs::read(folder.join("bundles/cosign-v3-blob.json")).unwrap();
+    let rule = |issuer: &str, subject: &str, more: &str| {
+        let policy = Policy::from_toml(&format!(
+            "[[trust]]\nplugins = ['*']\n\
+             identities = [{{ issuer = '{issuer}', subject = '{subject}' }}]\n{more}"
+        ))
+        .unwrap();
+        TrustPolicy::load(&policy, &folder)
+            .unwrap()
+            .verify(bytes.clone().into(), Some(&signature))
+            .unwrap_err()
+    };
+    let (issuer, subject) = ("https://github.com/login/oauth", "w.vollprecht@gmail.com");
+    let both = "evidence = 'log-and-timestamp'";
+    for more in ["", both] {
+        let refusal = rule(issuer, subject, more);
+        assert!(matches!(refusal, Refusal::BadManifest(_)), "{refusal}");
+    }
+    for (issuer, subject) in [
+        (issuer, "somebody@else.test"),
+        ("https://issuer.test", subject),
+        (issuer, "W.VOLLPRECHT@GMAIL.COM"),
+        ("https://github.com/login/oauth/", subject),
+    ] {
+        let refusal = rule(issuer, subject, "");
+        assert!(
+            matches!(refusal, Refusal::UnknownSigner { .. }),
+            "{refusal}"
+        );
+        assert!(
+            refusal.to_string().contains("w.vollprecht@gmail.com"),
+            "{refusal}"
+        );
+    }
+    let refusal = rule(issuer, subject, "trusted-root = 'roots/staging.json'");
+    assert!(matches!(refusal, Refusal::NotProven(_)), "{refusal}");
+}
