@@ -21,11 +21,13 @@ use wharf_bundle::sigstore::{
 
 const FILE: &[u8] = b"any file";
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// A key with a way to sign, and what its signatures say they are over.
 struct Signer {
     name: &'static str,
     spki: Vec<u8>,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
     algorithm: &'static str,
     needs_file: bool,
 }
