@@ -23,6 +23,11 @@ fn the_document_lists_every_route_and_every_schema_that_it_names_is_there() {
         DELETE /v1/runners/{id}
         POST /v1/runners/enrol
         GET /v1/runner/connect
+        GET /v1/groups/{group}/secrets
+        PUT /v1/groups/{group}/secrets/{name}
+        GET /v1/groups/{group}/secrets/{name}
+        DELETE /v1/groups/{group}/secrets/{name}
+        GET /v1/runner/secrets/{name}
         PUT /v1/bundles/{digest}
         GET /v1/bundles/{digest}
         PUT /v1/bundles/{digest}/signature
