@@ -40,7 +40,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "IDENTITY", requires = "certificate_oidc_issuer")]
     certificate_identity: Option<String>,
     /// Who must have vouched for the identity, exactly
-    #[arg(long, value_name = "URL", requires = "certificate_identity")]
+    #[arg(long, value_name = "URL", requires = "certificate_identity", conflicts_with_all = ["key", "policy"])]
     certificate_oidc_issuer: Option<String>,
     /// The trusted root (JSON) of the Sigstore instance. If left out, that of the public-good
     /// instance as of 2026-10-23, which this program carries
