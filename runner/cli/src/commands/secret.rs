@@ -28,7 +28,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Test {
-    /// The name of a [[secret]] block
+    /// The name of a `[[secret]]` block
     name: SecretName,
     /// The policy that binds it and says where its store is
     #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
