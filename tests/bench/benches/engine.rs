@@ -73,20 +73,6 @@ impl Floor {
     }
 }
 
-struct Nobody;
-
-#[async_trait::async_trait]
-impl Events for Nobody {
-    fn log(&self, _: wharf_host::LogLine) {}
-    fn progress(&self, _: wharf_host::Progress) {}
-    fn audit(&self, _: wharf_host::AuditEvent) -> Result<(), wharf_host::AuditUnavailable> {
-        Ok(())
-    }
-    async fn audit_synced(&self) -> Result<(), wharf_host::AuditUnavailable> {
-        Ok(())
-    }
-}
-
 /// The engine's public API.
 struct Api {
     prepared: Prepared,
@@ -109,7 +95,7 @@ impl Api {
         Self {
             prepared,
             services: Arc::new(Services::new(&ServicesConfig::default()).unwrap()),
-            events: Arc::new(Nobody),
+            events: Arc::new(support::Nobody),
             secrets: Arc::new(Secrets::none()),
         }
     }

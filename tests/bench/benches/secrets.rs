@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tokio::runtime::Runtime;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome, Plugin, Prepared};
-use wharf_host::{Events, Scrubber, Secrets, Services, ServicesConfig};
+use wharf_host::{Scrubber, Secrets, Services, ServicesConfig};
 use wharf_stores::Stores;
 use wharf_test_support as support;
 
@@ -29,20 +29,6 @@ const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 /// Rounds of the comparison, and requests of each kind in a round.
 const ROUNDS: usize = 60;
 const REQUESTS: u32 = 200;
-
-struct Nobody;
-
-#[async_trait::async_trait]
-impl Events for Nobody {
-    fn log(&self, _: wharf_host::LogLine) {}
-    fn progress(&self, _: wharf_host::Progress) {}
-    fn audit(&self, _: wharf_host::AuditEvent) -> Result<(), wharf_host::AuditUnavailable> {
-        Ok(())
-    }
-    async fn audit_synced(&self) -> Result<(), wharf_host::AuditUnavailable> {
-        Ok(())
-    }
-}
 
 /// A server that answers every request with the same few bytes.
 fn server() -> SocketAddr {
@@ -117,7 +103,7 @@ impl Kind {
             attempt: 1,
             input: self.input.clone().into(),
             cancel: Cancel::new(),
-            events: Arc::new(Nobody),
+            events: Arc::new(support::Nobody),
             services: Arc::clone(&self.services),
             secrets: Arc::clone(&self.secrets),
         };

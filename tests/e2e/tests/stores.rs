@@ -13,31 +13,7 @@ use wharf_test_servers::{OpenBao, Postgres};
 async fn database(folder: &Path) -> Option<(OpenBao, Postgres)> {
     let bao = OpenBao::start().await?;
     let postgres = Postgres::start().await?;
-    let (user, password) = postgres.admin();
-    bao.write("sys/mounts/database", json!({ "type": "database" }))
-        .await;
-    let url = format!(
-        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-        postgres.port()
-    );
-    bao.write(
-        "database/config/app",
-        json!({
-            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-            "connection_url": url, "username": user, "password": password,
-        }),
-    )
-    .await;
-    bao.write(
-        "database/roles/app",
-        json!({
-            "db_name": "app", "default_ttl": "1h", "max_ttl": "1h",
-            "creation_statements": [
-                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
-            ],
-        }),
-    )
-    .await;
+    bao.lend_roles(&postgres, "1h").await;
     private(&folder.join("vault.token"), bao.root());
     Some((bao, postgres))
 }

@@ -4,8 +4,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::Postgres;
 use crate::process::{Process, free_port};
 use crate::tool::tool;
 
@@ -84,6 +85,36 @@ impl OpenBao {
     /// Reads as root: the status and what is answered.
     pub async fn read(&self, path: &str) -> (u16, Value) {
         self.send(Method::GET, "", path, None).await
+    }
+
+    /// Mounts the database engine at `database`: its role `app` makes roles in that server that hold
+    /// for `ttl`, such as `1h`.
+    pub async fn lend_roles(&self, postgres: &Postgres, ttl: &str) {
+        let (user, password) = postgres.admin();
+        self.write("sys/mounts/database", json!({ "type": "database" }))
+            .await;
+        let url = format!(
+            "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
+            postgres.port()
+        );
+        self.write(
+            "database/config/app",
+            json!({
+                "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
+                "connection_url": url, "username": user, "password": password,
+            }),
+        )
+        .await;
+        self.write(
+            "database/roles/app",
+            json!({
+                "db_name": "app", "default_ttl": ttl, "max_ttl": "1h",
+                "creation_statements": [
+                    "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
+                ],
+            }),
+        )
+        .await;
     }
 
     /// The names below a path.

@@ -8,6 +8,6 @@ mod events;
 mod plugins;
 mod rights;
 
-pub use events::Recorder;
+pub use events::{Nobody, Recorder};
 pub use plugins::{component, packed, verified};
 pub use rights::rights;

@@ -1,6 +1,5 @@
 //! Dynamic secrets: a role in a real PostgreSQL for each execution, gone when it has ended.
 
-use serde_json::json;
 use wharf_stores::{Freshness, Resolution, Trouble};
 use wharf_test_servers::Postgres;
 
@@ -14,32 +13,7 @@ const PLACE: [&str; 2] = [
 /// The database engine over a server, with roles that hold this long.
 async fn database(world: &World, ttl: &str) -> Option<Postgres> {
     let postgres = Postgres::start().await?;
-    let (user, password) = postgres.admin();
-    let bao = &world.bao;
-    bao.write("sys/mounts/database", json!({ "type": "database" }))
-        .await;
-    let url = format!(
-        "postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{}/postgres?sslmode=disable",
-        postgres.port()
-    );
-    bao.write(
-        "database/config/app",
-        json!({
-            "plugin_name": "postgresql-database-plugin", "allowed_roles": "*",
-            "connection_url": url, "username": user, "password": password,
-        }),
-    )
-    .await;
-    bao.write(
-        "database/roles/app",
-        json!({
-            "db_name": "app", "default_ttl": ttl, "max_ttl": "1h",
-            "creation_statements": [
-                "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
-            ],
-        }),
-    )
-    .await;
+    world.bao.lend_roles(&postgres, ttl).await;
     Some(postgres)
 }
 
