@@ -290,6 +290,7 @@ fn hello(identity: &Identity, challenge: &Challenge, pipe: Pipe, held: Held) -> 
     Hello {
         protocol: PROTOCOL,
         runner: identity.card.runner,
+        boot: identity.boot,
         pipe,
         signature: ByteBuf::from(identity.answer(challenge, pipe)),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
-use wharf_protocol::{Challenge, GroupName, Pipe, RunnerId, hello_message};
+use ulid::Ulid;
+use wharf_protocol::{BootId, Challenge, GroupName, Pipe, RunnerId, hello_message};
 use wharf_stores::{Membership, Shelf};
 use zeroize::Zeroizing;
 
@@ -35,6 +36,8 @@ pub(crate) struct Identity {
     key: SigningKey,
     /// What enrolment gave.
     pub(crate) card: Card,
+    /// This process.
+    pub(crate) boot: BootId,
 }
 
 impl Identity {
@@ -42,7 +45,7 @@ impl Identity {
     pub(crate) fn load(folder: &Path) -> Result<Self, AgentError> {
         let card = read_card(folder)?.ok_or_else(|| AgentError::NotEnrolled(folder.to_owned()))?;
         let key = read_key(folder)?.ok_or_else(|| AgentError::NotEnrolled(folder.to_owned()))?;
-        Ok(Self { key, card })
+        Ok(Self::new(key, card))
     }
 
     /// What lets this runner open the sealed secrets of its group.
@@ -60,9 +63,9 @@ impl Identity {
         self.key.sign(&message).to_bytes().to_vec()
     }
 
-    #[cfg(test)]
-    pub(crate) fn for_test(key: SigningKey, card: Card) -> Self {
-        Self { key, card }
+    pub(crate) fn new(key: SigningKey, card: Card) -> Self {
+        let boot = BootId::from_ulid(Ulid::generate());
+        Self { key, card, boot }
     }
 }
 

@@ -36,7 +36,8 @@ async fn what_was_accepted_outlives_the_controller_and_journaled_results_arrive(
     assert_eq!(state(&ids[1]).await.0, "running");
     assert_eq!(state(&ids[3]).await.0, "queued");
 
-    // The runner journaled one result meanwhile, and has forgotten the other attempt.
+    // The runner journaled one result, was started again, and has forgotten the other attempt.
+    let identity = identity.restarted();
     let mut runner = house
         .connect(&identity, Pipe::Control, &[], &[keys[1]])
         .await;
@@ -55,6 +56,26 @@ async fn what_was_accepted_outlives_the_controller_and_journaled_results_arrive(
     runner.finish(key, done("3")).await;
     let (_, last) = house.get(&format!("{}?wait_ms=20000", ids[3])).await;
     assert_eq!(last["output"], 3);
+}
+
+#[tokio::test]
+async fn what_a_dead_controller_had_assigned_and_not_sent_is_assigned_again() {
+    let house = House::furnished().await;
+    let identity = house.enrol().await;
+    let mut runner = house.connect(&identity, Pipe::Control, &[], &[]).await;
+    runner.send(&[ToController::Credit { add: 1 }]).await;
+    let id = house.submit("pay", json!({"id": 1})).await["id"].clone();
+    let unread = runner.assignment().await.key;
+
+    let house = house.crash().await;
+    // The same process, which knows nothing of it: the frame was lost on its way.
+    let mut runner = house.connect(&identity, Pipe::Control, &[], &[]).await;
+    runner.send(&[ToController::Credit { add: 1 }]).await;
+    let key = runner.assignment().await.key;
+    assert_eq!((key.execution, key.attempt), (unread.execution, 2));
+    runner.finish(key, done("1")).await;
+    let path = format!("/v1/executions/{}?wait_ms=20000", id.as_str().unwrap());
+    assert_eq!(house.get(&path).await.1["outcome"], "done");
 }
 
 #[tokio::test]

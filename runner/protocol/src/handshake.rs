@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use wharf_policy::Digest;
 
-use crate::{AttemptKey, Pipe, RunnerId};
+use crate::{AttemptKey, BootId, Pipe, RunnerId};
 
 /// The version of these frames. A controller refuses another one by name.
 pub const PROTOCOL: u16 = 1;
@@ -25,6 +25,8 @@ pub struct Hello {
     pub protocol: u16,
     /// Which runner.
     pub runner: RunnerId,
+    /// Which process of it.
+    pub boot: BootId,
     /// What this connection is for.
     pub pipe: Pipe,
     /// Ed25519 signature over [`hello_message`], 64 bytes.

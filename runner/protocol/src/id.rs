@@ -78,6 +78,11 @@ ulid_id!(
     /// One runner, given at enrolment.
     RunnerId
 );
+ulid_id!(
+    /// One process of a runner: another after each start. What a process does not know of was
+    /// never received by it.
+    BootId
+);
 
 /// The name of a runner group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -18,5 +18,5 @@ pub use frame::{
     ToController, ToRunner,
 };
 pub use handshake::{Challenge, Hello, PROTOCOL, hello_message};
-pub use id::{AttemptKey, ExecutionId, GroupName, IdError, RunnerId};
+pub use id::{AttemptKey, BootId, ExecutionId, GroupName, IdError, RunnerId};
 pub use verdict::{ActionFailure, FailureKind, FieldError, Timings, Usage, Verdict};

@@ -2,13 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use aho_corasick::AhoCorasick;
 
 /// Read at a time, with an overlap so that nothing hides on a border.
 const CHUNK: usize = 1 << 20;
-const PAGE: usize = 4096;
+const PAGE: u64 = 4096;
+/// Pages that are asked about at a time.
+const ASKED: usize = 1 << 16;
 /// Bits of an entry of `/proc/PID/pagemap`: the page is in memory, or in swap.
 const THERE: u64 = 3 << 62;
 
@@ -39,25 +42,25 @@ impl Memory {
             if !rights.starts_with('r') {
                 continue;
             }
+            let kind = words.nth(3).unwrap_or("anonymous");
             let (from, to) = range.split_once('-').unwrap();
-            let [mut at, to] = [from, to].map(|hex| u64::from_str_radix(hex, 16).unwrap());
-            while at < to {
-                // An engine reserves far more than it ever touches.
-                if !touched(&pages, at) {
-                    at += CHUNK as u64;
-                    continue;
+            let [from, to] = [from, to].map(|hex| u64::from_str_radix(hex, 16).unwrap());
+            for Range { mut start, end } in touched(&pages, from..to) {
+                while start < end {
+                    let wanted = buffer.len().min(usize::try_from(end - start).unwrap());
+                    // Some mappings cannot be read although they are said to be.
+                    let Ok(read) = memory.read_at(&mut buffer[..wanted], start) else {
+                        break;
+                    };
+                    for hit in automaton.find_iter(&buffer[..read]) {
+                        let name = &needles[hit.pattern().as_usize()].0;
+                        found.push(format!(
+                            "{name} at {:x} in {kind}",
+                            start + hit.start() as u64
+                        ));
+                    }
+                    start += CHUNK as u64;
                 }
-                let wanted = buffer.len().min(usize::try_from(to - at).unwrap());
-                // Some mappings cannot be read although they are said to be.
-                let Ok(read) = memory.read_at(&mut buffer[..wanted], at) else {
-                    break;
-                };
-                for hit in automaton.find_iter(&buffer[..read]) {
-                    let name = &needles[hit.pattern().as_usize()].0;
-                    let kind = words.clone().nth(3).unwrap_or("anonymous");
-                    found.push(format!("{name} at {:x} in {kind}", at + hit.start() as u64));
-                }
-                at += CHUNK as u64;
             }
         }
         found.sort();
@@ -66,15 +69,29 @@ impl Memory {
     }
 }
 
-/// Whether any page of the chunk that begins there has ever been used.
-fn touched(pages: &File, at: u64) -> bool {
-    let mut entries = [0; 8 * (CHUNK / PAGE + 1)];
-    match pages.read_at(&mut entries, at / PAGE as u64 * 8) {
-        Ok(read) => entries[..read]
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .any(|entry| u64::from_ne_bytes(*entry) & THERE != 0),
-        Err(_) => true,
+/// The parts of a mapping that have ever been used: an engine reserves far more than it touches.
+fn touched(pages: &File, mapping: Range<u64>) -> Vec<Range<u64>> {
+    let mut parts: Vec<Range<u64>> = Vec::new();
+    let mut entries = vec![0; 8 * ASKED];
+    let mut at = mapping.start;
+    while at < mapping.end {
+        let left = usize::try_from((mapping.end - at) / PAGE)
+            .unwrap()
+            .min(ASKED);
+        let Ok(read @ 8..) = pages.read_at(&mut entries[..8 * left], at / PAGE * 8) else {
+            // What cannot be asked about may have been used.
+            parts.push(at..mapping.end);
+            break;
+        };
+        for entry in entries[..read].as_chunks::<8>().0 {
+            if u64::from_ne_bytes(*entry) & THERE != 0 {
+                match parts.last_mut() {
+                    Some(last) if last.end == at => last.end += PAGE,
+                    _ => parts.push(at..at + PAGE),
+                }
+            }
+            at += PAGE;
+        }
     }
+    parts
 }

@@ -105,8 +105,8 @@ async fn a_controller_killed_in_the_middle_of_many_loses_nothing_and_repeats_not
     world.start_controller().await;
     for id in &accepted {
         let execution = world.finished(id).await;
+        // Its attempt may be a second one: assigned by a controller that died before it sent it.
         assert_eq!(execution["outcome"], "done", "{execution}");
-        assert_eq!(execution["attempt"], 1, "{execution}");
     }
     let counts = counts(&service);
     assert_eq!(counts.len(), MANY);

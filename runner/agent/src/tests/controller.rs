@@ -167,7 +167,7 @@ impl Fake {
         };
         Surroundings {
             audit: Auditor::open(state, &card.runner).unwrap(),
-            identity: Arc::new(Identity::for_test(self.key.clone(), card)),
+            identity: Arc::new(Identity::new(self.key.clone(), card)),
             controller: Controller::new(endpoint.clone(), None, live).unwrap(),
             endpoint,
             tls: None,

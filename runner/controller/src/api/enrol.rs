@@ -94,6 +94,7 @@ async fn post_enrol(
         id: RunnerId::from_ulid(Ulid::generate()),
         group: group.clone(),
         public_key,
+        boot: None,
         host: new.host,
         platform: new.platform,
         version: new.version,

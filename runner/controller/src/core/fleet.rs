@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use wharf_protocol::{AttemptKey, RunnerId};
+use wharf_protocol::{AttemptKey, BootId, RunnerId};
 
 use super::attempt::Without;
 use super::state::Link;
@@ -12,6 +12,8 @@ use crate::model::{Change, Group, GroupKind, Micros, RunnerRecord};
 /// What a runner says of itself when it connects.
 #[derive(Debug, Clone)]
 pub(crate) struct Greeting {
+    /// Which process of the runner.
+    pub(crate) boot: BootId,
     /// Its host's name.
     pub(crate) host: String,
     /// Its version.
@@ -118,6 +120,9 @@ impl Core {
         }
         runner.last_seen = now;
         runner.record.last_seen = now;
+        // All that is held was assigned to the process that connected last. If this is the same
+        // one, it knows of everything that has reached it.
+        let same_process = runner.record.boot.replace(greeting.boot) == Some(greeting.boot);
         runner.record.host.clone_from(&greeting.host);
         runner.record.version.clone_from(&greeting.version);
         let held: Vec<_> = runner
@@ -127,6 +132,7 @@ impl Core {
             .collect();
         fx.changes.push(Change::RunnerSeen {
             id,
+            boot: Some(greeting.boot),
             host: greeting.host,
             version: greeting.version,
             at: now,
@@ -141,8 +147,11 @@ impl Core {
         for key in held {
             if has.contains(&key) {
                 self.pass_on_cancel(key, link, fx);
+            } else if same_process {
+                let why = "it never reached the runner";
+                self.give_up(key, Without::Unstarted, why, now, fx);
             } else {
-                let why = "the runner came back without it";
+                let why = "the runner was started again and came back without it";
                 self.give_up(key, Without::Lost, why, now, fx);
             }
         }
@@ -163,6 +172,7 @@ impl Core {
         runner.record.last_seen = runner.last_seen;
         fx.changes.push(Change::RunnerSeen {
             id,
+            boot: runner.record.boot,
             host: runner.record.host.clone(),
             version: runner.record.version.clone(),
             at: runner.last_seen,

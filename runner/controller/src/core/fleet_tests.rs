@@ -34,7 +34,7 @@ fn a_heartbeat_keeps_the_lease_of_what_it_names_and_only_that() {
 }
 
 #[test]
-fn a_runner_that_comes_back_keeps_what_it_names_and_loses_the_rest() {
+fn a_runner_that_was_started_again_keeps_what_it_names_and_loses_the_rest() {
     let mut table = Table::with_runner(3);
     for n in 1..=3 {
         table.submit(n, n != 3);
@@ -43,9 +43,25 @@ fn a_runner_that_comes_back_keeps_what_it_names_and_loses_the_rest() {
         .core
         .disconnect(runner(1), LinkId(1), 0, &mut table.fx);
     assert_eq!(table.holder(1).1, 1);
+    table.boot = 2;
     table.connect(1, 2, &[key(1, 1)], &[key(2, 1)]);
     assert_eq!((table.holder(1).1, table.holder(2).1), (1, 1));
     assert_eq!(table.ending(3).verdict.word(), "lost");
+}
+
+#[test]
+fn what_never_reached_a_runner_is_assigned_anew_and_counts_as_no_loss() {
+    let mut table = Table::with_runner(1);
+    table.submit(1, false);
+    for link in 2..=9 {
+        table.connect(1, link, &[], &[]);
+        table.say(1, link, Report::Credit(1));
+    }
+    assert_eq!(table.holder(1), (runner(1), 9));
+    // Another process may have received it, and run it, before it ended.
+    table.boot = 2;
+    table.connect(1, 10, &[], &[]);
+    assert_eq!(table.ending(1).verdict.word(), "lost");
 }
 
 #[test]
@@ -79,9 +95,13 @@ fn a_removed_runner_loses_its_attempts_and_its_connection() {
     assert!(table.core.remove_runner(runner(1), 0, &mut table.fx));
     assert!(matches!(table.fx.hangups[..], [(LinkId(1), _, false)]));
     assert!(matches!(table.stage(1), Stage::Queued { attempt: 1, .. }));
-    let again = table
-        .core
-        .connect(runner(1), LinkId(2), greeting(&[], &[]), 0, &mut table.fx);
+    let again = table.core.connect(
+        runner(1),
+        LinkId(2),
+        greeting(1, &[], &[]),
+        0,
+        &mut table.fx,
+    );
     assert!(!again);
 }
 

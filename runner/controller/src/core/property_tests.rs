@@ -57,6 +57,13 @@ struct World {
     next: u64,
     /// Attempts that a runner was sent and has not reported.
     memory: HashMap<u64, Vec<AttemptKey>>,
+    /// Results that a runner keeps until they are acknowledged.
+    journal: HashMap<u64, Vec<AttemptKey>>,
+    /// Which process of a runner there is.
+    boots: HashMap<u64, u64>,
+    /// Attempts that have reached a runner and were not handed back.
+    received: HashSet<AttemptKey>,
+    idempotent: HashSet<ExecutionId>,
     accepted: HashSet<ExecutionId>,
     attempts: HashSet<AttemptKey>,
     over: HashSet<ExecutionId>,
@@ -85,6 +92,10 @@ impl World {
             next_link: 1,
             next: 1,
             memory: HashMap::new(),
+            journal: HashMap::new(),
+            boots: HashMap::new(),
+            received: HashSet::new(),
+            idempotent: HashSet::new(),
             accepted: HashSet::new(),
             attempts: HashSet::new(),
             over: HashSet::new(),
@@ -105,6 +116,11 @@ impl World {
             .report(runner(who), link, report, past, self.now, &mut self.fx);
     }
 
+    fn say_result(&mut self, who: u64, key: AttemptKey) {
+        let outcome = done();
+        self.say(who, Report::Result { key, outcome });
+    }
+
     fn take(&mut self, who: u64, pick: usize) -> Option<AttemptKey> {
         let memory = self.memory.get_mut(&who)?;
         let place = pick % memory.len().max(1);
@@ -116,6 +132,9 @@ impl World {
             Step::Submit { idempotent } => {
                 let n = self.next;
                 self.next += 1;
+                if idempotent {
+                    self.idempotent.insert(execution(n));
+                }
                 // What is refused was not accepted, and need not be kept.
                 let _ = self
                     .core
@@ -125,16 +144,23 @@ impl World {
                 runner: who,
                 remembers,
             } => {
+                let boot = self.boots.entry(who).or_default();
                 if !remembers {
+                    *boot += 1;
                     self.memory.remove(&who);
                 }
+                let boot = *boot;
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 let running = self.memory.get(&who).cloned().unwrap_or_default();
-                let hello = greeting(&running, &[]);
+                let journaled = self.journal.get(&who).cloned().unwrap_or_default();
+                let hello = greeting(boot, &running, &journaled);
                 self.core
                     .connect(runner(who), link, hello, self.now, &mut self.fx);
                 self.links.insert(who, link);
+                for key in journaled {
+                    self.say_result(who, key);
+                }
             }
             Step::Disconnect { runner: who } => {
                 if let Some(link) = self.links.remove(&who) {
@@ -166,25 +192,15 @@ impl World {
             }
             Step::Result { runner, pick } => {
                 if let Some(key) = self.take(runner, pick) {
-                    self.say(
-                        runner,
-                        Report::Result {
-                            key,
-                            outcome: done(),
-                        },
-                    );
+                    self.journal.entry(runner).or_default().push(key);
+                    self.say_result(runner, key);
                     // Resent, as after an acknowledgement that was lost.
-                    self.say(
-                        runner,
-                        Report::Result {
-                            key,
-                            outcome: done(),
-                        },
-                    );
+                    self.say_result(runner, key);
                 }
             }
             Step::HandBack { runner, pick } => {
                 if let Some(key) = self.take(runner, pick) {
+                    self.received.remove(&key);
                     self.say(runner, Report::HandBack(key));
                 }
             }
@@ -239,8 +255,21 @@ impl World {
                 .iter()
                 .find(|(_, known)| **known == link)
                 .map(|(who, _)| *who);
-            if let (Some(who), ToRunner::Assign(assignment)) = (who, frame) {
-                self.memory.entry(who).or_default().push(assignment.key);
+            match (who, frame) {
+                (Some(who), ToRunner::Assign(assignment)) => {
+                    let key = assignment.key;
+                    assert!(
+                        self.idempotent.contains(&key.execution)
+                            || self.received.iter().all(|k| k.execution != key.execution),
+                        "{key} may not be repeated, and was"
+                    );
+                    self.received.insert(key);
+                    self.memory.entry(who).or_default().push(key);
+                }
+                (Some(who), ToRunner::ResultAck { key, .. }) => {
+                    self.journal.entry(who).or_default().retain(|k| *k != key);
+                }
+                _ => {}
             }
         }
         self.fx.clear();

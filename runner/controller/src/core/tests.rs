@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ulid::Ulid;
 use wharf_policy::CallRights;
 use wharf_protocol::{
-    Acceptance, AttemptKey, ExecutionId, Payload, RunnerId, Timings, ToRunner, Usage, Verdict,
+    Acceptance, AttemptKey, BootId, ExecutionId, Payload, RunnerId, Timings, ToRunner, Usage,
+    Verdict,
 };
 
 use super::*;
@@ -57,6 +58,7 @@ pub(super) fn record(n: u64) -> RunnerRecord {
         id: runner(n),
         group: "edge".parse().unwrap(),
         public_key: [n as u8; 32],
+        boot: None,
         host: "h".to_owned(),
         platform: "linux/x86_64".to_owned(),
         version: "1".to_owned(),
@@ -65,8 +67,9 @@ pub(super) fn record(n: u64) -> RunnerRecord {
     }
 }
 
-pub(super) fn greeting(running: &[AttemptKey], journaled: &[AttemptKey]) -> Greeting {
+pub(super) fn greeting(boot: u64, running: &[AttemptKey], journaled: &[AttemptKey]) -> Greeting {
     Greeting {
+        boot: BootId::from_ulid(Ulid::from_parts(boot, 0)),
         host: "h".to_owned(),
         version: "1".to_owned(),
         running: running.to_vec(),
@@ -106,6 +109,8 @@ pub(super) struct Table {
     pub(super) core: Core,
     pub(super) fx: Effects,
     pub(super) now: Micros,
+    /// Which process of the runners connects.
+    pub(super) boot: u64,
 }
 
 impl Table {
@@ -118,6 +123,7 @@ impl Table {
             core: core(kind),
             fx: Effects::default(),
             now: 0,
+            boot: 1,
         }
     }
 
@@ -136,7 +142,7 @@ impl Table {
         running: &[AttemptKey],
         journaled: &[AttemptKey],
     ) {
-        let greeting = greeting(running, journaled);
+        let greeting = greeting(self.boot, running, journaled);
         assert!(
             self.core
                 .connect(runner(n), LinkId(link), greeting, self.now, &mut self.fx)

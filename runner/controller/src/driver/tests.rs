@@ -6,7 +6,7 @@ use std::time::Duration;
 use ulid::Ulid;
 use wharf_policy::CallRights;
 use wharf_protocol::{
-    AttemptKey, ExecutionId, Payload, RunnerId, Timings, ToRunner, Usage, Verdict,
+    AttemptKey, BootId, ExecutionId, Payload, RunnerId, Timings, ToRunner, Usage, Verdict,
 };
 
 use super::*;
@@ -91,6 +91,7 @@ fn furnished() -> Fragile {
         id: runner(),
         group: group.name.clone(),
         public_key: [1; 32],
+        boot: None,
         host: "h".to_owned(),
         platform: "linux/x86_64".to_owned(),
         version: "1".to_owned(),
@@ -121,6 +122,7 @@ fn order(n: u64) -> Arc<Order> {
 async fn connect(handle: &Handle, link: u64) -> Inbox {
     let (outbound, inbox) = outbound();
     let greeting = Greeting {
+        boot: BootId::from_ulid(Ulid::from_parts(1, 0)),
         host: "h".to_owned(),
         version: "1".to_owned(),
         running: Vec::new(),

@@ -23,6 +23,7 @@ pub(super) async fn serve(
     let runner = hello.runner;
     let (outbound, mut inbox) = outbound();
     let greeting = Greeting {
+        boot: hello.boot,
         host: clip(&hello.host, 255),
         version: clip(&hello.version, 64),
         running: hello.running.clone(),

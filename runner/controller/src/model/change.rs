@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wharf_protocol::{ExecutionId, RunnerId};
+use wharf_protocol::{BootId, ExecutionId, RunnerId};
 
 use super::{
     BundleRecord, CancelAsk, DeadLetter, Ending, Group, LiveRecord, Micros, Order, Run,
@@ -24,6 +24,8 @@ pub(crate) enum Change {
     RunnerSeen {
         /// Which.
         id: RunnerId,
+        /// Which process of it.
+        boot: Option<BootId>,
         /// Its host's name.
         host: String,
         /// Its version.

@@ -1,7 +1,7 @@
 //! Groups and the runners in them.
 
 use serde::{Deserialize, Serialize};
-use wharf_protocol::{AuditHead, GroupName, RunnerId};
+use wharf_protocol::{AuditHead, BootId, GroupName, RunnerId};
 
 use super::Micros;
 
@@ -35,6 +35,8 @@ pub(crate) struct RunnerRecord {
     pub(crate) group: GroupName,
     /// Its Ed25519 key.
     pub(crate) public_key: [u8; 32],
+    /// The process of it that connected last; none before the first connection.
+    pub(crate) boot: Option<BootId>,
     /// Its host's name, for people.
     pub(crate) host: String,
     /// Operating system and architecture, such as `linux/x86_64`.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ulid::Ulid;
 use wharf_policy::{ByteSize, CallRights, LimitRequest};
 use wharf_protocol::{
-    ActionFailure, AttemptKey, ExecutionId, FailureKind, Payload, RunnerId, Timings, Usage, Verdict,
+    ActionFailure, AttemptKey, BootId, ExecutionId, FailureKind, Payload, RunnerId, Timings, Usage,
+    Verdict,
 };
 
 use super::memory::MemoryStore;
@@ -252,18 +253,21 @@ fn groups_tokens_and_runners_come_back(bench: &dyn Bench) {
         id: runner(n),
         group: group.name.clone(),
         public_key: [n as u8; 32],
+        boot: None,
         host: "h".to_owned(),
         platform: "linux/x86_64".to_owned(),
         version: "0".to_owned(),
         enrolled: 3,
         last_seen: 3,
     };
+    let boot = BootId::from_ulid(Ulid::from_parts(7, 0));
     let mut changes = vec![
         Change::GroupCreated(group.clone()),
         Change::RunnerEnrolled(record(1)),
         Change::RunnerEnrolled(record(2)),
         Change::RunnerSeen {
             id: runner(1),
+            boot: Some(boot),
             host: "i".to_owned(),
             version: "1".to_owned(),
             at: 8,
@@ -281,6 +285,7 @@ fn groups_tokens_and_runners_come_back(bench: &dyn Bench) {
     assert_eq!(kept.groups, std::slice::from_ref(&group));
     assert_eq!(kept.tokens, [tokens[2].clone(), tokens[3].clone()]);
     let seen = RunnerRecord {
+        boot: Some(boot),
         host: "i".to_owned(),
         version: "1".to_owned(),
         last_seen: 8,

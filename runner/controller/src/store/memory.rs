@@ -102,11 +102,13 @@ impl Kept {
             Change::RunnerEnrolled(runner) => self.fleet.runners.push(runner),
             Change::RunnerSeen {
                 id,
+                boot,
                 host,
                 version,
                 at,
             } => {
                 for runner in self.fleet.runners.iter_mut().filter(|r| r.id == id) {
+                    runner.boot = boot;
                     runner.host.clone_from(&host);
                     runner.version.clone_from(&version);
                     runner.last_seen = at;

@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use ulid::Ulid;
 use wharf_controller::{Config, Controller, Running};
 use wharf_policy::Digest;
 use wharf_protocol::{
-    Assignment, AttemptKey, Challenge, Hello, PROTOCOL, Payload, Pipe, RunnerId, Timings,
+    Assignment, AttemptKey, BootId, Challenge, Hello, PROTOCOL, Payload, Pipe, RunnerId, Timings,
     ToController, ToRunner, Usage, Verdict, decode, encode, hello_message,
 };
 
@@ -153,6 +154,7 @@ impl House {
         Identity {
             id: answer["runner"].as_str().unwrap().parse().unwrap(),
             key,
+            boot: BootId::from_ulid(Ulid::from_parts(1, 0)),
         }
     }
 
@@ -219,15 +221,24 @@ pub async fn parts(response: Response) -> (u16, Value) {
 
 pub struct Identity {
     pub id: RunnerId,
+    /// Which process it is.
+    pub boot: BootId,
     pub key: SigningKey,
 }
 
 impl Identity {
+    /// The same runner, started again.
+    pub fn restarted(self) -> Self {
+        let boot = BootId::from_ulid(Ulid::from_parts(2, 0));
+        Self { boot, ..self }
+    }
+
     pub fn hello(&self, challenge: &Challenge, pipe: Pipe) -> Hello {
         let message = hello_message(challenge, &self.id, pipe);
         Hello {
             protocol: PROTOCOL,
             runner: self.id,
+            boot: self.boot,
             pipe,
             signature: ByteBuf::from(self.key.sign(&message).to_bytes()),
             version: env!("CARGO_PKG_VERSION").to_owned(),

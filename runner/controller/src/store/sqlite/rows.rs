@@ -9,7 +9,7 @@ use rusqlite::types::Type;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use wharf_policy::{CallRights, Digest};
-use wharf_protocol::{ExecutionId, Payload, RunnerId, Timings, Usage, Verdict};
+use wharf_protocol::{BootId, ExecutionId, Payload, RunnerId, Timings, Usage, Verdict};
 
 use crate::model::{CancelAsk, Ending, LiveRecord, Order, Run, Stage, View};
 
@@ -102,6 +102,11 @@ impl<'r> Columns<'r> {
 
     pub(super) fn runner_id(&mut self) -> rusqlite::Result<RunnerId> {
         Ok(RunnerId::from_ulid(Ulid::from_bytes(self.get()?)))
+    }
+
+    pub(super) fn boot_id_or_null(&mut self) -> rusqlite::Result<Option<BootId>> {
+        let bytes: Option<[u8; 16]> = self.get()?;
+        Ok(bytes.map(|bytes| BootId::from_ulid(Ulid::from_bytes(bytes))))
     }
 
     fn payload(&mut self) -> rusqlite::Result<Option<Payload>> {

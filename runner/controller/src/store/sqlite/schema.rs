@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// Each brings the database from the version that is its place to the next one.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE groups (
     name TEXT PRIMARY KEY,
@@ -91,7 +92,12 @@ CREATE TABLE dead_letters (
     verdict TEXT NOT NULL,
     UNIQUE (execution, attempt, runner)
 ) STRICT;
-"];
+",
+    "
+-- The process of the runner that connected last.
+ALTER TABLE runners ADD COLUMN boot BLOB;
+",
+];
 
 /// The version that this code reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use ulid::Ulid;
 use wharf_bundle::Manifest;
 use wharf_policy::{CallRights, Digest};
-use wharf_protocol::{ExecutionId, RunnerId, Verdict};
+use wharf_protocol::{BootId, ExecutionId, RunnerId, Verdict};
 
 use super::rows::{Columns, EXECUTION, ExecutionRow, Measured, int, payload};
 use super::{failed, open_connection, schema};
@@ -230,7 +230,7 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
         }
         Change::RunnerEnrolled(r) => run_sql(
             tx,
-            "INSERT INTO runners (id, grp, public_key, host, platform, version, enrolled, last_seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO runners (id, grp, public_key, host, platform, version, enrolled, last_seen, boot) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 runner_bytes(&r.id),
                 r.group.as_str(),
@@ -239,18 +239,26 @@ fn apply(tx: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
                 r.platform,
                 r.version,
                 int(r.enrolled),
-                int(r.last_seen)
+                int(r.last_seen),
+                r.boot.as_ref().map(boot_bytes)
             ],
         ),
         Change::RunnerSeen {
             id,
+            boot,
             host,
             version,
             at,
         } => run_sql(
             tx,
-            "UPDATE runners SET host = ?2, version = ?3, last_seen = ?4 WHERE id = ?1",
-            params![runner_bytes(id), host, version, int(*at)],
+            "UPDATE runners SET host = ?2, version = ?3, last_seen = ?4, boot = ?5 WHERE id = ?1",
+            params![
+                runner_bytes(id),
+                host,
+                version,
+                int(*at),
+                boot.as_ref().map(boot_bytes)
+            ],
         ),
         Change::RunnerRemoved(id) => run_sql(
             tx,
@@ -381,7 +389,7 @@ fn load(db: &Connection) -> rusqlite::Result<Snapshot> {
     )?;
     let runners = all(
         db,
-        "SELECT id, grp, public_key, host, platform, version, enrolled, last_seen FROM runners",
+        "SELECT id, grp, public_key, host, platform, version, enrolled, last_seen, boot FROM runners",
         |c| {
             Ok(RunnerRecord {
                 id: c.runner_id()?,
@@ -392,6 +400,7 @@ fn load(db: &Connection) -> rusqlite::Result<Snapshot> {
                 version: c.get()?,
                 enrolled: c.number()?,
                 last_seen: c.number()?,
+                boot: c.boot_id_or_null()?,
             })
         },
     )?;
@@ -446,6 +455,10 @@ fn id_bytes(id: &ExecutionId) -> [u8; 16] {
 }
 
 fn runner_bytes(id: &RunnerId) -> [u8; 16] {
+    id.ulid().to_bytes()
+}
+
+fn boot_bytes(id: &BootId) -> [u8; 16] {
     id.ulid().to_bytes()
 }
 
