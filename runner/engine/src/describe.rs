@@ -27,14 +27,14 @@ pub(crate) async fn describe(
     let fail = |why: String| EngineError::Describe { digest, why };
     let rights = no_rights().map_err(|error| fail(error.to_string()))?;
     let mut linker = Linker::<State>::new(engine);
-    wharf_host::link(&mut linker, &rights).map_err(|error| fail(error.to_string()))?;
-    // What it imports beyond that is there to be imported, and cannot be called.
-    linker
-        .define_unknown_imports_as_traps(component)
-        .map_err(|error| fail(format!("{error:#}")))?;
-    let pre = linker
-        .instantiate_pre(component)
-        .map_err(|error| fail(format!("{error:#}")))?;
+    wharf_host::link_all(&mut linker).map_err(|error| fail(error.to_string()))?;
+    let pre = linker.instantiate_pre(component).or_else(|_| {
+        // What it imports beyond that is there to be imported, and cannot be called. Not done where
+        // nothing is missing: it puts resources of its own in the place of aliases.
+        linker.define_unknown_imports_as_traps(component)?;
+        linker.instantiate_pre(component)
+    });
+    let pre = pre.map_err(|error| fail(format!("{error:#}")))?;
     let Ok(entry) = GuestIndices::new(&pre) else {
         return Ok(None);
     };

@@ -49,8 +49,22 @@ async fn without_arguments_and_environment_it_gets_none() {
     assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
 }
 
-/// WASI 0.2 programs can only tell success from failure (`exit-with-code` is not stable there), so
-/// every failure of a Rust program is exit code 1.
+#[tokio::test]
+async fn its_exit_code_is_told_where_it_tells_one() {
+    for code in [0, 3, 255] {
+        let input = json!({ "exit-with-code": code, "stderr": "no such customer" });
+        match report("report", input).await.0 {
+            Outcome::Done(_) => assert_eq!(code, 0),
+            Outcome::Failed(ActionError::Failed { code: told, .. }) => {
+                assert_eq!(told, format!("exit-{code}"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The standard libraries of WASI 0.2 tell only success and failure (`wasi:cli/exit.exit`), so
+/// every failure of an ordinary Rust program is exit code 1.
 #[tokio::test]
 async fn its_failure_and_last_words_are_the_failure_of_the_action() {
     let input = json!({ "exit": 3, "stderr": "no such customer" });

@@ -42,7 +42,7 @@ pub use events::{
     AuditEvent, AuditUnavailable, Events, Level, LogLine, LogSource, Progress, SecretUse,
 };
 pub use limiter::{LimitHit, LimitKind, Limiter};
-pub use link::{LinkError, link};
+pub use link::{LinkError, link, link_all};
 pub use resolve::{RunSecrets, SHORTEST, SecretError, Secrets, resolve};
 pub use scrub::{Scrubber, StreamScrubber};
 pub use services::{Services, ServicesConfig, ServicesError};

@@ -25,13 +25,27 @@ pub struct LinkError {
 /// # Errors
 /// The linker holds one of them already.
 pub fn link(linker: &mut Linker<State>, rights: &Rights) -> Result<(), LinkError> {
-    for interface in Interface::ALL {
-        if rights.allows(interface) {
-            add(linker, interface).map_err(|error| LinkError {
-                interface,
-                why: format!("{error:#}"),
-            })?;
-        }
+    link_those(linker, |interface| rights.allows(interface))
+}
+
+/// Adds every interface that there is to an empty linker, for an instance that is never bound and so
+/// may call none of them.
+///
+/// # Errors
+/// The linker holds one of them already.
+pub fn link_all(linker: &mut Linker<State>) -> Result<(), LinkError> {
+    link_those(linker, |_| true)
+}
+
+fn link_those(
+    linker: &mut Linker<State>,
+    wanted: impl Fn(Interface) -> bool,
+) -> Result<(), LinkError> {
+    for interface in Interface::ALL.into_iter().filter(|i| wanted(*i)) {
+        add(linker, interface).map_err(|error| LinkError {
+            interface,
+            why: format!("{error:#}"),
+        })?;
     }
     Ok(())
 }

@@ -35,6 +35,8 @@ pub fn bundles() -> &'static Bundles {
             ("notify", "plugins/notify"),
             ("hostile", "tests/plugins/hostile"),
             ("command", "tests/plugins/command"),
+            ("rungs", "tests/plugins/rungs"),
+            ("database", "tests/plugins/database"),
         ];
         let files = sources.map(|(name, path)| {
             let packed = wharf_in(&source(), &["plugin", "build", path, "--json"], &[])

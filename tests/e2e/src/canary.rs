@@ -1,4 +1,6 @@
-//! The ways in which a secret can be written down, and the search for them.
+//! The ways in which a secret can be written down, the places where it could be, and the search.
+
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -53,9 +55,61 @@ pub fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
     forms
 }
 
+/// All files below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => found.extend(files(&entry.path())),
+            kind if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Places where a secret must not be.
+#[derive(Default)]
+pub struct Places(Vec<(String, Vec<u8>)>);
+
+impl Places {
+    /// Something that was seen or said.
+    pub fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.0.push((name.into(), bytes.into()));
+    }
+
+    /// What the system shows of a process: its arguments and what it was started with.
+    pub fn add_process(&mut self, pid: u32) {
+        for file in ["cmdline", "environ"] {
+            let path = format!("/proc/{pid}/{file}");
+            self.add(path.clone(), std::fs::read(path).unwrap());
+        }
+    }
+
+    /// All that was written below a folder, but for what the operator keeps in `except`.
+    pub fn add_files(&mut self, folder: &Path, except: &Path) {
+        let mut paths = files(folder);
+        paths.retain(|path| !path.starts_with(except));
+        assert!(paths.len() > 5, "{paths:?}");
+        for path in paths {
+            self.add(
+                path.display().to_string(),
+                std::fs::read(&path).unwrap_or_default(),
+            );
+        }
+    }
+
+    /// Fails if one of them has the secret in any form.
+    pub fn must_not_hold(&self, secret: &str) {
+        for (place, bytes) in &self.0 {
+            for (form, needle) in forms(secret) {
+                assert!(!holds(bytes, &needle), "the secret is in {place} as {form}");
+            }
+        }
+    }
+}
+
 /// Whether the one is part of the other.
 pub fn holds(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    memchr::memmem::find(haystack, needle).is_some()
 }

@@ -15,7 +15,7 @@ mod wharf;
 mod world;
 
 pub use bundles::{Bundles, bundles};
-pub use canary::{forms, holds};
+pub use canary::{Places, files, forms, holds};
 pub use memory::Memory;
 pub use process::Process;
 pub use proxy::WireTap;

@@ -72,7 +72,15 @@ impl World {
                 &json!({ "name": GROUP, "kind": "persistent" }),
             )
             .await;
-        for name in ["http", "transform", "notify", "hostile", "command"] {
+        for name in [
+            "http",
+            "transform",
+            "notify",
+            "hostile",
+            "command",
+            "rungs",
+            "database",
+        ] {
             world.publish(bundles().file(name)).await;
         }
         world
@@ -166,6 +174,16 @@ impl World {
 
     /// Starts an enrolled runner, and waits until the controller sees it.
     pub async fn start_runner(&self, name: &str, policy: &Path) -> Process {
+        self.start_runner_with(name, policy, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_runner_with(
+        &self,
+        name: &str,
+        policy: &Path,
+        variables: &[(&str, &str)],
+    ) -> Process {
         let state = self.path(name);
         let args = [
             "runner",
@@ -176,7 +194,8 @@ impl World {
             policy.to_str().unwrap(),
         ];
         let args = [self.verbosity, &args].concat();
-        let process = Process::start(&args, &[], &self.dir.path().join(format!("{name}.log")));
+        let log = self.dir.path().join(format!("{name}.log"));
+        let process = Process::start(&args, variables, &log);
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
         until("the runner is online", async || {

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use wharf_e2e::{Service, World, forms, holds};
+use wharf_e2e::{Service, World, files, forms, holds};
 
 const VALUE: &str = "sealed+Harbour/4711?quiet";
 const GROUP: &str = "test";
@@ -61,16 +61,6 @@ async fn fetch(world: &World, service: &Service) -> Value {
     world.run("http", "request", input).await
 }
 
-fn files(folder: &std::path::Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        match path.is_dir() {
-            true => files(&path, found),
-            false => found.push(path),
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_secret_is_used_by_the_runners_it_is_for_and_opened_by_nobody_else() {
     let world = World::start().await;
@@ -89,8 +79,7 @@ async fn a_sealed_secret_is_used_by_the_runners_it_is_for_and_opened_by_nobody_e
     );
 
     // The controller, who kept it and handed it out, has nothing of it.
-    let mut kept = Vec::new();
-    files(&world.dir().join("controller"), &mut kept);
+    let kept = files(&world.dir().join("controller"));
     assert!(
         kept.iter()
             .any(|file| file.to_str().unwrap().contains("sealed"))

@@ -109,6 +109,52 @@ fn policy_for_hanging(origin: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_asks_a_database_over_tcp_as_the_role_that_was_made_for_it() {
+    let world = World::start().await;
+    let Some((bao, postgres)) = database(world.dir()).await else {
+        return;
+    };
+    let (vault, port) = (bao.url(), postgres.port());
+    let text = format!(
+        "[store.vault]\nkind = 'vault'\naddress = '{vault}'\nlogin = {{ token = 'file:vault.token' }}\n\
+         [[secret]]\nname = 'db-user'\nfrom = 'vault:database/creds/app#username'\n\
+         [[secret]]\nname = 'db-password'\nfrom = 'vault:database/creds/app#password'\n\
+         [[grant]]\nplugins = ['database']\ntcp = [{{ host = '127.0.0.1', ports = [{port}] }}]\n\
+         networks = ['127.0.0.1/32']\n\
+         secrets = [{{ name = 'db-user', rungs = ['reveal'] }}, {{ name = 'db-password', rungs = ['reveal'] }}]\n"
+    );
+    let _runner = world.runner("runner", &world.policy("policy", &text)).await;
+    let ask = |server: String| {
+        json!({ "server": server, "database": "postgres", "user": "db-user",
+                "password": "db-password", "sql": "select current_user, 40 + 2, null" })
+    };
+    let done = world
+        .run("database", "query", ask(format!("127.0.0.1:{port}")))
+        .await;
+    assert_eq!(done["outcome"], "done", "{done}");
+    assert_eq!(
+        done["output"],
+        json!([["[secret db-user]", "42", null]]),
+        "{done}"
+    );
+    until("the role is gone", async || {
+        (roles(&postgres) == "0").then_some(())
+    })
+    .await;
+
+    // The controller listens on the same address, and is not granted.
+    let refused = world
+        .run(
+            "database",
+            "query",
+            ask(format!("127.0.0.1:{}", world.port())),
+        )
+        .await;
+    assert_eq!(refused["outcome"], "failed", "{refused}");
+    assert_eq!(refused["error"]["code"], "unreachable", "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_is_down_makes_executions_unavailable_and_is_named() {
     let world = World::start().await;
     private(&world.dir().join("vault.token"), "the-token-of-the-runner");

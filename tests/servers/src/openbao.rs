@@ -18,26 +18,43 @@ pub struct OpenBao {
     url: String,
     http: reqwest::Client,
     _process: Process,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl OpenBao {
     /// Starts one; `None` if OpenBao cannot be had here.
     pub async fn start() -> Option<Self> {
+        Self::launch("http", &[]).await
+    }
+
+    /// Starts one that serves over TLS, with a certificate of an authority of its own.
+    pub async fn start_with_tls() -> Option<Self> {
+        Self::launch("https", &["-dev-tls"]).await
+    }
+
+    async fn launch(scheme: &str, more: &[&str]) -> Option<Self> {
         let program = tool("get-openbao")?;
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let log = folder.path().join("log");
-        let mut process = Process::start(
-            Command::new(program)
-                .args(["server", "-dev", "-dev-no-store-token"])
-                .arg(format!("-dev-root-token-id={ROOT}"))
-                .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
-                .env("HOME", folder.path()),
-            &log,
-        );
-        let url = format!("http://127.0.0.1:{port}");
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut command = Command::new(program);
+        command
+            .args(["server", "-dev", "-dev-no-store-token"])
+            .arg(format!("-dev-root-token-id={ROOT}"))
+            .arg(format!("-dev-listen-address=127.0.0.1:{port}"))
+            .args(more)
+            .env("HOME", folder.path());
+        if scheme == "https" {
+            command.arg("-dev-tls-cert-dir").arg(folder.path());
+        }
+        let mut process = Process::start(&mut command, &log);
+        let url = format!("{scheme}://127.0.0.1:{port}");
+        // Asks as root, and only its own server: whose certificate is not what a test is about here.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .danger_accept_invalid_certs(true)
+            .build()
+            .unwrap();
         let health = format!("{url}/v1/sys/health");
         process
             .ready(&log, async || {
@@ -49,8 +66,13 @@ impl OpenBao {
             url,
             http,
             _process: process,
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// The certificate of the authority, as PEM, of one that serves over TLS.
+    pub fn authority(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("vault-ca.pem")).unwrap()
     }
 
     /// Where it is.

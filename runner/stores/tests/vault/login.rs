@@ -1,9 +1,13 @@
 //! Every way of being let in, and being let in again.
 
+use axum::Json;
+use axum::Router;
+use axum::routing::post;
 use serde_json::{Value, json};
 use wharf_stores::Trouble;
+use wharf_test_servers::OpenBao;
 
-use crate::support::{LONG, World, jwt, until, values, world};
+use crate::support::{LONG, ROOT, World, jwt, until, values, world};
 
 const READER: &str = r#"path "secret/data/*" { capabilities = ["read"] }"#;
 
@@ -158,4 +162,86 @@ async fn a_signed_token_of_an_identity_provider_logs_in() {
     world.file("jwt", &other);
     let got = world.get(table, &["vault:secret/app#token"]).await;
     assert_eq!(got[0].as_ref().unwrap_err().trouble(), Trouble::Denied);
+}
+
+/// A cluster whose API server says of tokens whose they are, as far as a login asks.
+async fn cluster(known: &str) -> String {
+    let known = known.to_owned();
+    let review = move |Json(review): Json<Value>| async move {
+        let sound = review["spec"]["token"] == known.as_str();
+        let status = match sound {
+            true => json!({ "authenticated": true, "user": {
+                "username": "system:serviceaccount:jobs:wharf", "uid": "7",
+                "groups": ["system:serviceaccounts"],
+            } }),
+            false => json!({ "authenticated": false, "error": "not a token of this cluster" }),
+        };
+        (
+            axum::http::StatusCode::CREATED,
+            Json(
+                json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status }),
+            ),
+        )
+    };
+    let app = Router::new().route("/apis/authentication.k8s.io/v1/tokenreviews", post(review));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_service_account_of_kubernetes_logs_in() {
+    let world = world!();
+    with_a_secret(&world).await;
+    let bao = &world.bao;
+    let (token, _) = jwt("system:serviceaccount:jobs:wharf", "vault");
+    bao.write("sys/auth/kubernetes", json!({ "type": "kubernetes" }))
+        .await;
+    bao.write(
+        "auth/kubernetes/config",
+        json!({ "kubernetes_host": cluster(&token).await, "disable_local_ca_jwt": true }),
+    )
+    .await;
+    bao.write(
+        "auth/kubernetes/role/runner",
+        json!({
+            "bound_service_account_names": ["wharf"],
+            "bound_service_account_namespaces": ["jobs"],
+            "token_policies": ["reader"],
+        }),
+    )
+    .await;
+    world.file("jwt", &token);
+    let table = "login = { kubernetes = { role = 'runner', token = 'file:jwt' } }";
+    let got = world.get(table, &["vault:secret/app#token"]).await;
+    assert_eq!(got[0].as_ref().unwrap(), "hunter2hunter2");
+
+    let (other, _) = jwt("system:serviceaccount:jobs:wharf", "vault");
+    world.file("jwt", &other);
+    let got = world.get(table, &["vault:secret/app#token"]).await;
+    assert_eq!(got[0].as_ref().unwrap_err().trouble(), Trouble::Denied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_tls_is_believed_by_the_authority_that_is_named_and_by_no_other() {
+    let Some(bao) = OpenBao::start_with_tls().await else {
+        return;
+    };
+    let world = World::around(bao);
+    with_a_secret(&world).await;
+    world.file("ca.pem", &world.bao.authority());
+    let secret = ["vault:secret/app#token"];
+    let got = world.get(&format!("ca = 'ca.pem'\n{ROOT}"), &secret).await;
+    assert_eq!(got[0].as_ref().unwrap(), "hunter2hunter2");
+
+    // The system's authorities, and one of the same name with another key.
+    let Some(stranger) = OpenBao::start_with_tls().await else {
+        return;
+    };
+    world.file("other.pem", &stranger.authority());
+    for table in [ROOT.to_owned(), format!("ca = 'other.pem'\n{ROOT}")] {
+        let got = world.get(&table, &secret).await;
+        assert_eq!(got[0].as_ref().unwrap_err().trouble(), Trouble::Outage);
+    }
 }

@@ -25,13 +25,16 @@ pub(crate) struct World {
 impl World {
     /// `None` if OpenBao cannot be had here.
     pub(crate) async fn start() -> Option<Self> {
-        let bao = Arc::new(OpenBao::start().await?);
+        OpenBao::start().await.map(Self::around)
+    }
+
+    pub(crate) fn around(bao: OpenBao) -> Self {
         let world = Self {
-            bao,
+            bao: Arc::new(bao),
             folder: tempfile::tempdir().unwrap(),
         };
         world.file("root.token", world.bao.root());
-        Some(world)
+        world
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,7 +1,8 @@
 //! An ordinary program that knows nothing of Wharf: it reads JSON from standard input, writes JSON
 //! to standard output and ends with an exit code. Compiled to `wasm32-wasip2` it is a plugin.
 //!
-//! The input may say `{"exit": n}` to end so, `{"stderr": "…"}` to write a line there,
+//! The input may say `{"exit": n}` to end so, `{"exit-with-code": n}` to end so in the way that WASI
+//! has for it (the standard library of Rust tells only success and failure), `{"stderr": "…"}` to write a line there,
 //! `{"stdout": "…"}` to write that in place of JSON, and `{"panic": true}`.
 
 use std::collections::BTreeMap;
@@ -34,10 +35,15 @@ fn run() -> io::Result<ExitCode> {
         None => report(&input).to_string(),
     };
     io::stdout().write_all(out.as_bytes())?;
-    let code = input["exit"]
-        .as_u64()
-        .and_then(|code| u8::try_from(code).ok());
-    Ok(ExitCode::from(code.unwrap_or(0)))
+    if let Some(code) = code(&input["exit-with-code"]) {
+        io::stdout().flush()?;
+        wasip2::cli::exit::exit_with_code(code);
+    }
+    Ok(ExitCode::from(code(&input["exit"]).unwrap_or(0)))
+}
+
+fn code(value: &Value) -> Option<u8> {
+    value.as_u64().and_then(|code| u8::try_from(code).ok())
 }
 
 fn report(input: &Value) -> Value {
