@@ -1,10 +1,12 @@
 //! Bundles on this runner's disk, by digest. Only a place to keep them: what is read here is
 //! verified again before it is used.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use wharf_bundle::MAX_COMPONENT;
 use wharf_policy::Digest;
 
 use crate::AgentError;
@@ -12,6 +14,9 @@ use crate::private_file::{private_folder, write_whole};
 
 /// Bytes of all bundles together; past it, the oldest go.
 const ROOM: u64 = 4 << 30;
+
+/// The largest signature file.
+pub(crate) const MAX_SIGNATURE: u64 = 1 << 20;
 
 /// The folder of bundles.
 #[derive(Debug, Clone)]
@@ -37,7 +42,7 @@ impl BundleFiles {
     /// The component, if a whole one is here. One that was changed on disk is removed.
     pub(crate) fn read_component(&self, digest: Digest) -> Option<Vec<u8>> {
         let path = self.component(digest);
-        let bytes = read(&path)?;
+        let bytes = read(&path, MAX_COMPONENT as u64)?;
         if wharf_bundle::digest(&bytes) == digest {
             return Some(bytes);
         }
@@ -48,7 +53,7 @@ impl BundleFiles {
 
     /// The signature, if there is one here.
     pub(crate) fn read_signature(&self, digest: Digest) -> Option<Vec<u8>> {
-        read(&self.signature(digest))
+        read(&self.signature(digest), MAX_SIGNATURE)
     }
 
     /// Keeps a component. That it cannot be kept is no reason not to run it.
@@ -93,8 +98,17 @@ impl BundleFiles {
     }
 }
 
-fn read(path: &Path) -> Option<Vec<u8>> {
-    match fs::read(path) {
+/// The bytes of a file, if it can be read and is no larger than anything that is kept here.
+fn read(path: &Path, limit: u64) -> Option<Vec<u8>> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > limit {
+            true => Err(std::io::Error::other("it is too large")),
+            false => Ok(bytes),
+        }
+    };
+    match read() {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {
@@ -119,5 +133,17 @@ mod tests {
         fs::write(files.component(digest), b"comp0nent").unwrap();
         assert!(files.read_component(digest).is_none());
         assert!(!files.component(digest).exists());
+    }
+
+    #[test]
+    fn a_signature_that_grew_on_disk_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = BundleFiles::open(folder.path().join("bundles")).unwrap();
+        let digest = wharf_bundle::digest(b"component");
+        let largest = vec![b' '; usize::try_from(MAX_SIGNATURE).unwrap()];
+        files.keep_signature(digest, &largest);
+        assert_eq!(files.read_signature(digest).unwrap(), largest);
+        files.keep_signature(digest, &[largest.as_slice(), b" "].concat());
+        assert!(files.read_signature(digest).is_none());
     }
 }

@@ -11,12 +11,10 @@ use wharf_bundle::{MAX_COMPONENT, TrustPolicy, Verified};
 use wharf_engine::{Engine, EngineError, Plugin};
 use wharf_policy::Digest;
 
-use crate::bundle_files::BundleFiles;
+use crate::bundle_files::{BundleFiles, MAX_SIGNATURE};
 use crate::controller::{Controller, FetchError};
 use crate::versions::Versions;
 
-/// The largest signature.
-const SIGNATURE: u64 = 1 << 20;
 /// Plugins that are kept loaded.
 const LOADED: usize = 64;
 
@@ -54,6 +52,12 @@ pub(crate) enum Unready {
 struct Entry {
     plugin: OnceCell<Plugin>,
     used: AtomicU64,
+}
+
+/// Where the bytes of a component came from.
+enum Source {
+    Disk,
+    Controller,
 }
 
 /// The plugins of this runner.
@@ -119,24 +123,14 @@ impl Bundles {
     }
 
     async fn load(&self, digest: Digest) -> Result<Plugin, Unready> {
-        let bytes = self.component(digest).await?;
-        let kept = self.files.read_signature(digest);
-        let verified = match kept {
-            Some(signature) => {
-                match self.verify(digest, bytes.clone(), Some(signature)).await {
-                    // It may have been signed anew, by a key that is trusted now.
-                    Err(Unready::Refused { .. }) => {
-                        let signature = self.fetch_signature(digest).await?;
-                        self.verify(digest, bytes, signature).await?
-                    }
-                    result => result?,
-                }
-            }
-            None => {
-                let signature = self.fetch_signature(digest).await?;
-                self.verify(digest, bytes, signature).await?
-            }
-        };
+        let (bytes, from) = self.component(digest).await?;
+        let verified = self.trusted(digest, &bytes).await?;
+        if matches!(from, Source::Controller) {
+            // What nobody trusts takes no room here.
+            let files = self.files.clone();
+            // That it is kept for the next start is a convenience: a failure is logged there.
+            let _ = tokio::task::spawn_blocking(move || files.keep_component(digest, &bytes)).await;
+        }
         self.versions
             .check(&verified)
             .map_err(|why| Unready::Refused { digest, why })?;
@@ -154,23 +148,39 @@ impl Bundles {
         Ok(plugin)
     }
 
-    async fn component(&self, digest: Digest) -> Result<Arc<[u8]>, Unready> {
+    async fn component(&self, digest: Digest) -> Result<(Arc<[u8]>, Source), Unready> {
         let files = self.files.clone();
         let kept = tokio::task::spawn_blocking(move || files.read_component(digest)).await;
         if let Ok(Some(bytes)) = kept {
-            return Ok(bytes.into());
+            return Ok((bytes.into(), Source::Disk));
         }
         let fetched = self.controller.bundle(digest, MAX_COMPONENT as u64).await?;
-        let bytes: Arc<[u8]> = fetched.as_ref().into();
-        let (files, copy) = (self.files.clone(), Arc::clone(&bytes));
-        // That it is kept for the next start is a convenience: a failure is logged there.
-        let _ = tokio::task::spawn_blocking(move || files.keep_component(digest, &copy)).await;
-        Ok(bytes)
+        Ok((fetched.as_ref().into(), Source::Controller))
+    }
+
+    /// Verifies a component with the signature that is kept, or else with the controller's: it may
+    /// have been signed anew, by a key that is trusted now or by one more.
+    async fn trusted(&self, digest: Digest, bytes: &Arc<[u8]>) -> Result<Verified, Unready> {
+        let files = self.files.clone();
+        let kept = tokio::task::spawn_blocking(move || files.read_signature(digest)).await;
+        let Ok(Some(kept)) = kept else {
+            let fresh = self.fetch_signature(digest).await?;
+            return self.verify_and_keep(digest, bytes, fresh).await;
+        };
+        match self.verify(digest, bytes, Some(kept.clone())).await {
+            Err(refused @ Unready::Refused { .. }) => match self.fetch_signature(digest).await? {
+                // Nothing new: why the old one does not do says more than that there is none.
+                None => Err(refused),
+                Some(fresh) if fresh == kept => Err(refused),
+                fresh => self.verify_and_keep(digest, bytes, fresh).await,
+            },
+            result => result,
+        }
     }
 
     /// The controller's signature; none if it has none, for the verifier to say what that means.
     async fn fetch_signature(&self, digest: Digest) -> Result<Option<Vec<u8>>, Unready> {
-        match self.controller.signature(digest, SIGNATURE).await {
+        match self.controller.signature(digest, MAX_SIGNATURE).await {
             Ok(signature) => Ok(Some(signature.to_vec())),
             Err(FetchError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -187,14 +197,28 @@ impl Bundles {
             .map_err(|why| Unready::Forgetful { digest, why })
     }
 
+    async fn verify_and_keep(
+        &self,
+        digest: Digest,
+        bytes: &Arc<[u8]>,
+        signature: Option<Vec<u8>>,
+    ) -> Result<Verified, Unready> {
+        let verified = self.verify(digest, bytes, signature.clone()).await?;
+        if let Some(signature) = signature {
+            let files = self.files.clone();
+            let keep = move || files.keep_signature(digest, &signature);
+            let _ = tokio::task::spawn_blocking(keep).await;
+        }
+        Ok(verified)
+    }
+
     async fn verify(
         &self,
         digest: Digest,
-        bytes: Arc<[u8]>,
+        bytes: &Arc<[u8]>,
         signature: Option<Vec<u8>>,
     ) -> Result<Verified, Unready> {
-        let trust = Arc::clone(&self.trust);
-        let files = self.files.clone();
+        let (trust, bytes) = (Arc::clone(&self.trust), Arc::clone(bytes));
         tokio::task::spawn_blocking(move || {
             let verified = trust
                 .verify(bytes, signature.as_deref())
@@ -202,9 +226,6 @@ impl Bundles {
             // The bytes were compared with the digest when they came; this is the last word.
             if verified.digest() != digest {
                 return Err(Unready::Fetch(FetchError::Wrong(digest)));
-            }
-            if let Some(signature) = signature {
-                files.keep_signature(digest, &signature);
             }
             Ok(verified)
         })

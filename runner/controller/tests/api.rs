@@ -5,6 +5,7 @@ mod support;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{House, bundle, done, parts};
+use wharf_bundle::SigningKey;
 use wharf_protocol::{ActionFailure, FailureKind, Payload, ToController, ToRunner, Verdict};
 
 #[tokio::test]
@@ -348,21 +349,55 @@ async fn bundles_are_taken_only_if_they_are_what_they_say() {
         .call(Method::GET, &path, &runner.session, Vec::new())
         .await;
     assert_eq!(fetched.bytes().await.unwrap(), bytes);
-    let signature = format!("{path}/signature");
-    assert_eq!(house.get(&signature).await.0, 404);
-    assert_eq!(house.put(&signature, b"not json").await.0, 400);
-    assert_eq!(
-        house.put(&signature, &vec![b' '; (1 << 20) + 1]).await.0,
-        413
-    );
-    assert_eq!(
-        house.put(&signature, b"{\"mediaType\": \"x\"}").await.0,
-        204
-    );
-    assert_eq!(house.get(&signature).await.1["mediaType"], "x");
     let submitted = house.submit("find", json!({"id": 1})).await;
     assert_eq!(submitted["version"], "2.0.0");
     assert_eq!(submitted["digest"], digest.to_string());
+    drop(runner);
+}
+
+#[tokio::test]
+async fn signatures_are_taken_if_runners_would_read_them_and_they_are_of_the_bundle() {
+    let house = House::furnished().await;
+    let bytes = bundle("2.0.0");
+    let digest = house.publish(&bytes).await;
+    let path = format!("/v1/bundles/{digest}/signature");
+    let by = |bytes: &[u8]| wharf_bundle::sign(bytes, &SigningKey::generate().unwrap()).unwrap();
+    let (one, two) = (by(&bytes), by(&bytes));
+    assert_eq!(house.get(&path).await.0, 404);
+    let unknown = wharf_bundle::digest(b"no bundle");
+    let nowhere = format!("/v1/bundles/{unknown}/signature");
+    assert_eq!(house.put(&nowhere, &by(b"no bundle")).await.0, 404);
+
+    let one_too_many = one.repeat(17);
+    let refused: [(&[u8], &str); 7] = [
+        (b"", "bad-signature"),
+        (b"not json", "bad-signature"),
+        (b"{}", "bad-signature"),
+        (b"{\"mediaType\": \"x\"}", "bad-signature"),
+        (&one_too_many, "bad-signature"),
+        (&[one.as_slice(), &by(b"else")].concat(), "bad-signature"),
+        (&by(b"something else"), "wrong-digest"),
+    ];
+    for (body, code) in refused {
+        let (status, answer) = house.put(&path, body).await;
+        let shown = String::from_utf8_lossy(&body[..body.len().min(100)]);
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (400, &json!(code)),
+            "{shown}"
+        );
+    }
+    assert_eq!(house.put(&path, &vec![b' '; (1 << 20) + 1]).await.0, 413);
+    assert_eq!(house.get(&path).await.0, 404, "nothing of that is kept");
+
+    // One, and then two in its place; a runner gets them as they were published.
+    let runner = house.runner(0).await;
+    let lines = [one.as_slice(), b"\n", &two, b"\n"].concat();
+    for signature in [&one, &lines] {
+        assert_eq!(house.put(&path, signature).await.0, 204);
+        let fetched = house.call(Method::GET, &path, &runner.session, Vec::new());
+        assert_eq!(fetched.await.bytes().await.unwrap(), signature);
+    }
     drop(runner);
 }
 

@@ -8,6 +8,7 @@ mod executor;
 mod hostile;
 mod links;
 mod real;
+mod signatures;
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use wharf_bundle::Manifest;
+use wharf_bundle::{Manifest, SignatureFile};
 use wharf_policy::Digest;
 
 use super::auth::{AtLeast, Fetcher, Operator};
@@ -66,18 +66,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
     let put_signature = Operation {
         path: "/v1/bundles/{digest}/signature",
         id: "publishSignature",
-        summary: "Publish the Sigstore bundle that signs a bundle, in place of an earlier one",
+        summary: "Publish the Sigstore bundles that sign a bundle, one after the other, in place of earlier ones",
         body: Some((JSON, None)),
         limit: MAX_SIGNATURE,
-        answers: &[(204, "It is published.", None)],
+        answers: &[
+            (204, "It is published.", None),
+            (
+                400,
+                "It is not of the form that runners read, or is of another bundle.",
+                Some((JSON, Some("Error"))),
+            ),
+        ],
         ..put.clone()
     };
     let get_signature = Operation {
         path: "/v1/bundles/{digest}/signature",
         id: "getSignature",
-        summary: "The Sigstore bundle that signs a bundle",
+        summary: "The Sigstore bundles that sign a bundle, as they were published",
         answers: &[
-            (200, "The Sigstore bundle.", Some((JSON, None))),
+            (
+                200,
+                "One Sigstore bundle, or several one after the other.",
+                Some((JSON, None)),
+            ),
             (404, "There is none.", Some((JSON, Some("Error")))),
         ],
         ..get.clone()
@@ -152,15 +163,24 @@ async fn put_bundle_signature(
             format!("there is no bundle {digest}: publish it before its signature"),
         ));
     }
-    // Only that it is a JSON object; what it proves is for runners to say.
-    serde_json::from_slice::<serde_json::Map<String, Value>>(&bytes).map_err(|error| {
-        ApiError::bad_request(
-            "bad-body",
-            format!("the signature is not a Sigstore bundle: {error}"),
-        )
-    })?;
     let blobs = app.blobs.clone();
-    blocking(move || blobs.put(Shelf::Signatures, &digest, &bytes)).await?;
+    blocking(move || {
+        // Only that runners would read it; whether it proves anything is for them to say.
+        let signature = SignatureFile::parse(&bytes)
+            .map_err(|error| ApiError::bad_request("bad-signature", error))?;
+        if signature.signed() != digest {
+            return Err(ApiError::bad_request(
+                "wrong-digest",
+                format!(
+                    "the path says {digest}, the signature is of {}",
+                    signature.signed()
+                ),
+            ));
+        }
+        blobs.put(Shelf::Signatures, &digest, &bytes)?;
+        Ok(())
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

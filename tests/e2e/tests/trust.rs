@@ -1,0 +1,103 @@
+//! What a runner does when signed is not enough, with a real controller in between.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use wharf_e2e::{Answer, World, bundles, source, wharf_in};
+
+/// A bundle of its own, and two people who can sign it.
+struct Signers {
+    folder: tempfile::TempDir,
+}
+
+impl Signers {
+    fn of(plugin: &str) -> Self {
+        let signers = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for name in ["anna", "bert"] {
+            let folder = signers.path(name);
+            signers.wharf(&["keygen", folder.to_str().unwrap()]).ok();
+        }
+        std::fs::copy(bundles().file(plugin), signers.bundle()).unwrap();
+        signers
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn bundle(&self) -> PathBuf {
+        self.path("bundle.wasm")
+    }
+
+    fn wharf(&self, args: &[&str]) -> Answer {
+        wharf_in(&source(), args, &[])
+    }
+
+    /// Puts the signatures of these beside the bundle, one after the other.
+    fn sign(&self, names: &[&str]) {
+        let beside = self.path("bundle.wasm.sigstore.json");
+        let mut all = Vec::new();
+        for name in names {
+            let _ = std::fs::remove_file(&beside);
+            let key = self.path(name).join("wharf.key");
+            let bundle = self.bundle();
+            let key = ["--key", key.to_str().unwrap()];
+            self.wharf(&[&["sign", bundle.to_str().unwrap()], &key[..]].concat())
+                .ok();
+            all.extend(std::fs::read(&beside).unwrap());
+            all.push(b'\n');
+        }
+        std::fs::write(&beside, all).unwrap();
+    }
+
+    /// A policy that trusts both, and asks for so many of them.
+    fn policy(&self, require: u32) -> PathBuf {
+        let file = self.path("policy.toml");
+        let text = format!(
+            "[[trust]]\nplugins = ['transform']\nkeys = ['anna/wharf.pub', 'bert/wharf.pub']\nrequire = {require}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+}
+
+async fn run(world: &World) -> Value {
+    let input = json!({ "filter": ".a", "input": { "a": 1 } });
+    world.run("transform", "jq", input).await
+}
+
+fn installed(state: &Path) -> usize {
+    let files = std::fs::read_dir(state.join("bundles")).unwrap();
+    files.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
+    let signers = Signers::of("transform");
+    let world = World::quiet().await;
+    let state = world.dir().join("runner");
+
+    // Under a policy that asks for one, the signature of one is kept.
+    signers.sign(&["anna"]);
+    world.publish(&signers.bundle()).await;
+    let runner = world.runner("runner", &signers.policy(1)).await;
+    assert_eq!(run(&world).await["outcome"], "done");
+    assert_eq!(installed(&state), 2);
+    assert_eq!(runner.terminate().await, 0);
+
+    let runner = world.start_runner("runner", &signers.policy(2)).await;
+    let refused = run(&world).await;
+    assert_eq!(refused["outcome"], "refused", "{refused}");
+    let why = refused["error"]["message"].as_str().unwrap();
+    assert!(why.contains("needs 2 signers"), "{why}");
+
+    signers.sign(&["anna", "bert"]);
+    world.publish(&signers.bundle()).await;
+    let done = run(&world).await;
+    assert_eq!(done["outcome"], "done", "{done}");
+    drop(runner);
+}
