@@ -14,7 +14,7 @@ use wharf_host::Services;
 
 use crate::attempts::Attempts;
 use crate::audit::{Auditor, RunnerEvent};
-use crate::bundle_files::BundleFiles;
+use crate::bundle_files::{self, BundleFiles};
 use crate::bundles::Bundles;
 use crate::config::{JOURNAL, MOST_SLOTS};
 use crate::control;
@@ -100,7 +100,7 @@ impl Agent {
             .map_err(|error| AgentError::part("engine", error))?;
         let services =
             Services::new(&config.services).map_err(|error| AgentError::part("host", error))?;
-        let files = BundleFiles::open(config.state_dir.join("bundles"))?;
+        let files = BundleFiles::open(config.state_dir.join(bundle_files::FOLDER))?;
         let versions = Versions::open(&config.state_dir)?;
         let real = Real {
             bundles: Bundles::new(

@@ -6,11 +6,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use wharf_bundle::MAX_COMPONENT;
+use wharf_bundle::{MAX_COMPONENT, Manifest};
 use wharf_policy::Digest;
 
 use crate::AgentError;
 use crate::private_file::{private_folder, write_whole};
+
+/// The folder of bundles in the state folder.
+pub(crate) const FOLDER: &str = "bundles";
 
 /// Bytes of all bundles together; past it, the oldest go.
 const ROOM: u64 = 4 << 30;
@@ -96,6 +99,17 @@ impl BundleFiles {
             }
         }
     }
+}
+
+/// What the component with this digest says it is, if the runner of that state folder keeps it.
+/// The bytes are those of the digest; nobody's signature is checked.
+pub fn kept_manifest(state_dir: &Path, digest: Digest) -> Option<Manifest> {
+    let files = BundleFiles {
+        folder: state_dir.join(FOLDER),
+    };
+    let bytes = read(&files.component(digest), MAX_COMPONENT as u64)?;
+    let whole = wharf_bundle::digest(&bytes) == digest;
+    Manifest::read(&bytes).ok().filter(|_| whole)
 }
 
 /// The bytes of a file, if it can be read and is no larger than anything that is kept here.

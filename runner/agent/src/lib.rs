@@ -51,6 +51,7 @@ mod tests;
 
 pub use agent::{Agent, Left, Running};
 pub use audit::{Asked, By, RunAudit};
+pub use bundle_files::kept_manifest;
 pub use config::AgentConfig;
 pub use enrol::{EnrolRequest, Enrolled, enrol};
 pub use error::AgentError;

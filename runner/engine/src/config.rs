@@ -22,8 +22,11 @@ pub enum CacheDir {
 pub struct EngineConfig {
     /// Where compiled code is kept.
     pub cache: CacheDir,
-    /// Bytes of compiled code on disk, past which the oldest goes.
+    /// Bytes of compiled code on disk, past which what was not loaded for the longest time goes.
     pub cache_size: ByteSize,
+    /// How long compiled code stays on disk without being loaded. What goes is compiled again when
+    /// it is needed.
+    pub cache_age: Duration,
     /// Components kept compiled in memory.
     pub max_plugins: usize,
     /// Combinations of component and rights kept linked.
@@ -51,6 +54,7 @@ impl Default for EngineConfig {
         Self {
             cache: CacheDir::Disabled,
             cache_size: ByteSize::mib(2048),
+            cache_age: Duration::from_secs(30 * 24 * 3600),
             max_plugins: 64,
             max_prepared: 256,
             max_instances: 256,

@@ -7,7 +7,7 @@ use wasmtime::component::Component;
 use wharf_bundle::{Description, Manifest, Verified};
 use wharf_policy::{ActionName, Digest, Rights};
 
-use crate::cache::DiskCache;
+use crate::cache::{self, CacheCounts, DiskCache, Fingerprint, Keep};
 use crate::config::{CacheDir, EngineConfig};
 use crate::linked::Linked;
 use crate::pool::Pool;
@@ -42,11 +42,17 @@ impl Engine {
         ticker::start(&wasmtime, config.tick)?;
         let cache = match &config.cache {
             CacheDir::Disabled => None,
-            CacheDir::At(root) => DiskCache::open(root, config.cache_size, &wasmtime)
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "compiled code is not kept on disk");
-                })
-                .ok(),
+            CacheDir::At(root) => {
+                let keep = Keep {
+                    size: config.cache_size,
+                    age: config.cache_age,
+                };
+                DiskCache::open(root, keep, &wasmtime)
+                    .inspect_err(|error| {
+                        tracing::warn!(%error, "compiled code is not kept on disk");
+                    })
+                    .ok()
+            }
         };
         Ok(Self(Arc::new(Inner {
             plugins: Recent::new(config.max_plugins),
@@ -160,6 +166,17 @@ impl Engine {
         })
     }
 
+    /// What compiled code depends on in this engine.
+    pub fn fingerprint(&self) -> Fingerprint {
+        cache::fingerprint(&self.0.wasmtime)
+    }
+
+    /// How often compiled code was found on disk. All zero without a cache.
+    pub fn cache_counts(&self) -> CacheCounts {
+        let cache = self.0.cache.as_ref();
+        cache.map(DiskCache::counts).unwrap_or_default()
+    }
+
     /// The engine underneath, for measuring what this crate adds to it.
     #[doc(hidden)]
     pub fn wasmtime(&self) -> &wasmtime::Engine {
@@ -240,6 +257,13 @@ mod tests {
     const TOML: &str = "[plugin]\nname = 't'\nversion = '0.1.0'\ndescription = ''\nlicense = 'MIT'\n\
         [[action]]\nname = 'go'\ndescription = ''\nidempotent = true\ninput-schema = true\n\
         output-schema = true\ncommand = {}";
+
+    #[test]
+    fn code_that_wharf_run_compiled_is_not_stale_for_a_runner() {
+        let engine = |config| Engine::new(config).unwrap().fingerprint();
+        let [one, runner] = [EngineConfig::for_one_run(), EngineConfig::default()].map(engine);
+        assert_eq!(one, runner);
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn many_that_load_the_same_bundle_at_a_time_compile_it_once() {

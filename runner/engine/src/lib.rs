@@ -30,6 +30,10 @@ mod stderr;
 mod stop;
 mod ticker;
 
+pub use cache::{
+    CacheCounts, CacheError, CachedCode, CachedFile, Clear, Cleared, CodeCache, Finding,
+    Fingerprint,
+};
 pub use call::{Call, Input};
 pub use cancel::Cancel;
 pub use config::{CacheDir, EngineConfig};

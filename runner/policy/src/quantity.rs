@@ -70,7 +70,7 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A length of time, written `250ms`, `30s`, `5m` or `1h`.
+/// A length of time, written `250ms`, `30s`, `5m`, `1h` or `30d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Period(u64);
@@ -94,7 +94,13 @@ impl Period {
     }
 }
 
-const TIME_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+const TIME_UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 
 impl FromStr for Period {
     type Err = ParseError;
@@ -106,7 +112,7 @@ impl FromStr for Period {
             })
             .map(Self)
             .ok_or_else(|| {
-                ParseError::new("period", text, "write a whole number and ms, s, m or h")
+                ParseError::new("period", text, "write a whole number and ms, s, m, h or d")
             })
     }
 }

@@ -99,5 +99,20 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
     world.publish(&signers.bundle()).await;
     let done = run(&world).await;
     assert_eq!(done["outcome"], "done", "{done}");
+
+    // Its compiled code is listed with its name, is sound, and can go while the runner runs.
+    let cache = |args: &[&str]| {
+        let args = [
+            &["cache"],
+            args,
+            &["--state", state.to_str().unwrap(), "--json"],
+        ]
+        .concat();
+        signers.wharf(&args).ok().json()
+    };
+    assert_eq!(cache(&["list"])[0]["plugin"], "transform@0.1.0");
+    assert_eq!(cache(&["verify"])["ok"], true);
+    assert_eq!(cache(&["clear"])["files"], 1);
+    assert_eq!(run(&world).await["outcome"], "done");
     drop(runner);
 }

@@ -1,6 +1,7 @@
 //! The command line, one module a command. `wharf help` is its reference.
 
 mod audit;
+mod cache;
 mod controller;
 mod exec;
 mod grant;
@@ -85,6 +86,9 @@ pub(crate) enum Command {
     /// Check and read audit records
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Look after the compiled code that is kept on this machine
+    #[command(subcommand)]
+    Cache(cache::Command),
     /// Submit executions and see what became of them
     #[command(subcommand)]
     Exec(exec::Command),
@@ -108,6 +112,7 @@ impl Command {
             Self::Runner(command) => command.wants_json(),
             Self::Grant(command) => command.wants_json(),
             Self::Audit(command) => command.wants_json(),
+            Self::Cache(command) => command.wants_json(),
             Self::Exec(command) => command.wants_json(),
         }
     }
@@ -128,6 +133,7 @@ impl Command {
             Self::Runner(command) => command.run().await,
             Self::Grant(command) => command.run(),
             Self::Audit(command) => command.run(),
+            Self::Cache(command) => command.run(),
             Self::Exec(command) => command.run().await,
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use wharf_agent::{Agent, AgentConfig, EnrolRequest, Status};
-use wharf_policy::Period;
+use wharf_policy::{ByteSize, Period};
 use wharf_stores::RunnerKey;
 
 use super::group::rows;
@@ -74,6 +74,12 @@ pub(crate) struct Start {
     /// A PEM file of authorities to trust beside the system's
     #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// How much compiled code it keeps on disk, such as 512MiB [default: 2GiB]
+    #[arg(long, value_name = "SIZE")]
+    cache_size: Option<ByteSize>,
+    /// How long it keeps compiled code that it does not load [default: 30d]
+    #[arg(long, value_name = "TIME")]
+    cache_age: Option<Period>,
 }
 
 impl Command {
@@ -151,6 +157,9 @@ impl Start {
         config.slots = self.slots.unwrap_or(config.slots);
         config.drain_timeout = self.drain_timeout.duration();
         config.ca_bundle = self.ca_file;
+        let engine = &mut config.engine;
+        engine.cache_size = self.cache_size.unwrap_or(engine.cache_size);
+        engine.cache_age = self.cache_age.map_or(engine.cache_age, Period::duration);
         let running = Agent::start(config).or_exit(Exit::Refused, "the runner does not start")?;
         harden::private_memory();
         let status = running.status().borrow().clone();

@@ -4,7 +4,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::Identity;
+use super::identity::Identity;
 use super::key::HostKey;
 
 const MAGIC: &[u8; 16] = b"wharf compiled 1";
@@ -43,9 +43,9 @@ fn mac(code: &[u8], key: &HostKey, identity: &Identity) -> Hmac<Sha256> {
         Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
     mac.update(MAGIC);
     mac.update(identity.component.as_bytes());
-    mac.update(&identity.engine);
+    mac.update(identity.engine.as_bytes());
     // Both have a length of their own before them, so that no two identities read the same.
-    for part in [std::env::consts::ARCH, std::env::consts::OS] {
+    for part in [&identity.arch, &identity.os] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());
     }

@@ -3,19 +3,37 @@
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{
     Dir, DirBuilder, DirBuilderExt as _, Metadata, MetadataExt, OpenOptions, OpenOptionsExt,
 };
 
 use super::CacheError;
+use super::shrink::{Aged, Keep, older, surplus};
 
 /// An open folder. Paths are looked up in it, not again from the root.
 pub(super) struct Folder {
     dir: Dir,
     path: PathBuf,
+}
+
+/// A file in a folder.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) size: u64,
+    pub(super) used: SystemTime,
+}
+
+impl Entry {
+    fn temporary(&self) -> bool {
+        self.name.starts_with(TEMPORARY)
+    }
+
+    /// Whether somebody may be writing it now. Otherwise a temporary file was left behind.
+    pub(super) fn being_written(&self) -> bool {
+        self.temporary() && !older(self.used, LEFT_BEHIND, SystemTime::now())
+    }
 }
 
 impl Folder {
@@ -33,10 +51,21 @@ impl Folder {
             .mode(0o700)
             .create(path)
             .map_err(fail("cannot make the folder"))?;
-        let dir = Dir::open_ambient_dir(path, cap_std::ambient_authority())
-            .map_err(fail("cannot open the folder"))?;
-        // A data folder may be listed by others; what is in it is guarded by itself.
-        Self::checked(dir, path.to_owned(), WRITE)
+        Self::open(path)?.ok_or_else(|| fail("cannot open the folder")(gone()))
+    }
+
+    /// Opens a folder; none if there is none.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, CacheError> {
+        match Dir::open_ambient_dir(path, cap_std::ambient_authority()) {
+            // A data folder may be listed by others; what is in it is guarded by itself.
+            Ok(dir) => Self::checked(dir, path.to_owned(), WRITE).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CacheError::Io {
+                what: "cannot open the folder",
+                path: path.display().to_string(),
+                error,
+            }),
+        }
     }
 
     /// Opens a folder in this one, or makes it.
@@ -49,11 +78,17 @@ impl Folder {
             }
             _ => {}
         }
-        let dir = self
-            .dir
-            .open_dir(name)
-            .map_err(|error| self.fail("cannot open the folder", name, error))?;
-        Self::checked(dir, self.path.join(name), ANY)
+        self.existing_child(name)?
+            .ok_or_else(|| self.fail("cannot open the folder", name, gone()))
+    }
+
+    /// Opens a folder in this one; none if there is none.
+    pub(super) fn existing_child(&self, name: &str) -> Result<Option<Self>, CacheError> {
+        match self.dir.open_dir(name) {
+            Ok(dir) => Self::checked(dir, self.path.join(name), ANY).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.fail("cannot open the folder", name, error)),
+        }
     }
 
     fn checked(dir: Dir, path: PathBuf, forbidden: u32) -> Result<Self, CacheError> {
@@ -121,14 +156,13 @@ impl Folder {
         bytes: &[u8],
         place: impl FnOnce(&str) -> io::Result<()>,
     ) -> Result<(), CacheError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let temporary = format!(
-            "{TEMPORARY}{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        // One of the same number was left by a process that is no more.
-        self.dir.remove_file(&temporary).ok();
+        // A process number would do on one host, but not for containers that share a folder.
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| CacheError::NoRandom {
+            path: self.path_of(name),
+            why: error.to_string(),
+        })?;
+        let temporary = format!("{TEMPORARY}{}", hex::encode(random));
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
         let written = self
@@ -152,36 +186,51 @@ impl Folder {
         }
     }
 
-    /// Removes the files that were not used for the longest time, until all together have at most
-    /// so many bytes. Leftovers of writers that died go as well.
-    pub(super) fn shrink_to(&self, limit: u64) -> Result<(), CacheError> {
+    /// Everything in the folder.
+    pub(super) fn entries(&self) -> Result<Vec<Entry>, CacheError> {
         let fail = |error| self.fail("cannot list", "", error);
-        let mut files = Vec::new();
+        let mut entries = Vec::new();
         for entry in self.dir.entries().map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            let Ok(metadata) = entry.metadata() else {
-                continue; // Removed by another process in between.
-            };
-            let used = metadata
-                .modified()
-                .map_or(SystemTime::UNIX_EPOCH, |time| time.into_std());
-            let name = entry.file_name();
-            let old = used.elapsed().is_ok_and(|age| age > LEFT_BEHIND);
-            if old && name.to_string_lossy().starts_with(TEMPORARY) {
-                self.dir.remove_file(&name).ok();
-            } else {
-                files.push((used, metadata.len(), name));
+            // Gone if it was removed by another process in between. No file of a cache has a name
+            // that is not text.
+            if let (Ok(metadata), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) {
+                entries.push(Entry {
+                    name,
+                    size: metadata.len(),
+                    used: metadata
+                        .modified()
+                        .map_or(SystemTime::UNIX_EPOCH, |time| time.into_std()),
+                });
             }
         }
-        files.sort();
-        let mut total: u64 = files.iter().map(|(_, length, _)| length).sum();
-        for (_, length, name) in files {
-            if total <= limit {
-                break;
-            }
-            if self.dir.remove_file(&name).is_ok() {
-                total -= length;
-            }
+        Ok(entries)
+    }
+
+    /// Removes a file. Whether it was there.
+    pub(super) fn remove(&self, name: &str) -> Result<bool, CacheError> {
+        match self.dir.remove_file(name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.fail("cannot remove", name, error)),
+        }
+    }
+
+    /// Removes the files that are too old, and of the others those that were not used for the
+    /// longest time until they are small enough together. Leftovers of writers that died go as well.
+    pub(super) fn shrink(&self, keep: Keep) -> Result<(), CacheError> {
+        let (temporary, files): (Vec<_>, Vec<_>) =
+            self.entries()?.into_iter().partition(Entry::temporary);
+        let left = temporary.into_iter().filter(|entry| !entry.being_written());
+        let files = files.into_iter().map(|entry| Aged {
+            used: entry.used,
+            size: entry.size,
+            what: entry.name,
+        });
+        let surplus = surplus(files.collect(), keep, SystemTime::now());
+        for name in left.map(|entry| entry.name).chain(surplus) {
+            // Something that is no file, and was not put there by a cache, is no reason to stop.
+            self.remove(&name).ok();
         }
         Ok(())
     }
@@ -214,4 +263,8 @@ const WRITE: u32 = 0o022;
 
 const TEMPORARY: &str = ".new-";
 /// No write takes this long.
-const LEFT_BEHIND: std::time::Duration = std::time::Duration::from_secs(600);
+const LEFT_BEHIND: Duration = Duration::from_secs(600);
+
+fn gone() -> io::Error {
+    io::Error::from(io::ErrorKind::NotFound)
+}

@@ -33,7 +33,8 @@ impl HostKey {
         self.0.as_slice()
     }
 
-    fn read(folder: &Folder, name: &str) -> Result<Option<Self>, CacheError> {
+    /// The key, if there is one.
+    pub(super) fn read(folder: &Folder, name: &str) -> Result<Option<Self>, CacheError> {
         let Some(bytes) = folder.read(name, LENGTH as u64 + 1)?.map(Zeroizing::new) else {
             return Ok(None);
         };

@@ -1,7 +1,14 @@
 //! The cache against what could be put in its folder.
 
+mod manage;
+mod processes;
+mod tampering;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use wharf_policy::ByteSize;
 
 use super::*;
 
@@ -22,7 +29,11 @@ impl Fixture {
     }
 
     fn cache(&self) -> DiskCache {
-        DiskCache::open(&self.root, ByteSize::mib(64), &self.engine).unwrap()
+        DiskCache::open(&self.root, KEEP, &self.engine).unwrap()
+    }
+
+    fn code(&self) -> Vec<u8> {
+        self.component().serialize().unwrap()
     }
 
     fn component(&self) -> Component {
@@ -41,46 +52,29 @@ fn engine(epochs: bool) -> wasmtime::Engine {
     wasmtime::Engine::new(&config).unwrap()
 }
 
+const KEEP: Keep = Keep {
+    size: ByteSize::mib(64),
+    age: Duration::from_secs(3600),
+};
 const DIGEST: Digest = Digest::from_bytes([7; 32]);
 const OTHER: Digest = Digest::from_bytes([8; 32]);
 
 #[test]
 fn what_was_stored_is_loaded_by_the_next_process() {
     let fixture = Fixture::new();
-    let code = fixture.component().serialize().unwrap();
+    let code = fixture.code();
     assert!(fixture.cache().load(&fixture.engine, DIGEST).is_none());
     fixture.cache().store(DIGEST, &code);
     assert!(fixture.cache().load(&fixture.engine, DIGEST).is_some());
 }
 
 #[test]
-fn one_changed_byte_anywhere_makes_it_compile_again() {
-    let fixture = Fixture::new();
-    let cache = fixture.cache();
-    cache.store(DIGEST, &fixture.component().serialize().unwrap());
-    let file = fixture.file();
-    let whole = std::fs::read(&file).unwrap();
-    for at in [0, 15, 16, 47, 48, whole.len() / 2, whole.len() - 1] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
-        std::fs::write(&file, &bytes).unwrap();
-        assert!(cache.load(&fixture.engine, DIGEST).is_none(), "byte {at}");
-    }
-    for length in [0, 16, 47, 48, whole.len() - 1] {
-        std::fs::write(&file, &whole[..length]).unwrap();
-        assert!(cache.load(&fixture.engine, DIGEST).is_none(), "{length}");
-    }
-    std::fs::write(&file, &whole).unwrap();
-    assert!(cache.load(&fixture.engine, DIGEST).is_some());
-}
-
-#[test]
 fn code_of_another_component_under_its_name_is_not_loaded() {
     let fixture = Fixture::new();
     let cache = fixture.cache();
-    cache.store(OTHER, &fixture.component().serialize().unwrap());
+    cache.store(OTHER, &fixture.code());
     let other = fixture.file();
-    let name = cache.identity(DIGEST).file_name();
+    let name = Identity::here(DIGEST, cache.engine).file_name();
     std::fs::rename(&other, other.with_file_name(name)).unwrap();
     assert!(cache.load(&fixture.engine, DIGEST).is_none());
 }
@@ -88,9 +82,7 @@ fn code_of_another_component_under_its_name_is_not_loaded() {
 #[test]
 fn code_under_the_key_of_another_host_is_not_loaded() {
     let fixture = Fixture::new();
-    fixture
-        .cache()
-        .store(DIGEST, &fixture.component().serialize().unwrap());
+    fixture.cache().store(DIGEST, &fixture.code());
     std::fs::remove_file(fixture.root.join("compiled.key")).unwrap();
     assert!(fixture.cache().load(&fixture.engine, DIGEST).is_none());
 }
@@ -98,11 +90,9 @@ fn code_under_the_key_of_another_host_is_not_loaded() {
 #[test]
 fn code_for_an_engine_with_other_settings_is_not_found() {
     let fixture = Fixture::new();
-    fixture
-        .cache()
-        .store(DIGEST, &fixture.component().serialize().unwrap());
+    fixture.cache().store(DIGEST, &fixture.code());
     let other = engine(false);
-    let cache = DiskCache::open(&fixture.root, ByteSize::mib(64), &other).unwrap();
+    let cache = DiskCache::open(&fixture.root, KEEP, &other).unwrap();
     assert!(cache.load(&other, DIGEST).is_none());
 }
 
@@ -137,24 +127,82 @@ fn a_folder_or_key_that_others_can_change_or_read_is_not_used() {
         fixture.cache();
         let path = fixture.root.join(open);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let error = DiskCache::open(&fixture.root, ByteSize::mib(64), &fixture.engine)
+        let error = DiskCache::open(&fixture.root, KEEP, &fixture.engine)
             .err()
             .unwrap();
         assert!(matches!(error, CacheError::Open { .. }), "{open}: {error}");
     }
 }
 
+/// As if it was used that long ago.
+fn age(file: &Path, by: Duration) {
+    let file = std::fs::File::open(file).unwrap();
+    file.set_modified(SystemTime::now() - by).unwrap();
+}
+
 #[test]
 fn the_oldest_goes_when_there_is_too_much() {
     let fixture = Fixture::new();
-    let code = fixture.component().serialize().unwrap();
-    let one = ByteSize::bytes(code.len() as u64 + 100);
+    let code = fixture.code();
+    let one = Keep {
+        size: ByteSize::bytes(code.len() as u64 + 100),
+        ..KEEP
+    };
     let cache = DiskCache::open(&fixture.root, one, &fixture.engine).unwrap();
     cache.store(OTHER, &code);
-    let file = std::fs::File::open(fixture.file()).unwrap();
-    file.set_modified(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap();
+    age(&fixture.file(), Duration::from_secs(60));
     cache.store(DIGEST, &code);
     assert!(cache.load(&fixture.engine, OTHER).is_none());
     assert!(cache.load(&fixture.engine, DIGEST).is_some());
+}
+
+#[test]
+fn what_was_not_used_for_long_goes_at_the_next_start_and_using_it_keeps_it() {
+    let fixture = Fixture::new();
+    let cache = fixture.cache();
+    cache.store(DIGEST, &fixture.code());
+    age(&fixture.file(), KEEP.age - Duration::from_secs(60));
+    assert!(cache.load(&fixture.engine, DIGEST).is_some());
+    let used = fixture.file().metadata().unwrap().modified().unwrap();
+    assert!(
+        used.elapsed().is_ok_and(|ago| ago < KEEP.age / 2),
+        "loading is using"
+    );
+    let cache = fixture.cache();
+    assert!(cache.load(&fixture.engine, DIGEST).is_some());
+    age(&fixture.file(), KEEP.age + Duration::from_secs(60));
+    let cache = fixture.cache();
+    assert!(cache.load(&fixture.engine, DIGEST).is_none());
+}
+
+#[test]
+fn what_a_writer_that_died_left_goes_and_what_one_is_writing_stays() {
+    let fixture = Fixture::new();
+    fixture.cache();
+    let [left, written] = [".new-left", ".new-written"].map(|name| {
+        let file = fixture.root.join("compiled").join(name);
+        std::fs::write(&file, b"half").unwrap();
+        file
+    });
+    age(&left, Duration::from_secs(3600));
+    fixture.cache();
+    assert!(!left.exists() && written.exists());
+}
+
+#[test]
+fn what_was_found_is_counted() {
+    let fixture = Fixture::new();
+    let cache = fixture.cache();
+    cache.load(&fixture.engine, DIGEST);
+    cache.store(DIGEST, &fixture.code());
+    cache.load(&fixture.engine, DIGEST);
+    cache.load(&fixture.engine, DIGEST);
+    std::fs::write(fixture.file(), b"changed").unwrap();
+    cache.load(&fixture.engine, DIGEST);
+    let counts = CacheCounts {
+        hits: 2,
+        misses: 1,
+        rejected: 1,
+    };
+    assert_eq!(cache.counts(), counts);
 }
