@@ -1,12 +1,16 @@
 //! Bundles: a plugin's component with its manifest inside and its signature beside it.
 //!
-//! This crate packs, describes, signs and verifies. It never runs a component, never talks to a
-//! network, and has no way to make a [`Verified`] but [`TrustPolicy::verify`].
+//! This crate packs, describes, signs and verifies. It never runs a component, and has no way to
+//! make a [`Verified`] but [`TrustPolicy::verify`]. One module talks to a network, and only when it
+//! is told to sign by way of one: `keyless`, behind the feature of that name. Nothing that verifies
+//! uses it.
 
 #![forbid(unsafe_code)]
 
 mod error;
 mod key_file;
+#[cfg(feature = "keyless")]
+pub mod keyless;
 mod keys;
 mod manifest;
 mod pack;
@@ -17,6 +21,7 @@ mod sections;
 mod shape;
 mod sign;
 mod signature_file;
+mod signature_set;
 pub mod sigstore;
 mod trust;
 
@@ -30,6 +35,7 @@ pub use refusal::Refusal;
 pub use shape::{ACTIONS_EXPORT, Kind, Shape, shape};
 pub use sign::{sign, signature_path, verify_with_key};
 pub use signature_file::SignatureFile;
+pub use signature_set::{AddError, Kept, add_signature, may_replace};
 pub use trust::{RuleSummary, Signer, TrustPolicy, Verified};
 
 use sha2::{Digest as _, Sha256};

@@ -4,12 +4,13 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sigstore_types::HashAlgorithm;
 use sigstore_types::bundle::{
     Bundle, MediaType, MessageDigest, MessageSignature, PublicKeyIdentifier, SignatureContent,
     VerificationMaterial, VerificationMaterialContent,
 };
 use sigstore_types::encoding::DigestBytes;
+use sigstore_types::{HashAlgorithm, SignatureBytes};
+use wharf_policy::Digest;
 
 use crate::sigstore::{Artifact, Evidence, Rejection, TrustRoot};
 use crate::trust::{Reasons, signed_by};
@@ -27,16 +28,24 @@ pub fn signature_path(file: &Path) -> PathBuf {
 /// # Errors
 /// The cryptography fails.
 pub fn sign(bytes: &[u8], key: &SigningKey) -> Result<Vec<u8>, KeyError> {
-    let signed = digest(bytes);
-    let signature =
-        MessageSignature::new(key.sign(bytes)?).with_message_digest(MessageDigest::new(
-            HashAlgorithm::Sha2256,
-            DigestBytes::new(signed.as_bytes().to_vec()),
-        ));
     let hint = PublicKeyIdentifier::new(key.public().hint());
+    let material = VerificationMaterial::new(VerificationMaterialContent::PublicKey(hint));
+    to_json(material, digest(bytes), key.sign(bytes)?)
+}
+
+/// A Sigstore bundle of the one form that is accepted for plugins, as JSON.
+pub(crate) fn to_json(
+    material: VerificationMaterial,
+    signed: Digest,
+    signature: SignatureBytes,
+) -> Result<Vec<u8>, KeyError> {
+    let signature = MessageSignature::new(signature).with_message_digest(MessageDigest::new(
+        HashAlgorithm::Sha2256,
+        DigestBytes::new(signed.as_bytes().to_vec()),
+    ));
     let bundle = Bundle::new(
         MediaType::Bundle0_3,
-        VerificationMaterial::new(VerificationMaterialContent::PublicKey(hint)),
+        material,
         SignatureContent::MessageSignature(signature),
     );
     let json = bundle

@@ -41,7 +41,7 @@ impl SignatureFile {
         }
         let mut signed = None;
         let mut signatures = Vec::new();
-        for document in serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>() {
+        for document in documents(bytes) {
             let document = document.map_err(|error| error.to_string())?;
             if signatures.len() == MAX_SIGNATURES {
                 return Err(format!("it has more than {MAX_SIGNATURES} signatures"));
@@ -59,6 +59,11 @@ impl SignatureFile {
     /// The digest of the file that the signatures say they are about.
     pub fn signed(&self) -> Digest {
         self.signed
+    }
+
+    /// How many signatures it has.
+    pub fn count(&self) -> usize {
+        self.signatures.len()
     }
 
     pub(crate) fn signatures(&self) -> &[Bundle] {
@@ -82,6 +87,11 @@ impl SignatureFile {
         let said: Vec<String> = self.signatures.iter().map(said).collect();
         said.join("; ")
     }
+}
+
+/// The Sigstore bundles in a file, each as it is written there.
+pub(crate) fn documents(bytes: &[u8]) -> impl Iterator<Item = serde_json::Result<&RawValue>> {
+    serde_json::Deserializer::from_slice(bytes).into_iter()
 }
 
 fn read_one(json: &[u8]) -> Result<(Digest, Bundle), String> {

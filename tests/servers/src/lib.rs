@@ -10,8 +10,11 @@ mod moto;
 mod openbao;
 mod postgres;
 mod process;
+mod sigstore;
 mod tool;
 
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
+pub use sigstore::Sigstore;
+pub use tool::tool;

@@ -8,7 +8,7 @@ use std::process::Command;
 ///
 /// # Panics
 /// It cannot, and WHARF_REQUIRE_ALL=1 says that everything must be tested.
-pub(crate) fn tool(script: &str) -> Option<PathBuf> {
+pub fn tool(script: &str) -> Option<PathBuf> {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
     let done = Command::new(scripts.join(script)).output().unwrap();
     if done.status.success() {

@@ -38,6 +38,23 @@ impl fmt::Display for Identity {
     }
 }
 
+/// Whom a new certificate is for, if it is for this key. Not proven yet: that is for verifying.
+#[cfg(feature = "keyless")]
+pub(crate) fn identity_of(
+    der: &[u8],
+    key: &sigstore_types::DerPublicKey,
+) -> Result<Identity, Rejection> {
+    use x509_cert::der::Encode as _;
+    let certificate = Certificate::from_der(der).map_err(refused)?;
+    let spki = &certificate.tbs_certificate.subject_public_key_info;
+    if spki.to_der().map_err(refused)? != key.as_bytes() {
+        return Err(refused(
+            "it is for another key than the one that it was asked for",
+        ));
+    }
+    Leaf::read(der).map(|leaf| leaf.identity)
+}
+
 /// What is looked at in a signing certificate.
 pub(super) struct Leaf {
     pub(super) identity: Identity,

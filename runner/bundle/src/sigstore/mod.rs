@@ -35,5 +35,7 @@ pub use verify::{Evidence, Expected, Signer, VerifiedArtifact, verify_artifact};
 pub use verifying_key::VerifyingKey;
 
 pub(crate) use bundle::{Bundle, Content, Said};
+#[cfg(feature = "keyless")]
+pub(crate) use certificate::identity_of;
 pub(crate) use hash::Hash;
 pub(crate) use verify::verify_bundle;

@@ -1,14 +1,13 @@
-//! `wharf keygen`, `wharf sign`.
+//! Keys of the command line: `wharf keygen`, and how a key and its password are named.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use secrecy::SecretString;
-use wharf_bundle::{SigningKey, signature_path};
+use secrecy::{ExposeSecret as _, SecretString};
+use wharf_bundle::SigningKey;
 
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{local, terminal};
+use crate::terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct Keygen {
@@ -16,14 +15,26 @@ pub(crate) struct Keygen {
     dir: PathBuf,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Sign {
-    /// Any file
-    file: PathBuf,
-    /// The encrypted key, as `wharf keygen` or cosign write it; the password comes from
-    /// WHARF_KEY_PASSWORD or a prompt
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+/// What stands before the name of an environment variable that holds a key, as cosign spells it.
+const ENVIRONMENT: &str = "env://";
+
+/// Opens the encrypted key that a path or `env://NAME` names.
+pub(super) fn open(key: &str) -> Result<SigningKey> {
+    let cannot = || format!("cannot use {key}");
+    let Some(variable) = key.strip_prefix(ENVIRONMENT) else {
+        let password = password("password of the key: ", false)?;
+        return SigningKey::load(Path::new(key), &password).or_exit(Exit::Usage, cannot());
+    };
+    // By the system's own type: a variable that is not text is said to be there.
+    let pem: SecretString = match std::env::var(variable) {
+        Ok(pem) => pem.into(),
+        Err(error) => {
+            return Err(Failure::usage(format!("{}: {variable}: {error}", cannot()))
+                .help("set the variable to the whole content of the key file"));
+        }
+    };
+    let password = password("password of the key: ", false)?;
+    SigningKey::from_encrypted_pem(pem.expose_secret(), &password).or_exit(Exit::Usage, cannot())
 }
 
 /// The password of a key, from the environment or from whoever sits there.
@@ -58,28 +69,4 @@ impl Keygen {
 pub(crate) fn write_key_pair(dir: &Path, password: &SecretString) -> Result<(PathBuf, PathBuf)> {
     let key = SigningKey::generate().or_exit(Exit::Usage, "cannot make a key")?;
     wharf_bundle::write_key_pair(dir, &key, password).or_exit(Exit::Usage, "cannot write the key")
-}
-
-/// Signs a file: writes the Sigstore bundle beside it.
-pub(crate) fn sign_file(file: &Path, key: &SigningKey) -> Result<PathBuf> {
-    let bytes = local::read(file)?;
-    let bundle = wharf_bundle::sign(&bytes, key)
-        .or_exit(Exit::Usage, format_args!("cannot sign {}", file.display()))?;
-    let target = signature_path(file);
-    fs::write(&target, bundle).or_exit(
-        Exit::Usage,
-        format_args!("cannot write {}", target.display()),
-    )?;
-    Ok(target)
-}
-
-impl Sign {
-    pub(crate) fn run(self) -> Result<Exit> {
-        let key = SigningKey::load(&self.key, &password("password of the key: ", false)?).or_exit(
-            Exit::Usage,
-            format_args!("cannot use {}", self.key.display()),
-        )?;
-        terminal::print(sign_file(&self.file, &key)?.display());
-        Ok(Exit::Done)
-    }
 }

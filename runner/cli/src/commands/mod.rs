@@ -13,6 +13,7 @@ mod run;
 mod runner;
 mod sealed;
 mod secret;
+mod sign;
 mod token;
 mod verify;
 
@@ -22,8 +23,9 @@ pub(crate) use controller::stop_signal;
 use exec::describe;
 pub(crate) use exec::submit_and_wait;
 pub(crate) use group::rows;
-pub(crate) use keys::{sign_file, write_key_pair};
+pub(crate) use keys::write_key_pair;
 pub(crate) use plugin::spinner;
+pub(crate) use sign::sign_file;
 
 use crate::demo;
 use crate::exit::{Exit, Result};
@@ -57,8 +59,7 @@ pub(crate) enum Command {
     Plugin(plugin::Command),
     /// Make a signing key: DIR/wharf.key (encrypted) and DIR/wharf.pub
     Keygen(keys::Keygen),
-    /// Sign a file: writes FILE.sigstore.json
-    Sign(keys::Sign),
+    Sign(sign::Sign),
     Verify(verify::Verify),
     /// See what a policy file means
     #[command(subcommand)]
@@ -101,7 +102,7 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Plugin(command) => command.wants_json(),
             Self::Keygen(_) => false,
-            Self::Sign(_) => false,
+            Self::Sign(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Policy(command) => command.wants_json(),
             Self::Run(args) => args.json,
@@ -122,7 +123,7 @@ impl Command {
             Self::Demo(args) => demo::run(args).await,
             Self::Plugin(command) => command.run().await,
             Self::Keygen(args) => args.run(),
-            Self::Sign(args) => args.run(),
+            Self::Sign(args) => args.run().await,
             Self::Verify(args) => args.run(),
             Self::Policy(command) => command.run(),
             Self::Run(args) => run::run(args).await,
