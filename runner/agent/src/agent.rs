@@ -1,6 +1,7 @@
 //! Starting and leaving: the parts of a runner put together.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use wharf_bundle::Refusal;
 use wharf_engine::Engine;
 use wharf_host::Services;
 
@@ -27,10 +29,12 @@ use crate::identity::Identity;
 use crate::journal;
 use crate::log_pipe;
 use crate::logs::Logs;
+use crate::metrics::{Listener, Metrics};
 use crate::payloads::Uploads;
 use crate::private_file::lock;
 use crate::real::Real;
 use crate::status::{self, Link, Status, now_ms};
+use crate::tally::Tally;
 use crate::versions::Versions;
 use crate::{AgentConfig, AgentError, RunnerPolicy, tls};
 
@@ -57,6 +61,7 @@ pub struct Left {
 pub struct Running {
     events: mpsc::Sender<Event>,
     status: watch::Receiver<Status>,
+    metrics: Option<SocketAddr>,
     ended: JoinHandle<Result<Left, AgentError>>,
 }
 
@@ -68,6 +73,8 @@ pub(crate) struct Surroundings {
     pub(crate) session: watch::Sender<crate::controller::Session>,
     pub(crate) controller: Controller,
     pub(crate) audit: Auditor,
+    /// Why nothing can run here whatever is asked for, if that is so.
+    pub(crate) useless: Option<String>,
     pub(crate) lock: Option<File>,
 }
 
@@ -102,6 +109,7 @@ impl Agent {
             Services::new(&config.services).map_err(|error| AgentError::part("host", error))?;
         let files = BundleFiles::open(config.state_dir.join(bundle_files::FOLDER))?;
         let versions = Versions::open(&config.state_dir)?;
+        let trusts_nobody = policy.policy.trust.is_empty();
         let real = Real {
             bundles: Bundles::new(
                 files,
@@ -117,7 +125,9 @@ impl Agent {
             stores: policy.stores,
             ready: crate::real::ReadyActions::default(),
         };
+        let nobody = trusts_nobody.then(|| Refusal::NoTrust.to_string());
         let surroundings = Surroundings {
+            useless: nobody,
             identity: Arc::new(identity),
             endpoint,
             tls,
@@ -135,7 +145,10 @@ impl Agent {
         around: Surroundings,
         execute: Arc<dyn Execute>,
     ) -> Result<Running, AgentError> {
+        let metrics = config.metrics.map(Listener::bind).transpose()?;
+        let metrics_at = metrics.as_ref().map(Listener::address);
         let journal = journal::open(&config.state_dir.join("journal.db"))?;
+        let tally = Arc::new(Tally::default());
         let slots = config.slots.clamp(1, MOST_SLOTS);
         let attempts = Attempts::new(slots, JOURNAL, journal.results.iter().copied());
         let card = &around.identity.card;
@@ -158,7 +171,8 @@ impl Agent {
             log_lines_waiting: 0,
             log_lines_lost: 0,
             audit: None,
-            trouble: None,
+            trouble: around.useless.clone(),
+            refusals: Vec::new(),
         });
         let (events, inbox) = mpsc::channel(EVENTS);
         let notices = events.clone();
@@ -174,6 +188,8 @@ impl Agent {
             attempts,
             execute,
             audit: around.audit.clone(),
+            tally: Arc::clone(&tally),
+            useless: around.useless,
             uploads: Uploads::new(around.controller, journal.clone(), events.clone()),
             journal,
             logs: Arc::clone(&logs),
@@ -212,6 +228,14 @@ impl Agent {
             stop.clone(),
         ));
         let status_file = tokio::spawn(status::keep(config.state_dir.clone(), status.clone()));
+        let metrics = metrics.map(|listener| {
+            let counted = Metrics {
+                status: status.clone(),
+                tally,
+                execute: Arc::clone(&leave),
+            };
+            tokio::spawn(listener.serve(counted, stop.clone()))
+        });
         let lock = around.lock;
         let ended = tokio::spawn(async move {
             let rejected = leaving.await;
@@ -219,6 +243,9 @@ impl Agent {
             let _ = timeout(LAST_LOGS, logs.delivered()).await;
             stop.cancel();
             let _ = log_connection.await;
+            if let Some(metrics) = metrics {
+                let _ = metrics.await;
+            }
             let (waiting, lost) = logs.counts();
             let undelivered = status_sender.borrow().journaled;
             status_sender.send_modify(|status| {
@@ -245,6 +272,7 @@ impl Agent {
         Ok(Running {
             events,
             status,
+            metrics: metrics_at,
             ended,
         })
     }
@@ -254,6 +282,11 @@ impl Running {
     /// What the runner is doing, now and as it changes.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
+    }
+
+    /// Where `/metrics` and `/healthz` are served.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.metrics
     }
 
     /// Takes no more work, hands back what has not started, finishes what runs, delivers, leaves.

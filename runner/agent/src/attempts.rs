@@ -115,7 +115,7 @@ impl Attempts {
 
     /// How many more attempts could be held now.
     fn room(&self) -> usize {
-        if self.draining || self.blocked || self.kept_bytes >= self.capacity.bytes {
+        if self.draining || self.blocked || self.is_full() {
             return 0;
         }
         let slots = self.slots.saturating_sub(self.active.len());
@@ -124,6 +124,11 @@ impl Attempts {
             .results
             .saturating_sub(self.kept.len() + self.active.len());
         slots.min(journal)
+    }
+
+    /// Whether the journal holds so much that no more work is asked for.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept_bytes >= self.capacity.bytes || self.kept.len() >= self.capacity.results
     }
 
     /// Credits to send now, counted as promised.

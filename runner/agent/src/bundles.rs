@@ -48,9 +48,16 @@ pub(crate) enum Unready {
     Broke(Digest),
 }
 
+/// A plugin that may run, and whose signatures let it. The bytes that were signed are not kept.
+#[derive(Clone)]
+pub(crate) struct Loaded {
+    pub(crate) plugin: Plugin,
+    pub(crate) signers: Arc<[String]>,
+}
+
 #[derive(Default)]
 struct Entry {
-    plugin: OnceCell<Plugin>,
+    plugin: OnceCell<Loaded>,
     used: AtomicU64,
 }
 
@@ -91,7 +98,7 @@ impl Bundles {
     }
 
     /// The plugin with this digest. Many that ask at a time fetch, verify and load it once.
-    pub(crate) async fn plugin(&self, digest: Digest) -> Result<Plugin, Unready> {
+    pub(crate) async fn plugin(&self, digest: Digest) -> Result<Loaded, Unready> {
         let entry = match self.loaded.get(&digest) {
             Some(entry) => Arc::clone(&entry),
             None => self.entry(digest),
@@ -122,7 +129,7 @@ impl Bundles {
         Arc::clone(&self.loaded.entry(digest).or_default())
     }
 
-    async fn load(&self, digest: Digest) -> Result<Plugin, Unready> {
+    async fn load(&self, digest: Digest) -> Result<Loaded, Unready> {
         let (bytes, from) = self.component(digest).await?;
         let verified = self.trusted(digest, &bytes).await?;
         if matches!(from, Source::Controller) {
@@ -137,7 +144,7 @@ impl Bundles {
         let plugin = self.engine.load(&verified).await?;
         self.remember(&verified).await?;
         let manifest = verified.manifest();
-        let signers: Vec<_> = verified.signers().iter().map(|s| s.name.as_str()).collect();
+        let signers: Arc<[String]> = verified.signers().iter().map(|s| s.name.clone()).collect();
         tracing::info!(
             plugin = %manifest.name,
             version = %manifest.version,
@@ -145,7 +152,7 @@ impl Bundles {
             signers = signers.join(", "),
             "a plugin is verified and loaded"
         );
-        Ok(plugin)
+        Ok(Loaded { plugin, signers })
     }
 
     async fn component(&self, digest: Digest) -> Result<(Arc<[u8]>, Source), Unready> {

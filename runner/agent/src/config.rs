@@ -1,5 +1,6 @@
 //! How a runner is started.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct AgentConfig {
     pub controller: Option<String>,
     /// How long a drain waits for what runs.
     pub drain_timeout: Duration,
+    /// Where `/metrics` and `/healthz` are served, if anywhere. Nothing there asks who is asking.
+    pub metrics: Option<SocketAddr>,
     /// How actions are run. Compiled code is kept in the state folder.
     pub engine: EngineConfig,
     /// What actions reach the world with.
@@ -56,6 +59,7 @@ impl AgentConfig {
             ca_bundle: None,
             controller: None,
             drain_timeout: Duration::from_secs(300),
+            metrics: None,
             services: ServicesConfig::default(),
         }
     }

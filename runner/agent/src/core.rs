@@ -26,6 +26,7 @@ use crate::logs::Logs;
 use crate::outbox::Outbox;
 use crate::payloads::{Upload, Uploads};
 use crate::status::{Link, Status, now_ms};
+use crate::tally::Tally;
 use crate::task;
 
 /// Events taken at a time.
@@ -71,6 +72,9 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     pub(crate) logs: Arc<Logs>,
     pub(crate) audit: Auditor,
+    pub(crate) tally: Arc<Tally>,
+    /// Why nothing can run here whatever is asked for, if that is so.
+    pub(crate) useless: Option<String>,
     pub(crate) uploads: Uploads,
     pub(crate) session: watch::Sender<Session>,
     pub(crate) status: watch::Sender<Status>,
@@ -294,6 +298,7 @@ impl Core {
             gate: Arc::clone(&running.gate),
             events: self.parts.events.clone(),
             audit: self.parts.audit.clone(),
+            tally: Arc::clone(&self.parts.tally),
         };
         self.running.insert(key, running);
         self.parts.runtime.spawn(task::run(
@@ -371,6 +376,20 @@ impl Core {
         self.publish();
     }
 
+    /// Why no work is asked for, or none can be done.
+    fn trouble(&self) -> Option<String> {
+        let full = || {
+            let (_, results, _) = self.parts.attempts.counts();
+            self.parts.attempts.is_full().then(|| {
+                format!(
+                    "the journal is full: {results} results wait for the controller to take them"
+                )
+            })
+        };
+        let trouble = self.trouble.clone().or_else(full);
+        trouble.or_else(|| self.parts.useless.clone())
+    }
+
     fn publish(&self) {
         let (running, journaled, credits) = self.parts.attempts.counts();
         let (log_lines_waiting, log_lines_lost) = self.parts.logs.counts();
@@ -384,7 +403,8 @@ impl Core {
                 log_lines_waiting,
                 log_lines_lost,
                 audit: self.parts.audit.head(),
-                trouble: self.trouble.clone(),
+                trouble: self.trouble(),
+                refusals: self.parts.tally.recent_refusals(),
                 ..status.clone()
             };
             let changed = next != *status;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use wharf_engine::CacheCounts;
 use wharf_policy::Digest;
 use wharf_protocol::{Assignment, AttemptKey, LogEntry, Progress};
 
@@ -12,6 +13,7 @@ use crate::audit::Auditor;
 use crate::cancel::{Cancel, Gate};
 use crate::core::Event;
 use crate::logs::Logs;
+use crate::tally::Tally;
 pub(crate) use crate::verdict::Executed;
 
 /// Runs attempts.
@@ -22,6 +24,11 @@ pub(crate) trait Execute: Send + Sync + 'static {
 
     /// The components that are ready to run.
     fn held(&self) -> Vec<Digest>;
+
+    /// How often compiled code was found on disk.
+    fn cache_counts(&self) -> CacheCounts {
+        CacheCounts::default()
+    }
 
     /// Gives back what is still held for attempts that have ended. The last thing that is asked.
     async fn leave(&self) {}
@@ -92,6 +99,8 @@ pub(crate) struct Context {
     pub(crate) events: mpsc::Sender<Event>,
     /// Where it tells what an auditor wants to know.
     pub(crate) audit: Auditor,
+    /// Where what it does is counted.
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// The attempt was cancelled or withdrawn before its action ran.

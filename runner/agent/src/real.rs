@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use dashmap::DashMap;
-use wharf_engine::{Call, Cancel, Engine, Input, Prepared, Report};
+use wharf_engine::{CacheCounts, Call, Cancel, Engine, Input, Prepared, Report};
 use wharf_host::{SecretError, Services};
 use wharf_policy::{ActionName, CallRights, Digest, Policy, Rights};
-use wharf_protocol::{Assignment, FailureKind, Verdict};
+use wharf_protocol::{Assignment, AttemptKey, FailureKind, Payload, Verdict};
 use wharf_stores::{Leases, Stores};
 
-use crate::audit::By;
-use crate::bundles::{Bundles, Unready};
+use crate::audit::{By, Who};
+use crate::bundles::{Bundles, Loaded, Unready};
 use crate::controller::{Controller, FetchError};
 use crate::execute::{Context, Execute, Executed};
 use crate::payloads;
+use crate::refusals::RefusalKind;
 use crate::report::{self, HostEvents};
 use crate::secrets::KeptSecrets;
 use crate::verdict::{failed, refused, unavailable};
@@ -33,6 +34,7 @@ const READY: usize = 256;
 struct Ready {
     prepared: Prepared,
     secrets: KeptSecrets,
+    who: Arc<Who>,
     used: AtomicU64,
 }
 
@@ -85,9 +87,11 @@ impl Execute for Real {
         let received = Instant::now();
         let call = match self.call(assignment, context).await {
             Ok(call) => call,
-            Err(verdict) => {
-                let mut executed = Executed::unstarted(verdict);
+            Err(not_run) => {
+                let mut executed = Executed::unstarted(not_run.verdict);
                 executed.timings.prepare_us = micros(received.elapsed());
+                executed.who = not_run.who;
+                executed.refusal = not_run.refusal;
                 return executed;
             }
         };
@@ -97,8 +101,16 @@ impl Execute for Real {
             });
         }
         let prepare_us = micros(received.elapsed());
+        let who = Arc::clone(&call.who);
         let report = run(call, context).await;
-        report::executed(report, prepare_us, || context.cancel.reason())
+        Executed {
+            who: Some(who),
+            ..report::executed(report, prepare_us, || context.cancel.reason())
+        }
+    }
+
+    fn cache_counts(&self) -> CacheCounts {
+        self.engine.cache_counts()
     }
 
     fn held(&self) -> Vec<Digest> {
@@ -115,62 +127,98 @@ struct ReadyCall {
     prepared: Prepared,
     call: Call,
     cancel: Cancel,
+    who: Arc<Who>,
     /// Given back when this is dropped: after the run, or with it.
     leases: Leases,
 }
 
+/// Why there is no call, and of what, if that was verified.
+struct NotRun {
+    verdict: Verdict,
+    refusal: Option<RefusalKind>,
+    who: Option<Arc<Who>>,
+}
+
+impl NotRun {
+    fn new(verdict: Verdict, refusal: Option<RefusalKind>, who: Option<Arc<Who>>) -> Box<Self> {
+        Box::new(Self {
+            verdict,
+            refusal,
+            who,
+        })
+    }
+}
+
 impl Real {
-    async fn call(&self, assignment: Assignment, context: &Context) -> Result<ReadyCall, Verdict> {
-        let Assignment {
-            key,
-            plugin: name,
-            digest,
-            action,
-            input,
-            rights,
-            lease_ms: _,
-        } = assignment;
-        let plugin = self.bundles.plugin(digest).await.map_err(unready)?;
+    async fn call(
+        &self,
+        assignment: Assignment,
+        context: &Context,
+    ) -> Result<ReadyCall, Box<NotRun>> {
+        let loaded = self.bundles.plugin(assignment.digest).await;
+        let loaded = loaded.map_err(unready)?;
+        let action = &assignment.action;
         // The name decides which grants hold: it is the signed one, whatever was asked for.
-        let signed = &plugin.manifest().name;
-        if *signed != name {
-            return Err(refused(format!(
-                "the assignment asks for `{name}`, but {digest} is `{signed}` by its signed manifest: submit it under that name"
-            )));
+        let signed = &loaded.plugin.manifest().name;
+        if *signed != assignment.plugin {
+            let verdict = refused(format!(
+                "the assignment asks for `{}`, but {} is `{signed}` by its signed manifest: submit it under that name",
+                assignment.plugin, assignment.digest
+            ));
+            let who = who(&loaded, action);
+            return Err(NotRun::new(verdict, Some(RefusalKind::Name), Some(who)));
         }
-        let by = By {
-            plugin: Some(signed.clone()),
-            version: Some(plugin.manifest().version.to_string()),
-            digest: Some(digest),
-            action: Some(action.clone()),
-            ..By::attempt(key)
-        };
-        let asked = (digest, action, rights);
+        let asked = (assignment.digest, action.clone(), assignment.rights);
         let ready = match self.ready.get(&asked) {
             Some(ready) => ready,
             None => {
-                let manifest = plugin.manifest();
-                let rights = Rights::effective(
-                    signed,
-                    &asked.1,
-                    &manifest.capabilities,
-                    &manifest.limits,
-                    &self.policy,
-                    &asked.2,
-                );
-                let prepared = self
-                    .engine
-                    .prepare(&plugin, &asked.1, rights)
-                    .map_err(|why| report::refusal(&why))?;
-                let ready = Arc::new(Ready {
-                    prepared,
-                    secrets: KeptSecrets::default(),
-                    used: AtomicU64::new(self.ready.clock.load(Ordering::Relaxed)),
-                });
+                let ready = Arc::new(self.prepare(&loaded, &asked)?);
                 self.ready.insert(asked, Arc::clone(&ready));
                 ready
             }
         };
+        self.ready_call(assignment.key, assignment.input, &ready, context)
+            .await
+            .map_err(|verdict| NotRun::new(verdict, None, Some(Arc::clone(&ready.who))))
+    }
+
+    /// What all calls of an action under the same rights have in common.
+    fn prepare(
+        &self,
+        loaded: &Loaded,
+        (_, action, rights): &ReadyKey,
+    ) -> Result<Ready, Box<NotRun>> {
+        let manifest = loaded.plugin.manifest();
+        let who = who(loaded, action);
+        let rights = Rights::effective(
+            &manifest.name,
+            action,
+            &manifest.capabilities,
+            &manifest.limits,
+            &self.policy,
+            rights,
+        );
+        match self.engine.prepare(&loaded.plugin, action, rights) {
+            Ok(prepared) => Ok(Ready {
+                prepared,
+                secrets: KeptSecrets::default(),
+                who,
+                used: AtomicU64::new(self.ready.clock.load(Ordering::Relaxed)),
+            }),
+            Err(why) => {
+                let kind = RefusalKind::of_engine(&why);
+                Err(NotRun::new(report::refusal(&why), kind, Some(who)))
+            }
+        }
+    }
+
+    async fn ready_call(
+        &self,
+        key: AttemptKey,
+        input: Payload,
+        ready: &Ready,
+        context: &Context,
+    ) -> Result<ReadyCall, Verdict> {
         let limit = ready.prepared.rights().limits().input;
         let input = payloads::input(&self.controller, input, limit).await?;
         let (secrets, leases) = ready
@@ -179,14 +227,16 @@ impl Real {
             .await
             .map_err(no_secrets)?;
         let cancel = Cancel::new();
+        let by = By::attempt(key, Some(Arc::clone(&ready.who)));
         let call = Call {
-            execution: key.execution.to_string(),
+            execution: by.execution.clone(),
             attempt: key.attempt,
             input: Input::from(input),
             cancel: cancel.clone(),
             events: Arc::new(HostEvents {
                 reporter: context.reporter.clone(),
                 audit: context.audit.run(by),
+                tally: Arc::clone(&context.tally),
             }),
             services: Arc::clone(&self.services),
             secrets,
@@ -195,6 +245,7 @@ impl Real {
             prepared: ready.prepared.clone(),
             call,
             cancel,
+            who: Arc::clone(&ready.who),
             leases,
         })
     }
@@ -228,14 +279,23 @@ fn no_secrets(error: SecretError) -> Verdict {
     }
 }
 
-fn unready(why: Unready) -> Verdict {
-    match &why {
-        Unready::Fetch(FetchError::Unavailable { .. } | FetchError::Missing(_)) => {
-            unavailable("bundle-unavailable", why)
+fn who(loaded: &Loaded, action: &ActionName) -> Arc<Who> {
+    let Loaded { plugin, signers } = loaded;
+    let (digest, signers) = (plugin.digest(), Arc::clone(signers));
+    Arc::new(Who::new(plugin.manifest(), digest, action, signers))
+}
+
+fn unready(why: Unready) -> Box<NotRun> {
+    let refusal = match &why {
+        Unready::Fetch(FetchError::Unavailable { .. } | FetchError::Missing(_))
+        | Unready::Broke(_)
+        | Unready::Forgetful { .. } => {
+            return NotRun::new(unavailable("bundle-unavailable", why), None, None);
         }
-        Unready::Broke(_) | Unready::Forgetful { .. } => unavailable("bundle-unavailable", why),
-        Unready::Fetch(_) | Unready::Refused { .. } | Unready::Engine(_) => refused(why),
-    }
+        Unready::Refused { why, .. } => RefusalKind::of_trust(why),
+        Unready::Fetch(_) | Unready::Engine(_) => RefusalKind::Bundle,
+    };
+    NotRun::new(refused(why), Some(refusal), None)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -1,5 +1,6 @@
 //! Between the engine's words and the protocol's: outcomes, usage, log lines.
 
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
@@ -12,6 +13,8 @@ use wharf_protocol::{
 
 use crate::audit::RunAudit;
 use crate::execute::{Executed, Reporter};
+use crate::refusals::RefusalKind;
+use crate::tally::Tally;
 use crate::verdict::{failed, refused};
 
 /// A report of the engine in the words of the protocol, for a run that no controller asked for.
@@ -26,6 +29,10 @@ pub(crate) fn executed(
     prepare_us: u64,
     cancelled_by: impl FnOnce() -> String,
 ) -> Executed {
+    let kind = match &report.outcome {
+        Outcome::Refused(why) => RefusalKind::of_engine(why),
+        _ => None,
+    };
     let verdict = match report.outcome {
         Outcome::Done(output) => Verdict::Done {
             output: Payload::Inline(output),
@@ -56,6 +63,8 @@ pub(crate) fn executed(
             prepare_us: prepare_us + report.timings.start_us,
             run_us: report.timings.run_us + report.timings.finish_us,
         },
+        who: None,
+        refusal: kind,
     }
 }
 
@@ -140,6 +149,7 @@ fn limit(stop: &Stop) -> &'static str {
 pub(crate) struct HostEvents {
     pub(crate) reporter: Reporter,
     pub(crate) audit: RunAudit,
+    pub(crate) tally: Arc<Tally>,
 }
 
 #[async_trait]
@@ -169,7 +179,9 @@ impl Events for HostEvents {
     }
 
     fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
-        self.audit.audit(&event)
+        self.audit.audit(&event)?;
+        self.tally.audited(&event);
+        Ok(())
     }
 
     async fn audit_synced(&self) -> Result<(), AuditUnavailable> {

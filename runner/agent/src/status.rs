@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use wharf_protocol::{AuditHead, GroupName, RunnerId};
 
 use crate::AgentError;
+use crate::refusals::RecentRefusal;
 
 /// How often the file is written at most.
 const PACE: Duration = Duration::from_secs(1);
@@ -51,6 +52,9 @@ pub struct Status {
     pub audit: Option<AuditHead>,
     /// Why no work is asked for, if something is wrong with this runner.
     pub trouble: Option<String>,
+    /// The plugins and actions that were refused last, the newest first.
+    #[serde(default)]
+    pub refusals: Vec<RecentRefusal>,
 }
 
 /// How a runner stands with its controller.
@@ -79,6 +83,32 @@ pub enum Link {
 }
 
 impl Status {
+    /// Whether this runner could run something now.
+    ///
+    /// # Errors
+    /// It could not, and this is why.
+    pub fn healthy(&self) -> Result<(), String> {
+        if let Some(trouble) = &self.trouble {
+            return Err(trouble.clone());
+        }
+        match &self.link {
+            Link::Connecting { reason } if reason.is_empty() => {
+                Err("not connected to the controller yet".to_owned())
+            }
+            Link::Connecting { reason } => {
+                Err(format!("not connected to the controller: {reason}"))
+            }
+            Link::Rejected { reason } => Err(format!(
+                "the controller will not have this runner: {reason}"
+            )),
+            Link::Stopped => Err("the runner has ended".to_owned()),
+            Link::Connected { .. } if self.draining => {
+                Err("the runner leaves and takes no more work".to_owned())
+            }
+            Link::Connected { .. } => Ok(()),
+        }
+    }
+
     /// Reads the status of the runner in a state folder.
     ///
     /// # Errors

@@ -49,13 +49,15 @@ pub(crate) async fn run(
     let dropped = context.reporter.logs.finish(key);
     context.reporter.progress.forget(key);
     if let Some(event) = asked.ended(context.gate.has_passed(), &executed.verdict) {
-        context.audit.tell_of(&By::attempt(key), &event);
+        let by = By::attempt(key, executed.who.clone());
+        context.audit.tell_of(&by, &event);
     }
     // From here on it cannot be withdrawn any more.
     context.gate.pass();
     if context.gate.is_withdrawn() {
         return;
     }
+    context.tally.ended(key, &asked, &executed);
     executed.usage.log_dropped += dropped;
     executed.usage.log_entries = executed.usage.log_entries.saturating_sub(dropped);
     journal.put(record(key, executed));

@@ -1,12 +1,16 @@
 //! From how a run ended to the record that is kept and sent: bounded, and with a large output
 //! beside it.
 
+use std::sync::Arc;
+
 use wharf_protocol::{
     ActionFailure, AttemptKey, FailureKind, MAX_INLINE, Payload, Timings, ToController, Usage,
     Verdict, encode,
 };
 
+use crate::audit::Who;
 use crate::journal::Record;
+use crate::refusals::RefusalKind;
 
 /// The longest message of a verdict.
 const MESSAGE: usize = 16 << 10;
@@ -26,6 +30,10 @@ pub(crate) struct Executed {
     pub(crate) usage: Usage,
     /// How long it took.
     pub(crate) timings: Timings,
+    /// What was asked to run, if that was verified.
+    pub(crate) who: Option<Arc<Who>>,
+    /// Of which kind a refusal is.
+    pub(crate) refusal: Option<RefusalKind>,
 }
 
 impl Executed {
@@ -35,6 +43,8 @@ impl Executed {
             verdict,
             usage: Usage::default(),
             timings: Timings::default(),
+            who: None,
+            refusal: None,
         }
     }
 }
@@ -69,6 +79,8 @@ pub(crate) fn record(key: AttemptKey, executed: Executed) -> Record {
         verdict,
         usage,
         timings,
+        who: _,
+        refusal: _,
     } = executed;
     let (verdict, output) = match bounded(verdict) {
         Verdict::Done {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, World, bundles, source, wharf_in};
+use wharf_e2e::{Answer, Process, World, bundles, source, until, wharf_in};
 
 /// A bundle of its own, and two people who can sign it.
 struct Signers {
@@ -65,6 +65,56 @@ impl Signers {
     }
 }
 
+/// Where a runner tells how it is.
+struct Monitored(String);
+
+impl Monitored {
+    fn of(runner: &Process) -> Self {
+        let said = runner.said();
+        let (_, after) = said.rsplit_once("metrics at ").unwrap();
+        let url = after.lines().next().unwrap();
+        Self(url.strip_suffix("/metrics").unwrap().to_owned())
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let answer = reqwest::get(format!("{}{path}", self.0)).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// The operator sees a refusal that the controller was told of, in the status and in a metric.
+    async fn tell_of(&self, refused: &Value, signers: &Signers, state: &Path) {
+        let show = ["runner", "status", "--state", state.to_str().unwrap()];
+        let status = until("the refusal is in the status", async || {
+            let status = signers
+                .wharf(&[&show[..], &["--json"]].concat())
+                .ok()
+                .json();
+            (!status["refusals"][0].is_null()).then_some(status)
+        })
+        .await;
+        let last = &status["refusals"][0];
+        assert_eq!(last["kind"], "untrusted", "{last}");
+        assert_eq!(last["plugin"], "transform");
+        assert_eq!(last["digest"], refused["digest"]);
+        assert_eq!(last["execution"], refused["id"]);
+        assert_eq!(last["reason"], refused["error"]["message"]);
+        let shown = signers.wharf(&show).ok().out;
+        assert!(
+            shown.contains("refused last") && shown.contains("needs 2 signers"),
+            "{shown}"
+        );
+        let (code, text) = self.get("/metrics").await;
+        assert_eq!(code, 200);
+        for line in [
+            "wharf_runner_attempts_total{outcome=\"refused\"} 1",
+            "wharf_runner_refusals_total{kind=\"untrusted\"} 1",
+            "wharf_runner_connected 1",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line} in\n{text}");
+        }
+    }
+}
+
 async fn run(world: &World) -> Value {
     let input = json!({ "filter": ".a", "input": { "a": 1 } });
     world.run("transform", "jq", input).await
@@ -89,11 +139,16 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
     assert_eq!(installed(&state), 2);
     assert_eq!(runner.terminate().await, 0);
 
-    let runner = world.start_runner("runner", &signers.policy(2)).await;
+    let policy = signers.policy(2);
+    let metrics = [("WHARF_METRICS", "127.0.0.1:0")];
+    let runner = world.start_runner_with("runner", &policy, &metrics).await;
+    let metrics = Monitored::of(&runner);
+    assert_eq!(metrics.get("/healthz").await, (200, "ok\n".to_owned()));
     let refused = run(&world).await;
     assert_eq!(refused["outcome"], "refused", "{refused}");
     let why = refused["error"]["message"].as_str().unwrap();
     assert!(why.contains("needs 2 signers"), "{why}");
+    metrics.tell_of(&refused, &signers, &state).await;
 
     signers.sign(&["anna", "bert"]);
     world.publish(&signers.bundle()).await;
@@ -114,5 +169,10 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
     assert_eq!(cache(&["verify"])["ok"], true);
     assert_eq!(cache(&["clear"])["files"], 1);
     assert_eq!(run(&world).await["outcome"], "done");
+    let (_, text) = metrics.get("/metrics").await;
+    assert!(
+        text.contains("wharf_runner_attempts_total{outcome=\"done\"} 2\n"),
+        "{text}"
+    );
     drop(runner);
 }

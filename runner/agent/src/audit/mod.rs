@@ -20,7 +20,7 @@ use crate::AgentError;
 pub use event::Asked;
 pub(crate) use event::RunnerEvent;
 pub(crate) use oddities::{Oddities, Oddity};
-pub use run::{By, RunAudit};
+pub use run::{By, RunAudit, Who};
 
 /// The folder of the record within the state folder.
 const FOLDER: &str = "audit";

@@ -1,12 +1,59 @@
 //! The audit of one run: whose secret uses, requests and refusals the lines are.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use wharf_audit::{Audit, AuditError};
+use wharf_bundle::{Manifest, Verified};
 use wharf_host::{AuditEvent, AuditUnavailable};
 use wharf_policy::{ActionName, Digest, PluginName};
 use wharf_protocol::AttemptKey;
 
 use super::Asked;
+
+/// A plugin and an action of it, as the verified bundle has them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Who {
+    /// The plugin, as its signed manifest names it.
+    pub plugin: PluginName,
+    /// Its version.
+    pub version: String,
+    /// Its component.
+    pub digest: Digest,
+    /// The action.
+    pub action: ActionName,
+    /// Who signed it, as the policy names them.
+    pub signers: Arc<[String]>,
+}
+
+impl Who {
+    /// An action of what was verified.
+    pub fn of(verified: &Verified, action: &ActionName) -> Self {
+        let signers = verified.signers().iter().map(|signer| signer.name.clone());
+        Self::new(
+            verified.manifest(),
+            verified.digest(),
+            action,
+            signers.collect(),
+        )
+    }
+
+    /// An action of a plugin that these have signed.
+    pub(crate) fn new(
+        manifest: &Manifest,
+        digest: Digest,
+        action: &ActionName,
+        signers: Arc<[String]>,
+    ) -> Self {
+        Self {
+            plugin: manifest.name.clone(),
+            version: manifest.version.to_string(),
+            digest,
+            action: action.clone(),
+            signers,
+        }
+    }
+}
 
 /// What an event is by. What stands here was verified, not claimed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -15,27 +62,18 @@ pub struct By {
     pub execution: String,
     /// Which try at it.
     pub attempt: u32,
-    /// The plugin, as its signed manifest names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plugin: Option<PluginName>,
-    /// Its version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Its component.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<Digest>,
-    /// The action.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub action: Option<ActionName>,
+    /// The plugin, once it is verified. Shared by all runs of it.
+    #[serde(flatten)]
+    pub who: Option<Arc<Who>>,
 }
 
 impl By {
-    /// An attempt of which no more is known.
-    pub(crate) fn attempt(key: AttemptKey) -> Self {
+    /// An attempt at an execution, and what was verified of it so far.
+    pub(crate) fn attempt(key: AttemptKey, who: Option<Arc<Who>>) -> Self {
         Self {
             execution: key.execution.to_string(),
             attempt: key.attempt,
-            ..Self::default()
+            who,
         }
     }
 }

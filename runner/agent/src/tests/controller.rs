@@ -172,6 +172,7 @@ impl Fake {
             endpoint,
             tls: None,
             session,
+            useless: None,
             lock: None,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use wharf_policy::Digest;
-use wharf_protocol::{Assignment, Level, LogEntry, Payload, Progress, Timings, Usage, Verdict};
+use wharf_protocol::{Assignment, Level, LogEntry, Payload, Progress, Verdict};
 
 use crate::execute::{Context, Execute, Executed};
 
@@ -27,13 +27,9 @@ impl Default for FakeExecutor {
 }
 
 fn done(output: String) -> Executed {
-    Executed {
-        verdict: Verdict::Done {
-            output: Payload::Inline(output),
-        },
-        usage: Usage::default(),
-        timings: Timings::default(),
-    }
+    Executed::unstarted(Verdict::Done {
+        output: Payload::Inline(output),
+    })
 }
 
 impl FakeExecutor {

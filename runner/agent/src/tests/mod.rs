@@ -7,6 +7,7 @@ mod enrolment;
 mod executor;
 mod hostile;
 mod links;
+mod monitoring;
 mod real;
 mod signatures;
 

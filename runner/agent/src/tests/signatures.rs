@@ -79,6 +79,42 @@ async fn one_more_signature_is_enough_without_a_restart_and_until_then_nothing_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_after_it_was_verified_is_in_the_record_with_its_name_and_its_signers() {
+    let mut two = Two::signers().await;
+    let bytes = bundle("test", FAILS);
+    let (one, both) = two.signatures(&bytes);
+    let digest = two.house.publish(&bytes, Some(one));
+    two.refused(digest).await;
+    two.house.publish(&bytes, Some(both));
+    let mut ask = work(key(2), "another", digest);
+    two.house.run(ask.clone()).await;
+    ask = work(key(3), "test", digest);
+    ask.action = "missing".parse().unwrap();
+    two.house.run(ask).await;
+
+    let mut refused = Vec::new();
+    wharf_audit::read(&two.house.state.join("audit"), |record| {
+        if record.event == "dispatch-refused" {
+            refused.push(serde_json::Value::Object(record.members));
+        }
+    })
+    .unwrap();
+    // Nothing of the first was proven; the others are what their signed manifest says.
+    assert_eq!(refused.len(), 3);
+    assert!(refused[0].get("plugin").is_none() && refused[0].get("digest").is_none());
+    for (event, action) in refused[1..].iter().zip(["go", "missing"]) {
+        assert_eq!(event["plugin"], "test", "{event}");
+        assert_eq!(event["version"], "1.0.0");
+        assert_eq!(event["digest"], digest.to_string());
+        assert_eq!(event["action"], action);
+        assert_eq!(
+            event["signers"],
+            serde_json::json!(["trusted.pub", "other.pub"])
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_kept_signature_that_does_not_do_any_more_is_fetched_anew_before_anything_is_refused() {
     let mut two = Two::signers().await;
     let bytes = bundle("test", FAILS);

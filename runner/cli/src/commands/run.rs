@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use wharf_agent::{Asked, By, RunAudit};
+use wharf_agent::{Asked, By, RunAudit, Who};
 use wharf_audit::Audit;
 use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
@@ -179,10 +179,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         );
     }
     let by = By {
-        plugin: Some(manifest.name.clone()),
-        version: Some(manifest.version.to_string()),
-        digest: Some(verified.digest()),
-        action: Some(args.action.clone()),
+        who: Some(Arc::new(Who::of(&verified, &args.action))),
         ..by
     };
     let narrowed = CallRights {

@@ -1,11 +1,12 @@
 //! `wharf runner`: the process that runs actions.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use wharf_agent::{Agent, AgentConfig, EnrolRequest, Status};
-use wharf_policy::{ByteSize, Period};
+use wharf_policy::{ByteSize, Moment, Period};
 use wharf_stores::RunnerKey;
 
 use super::group::rows;
@@ -74,6 +75,9 @@ pub(crate) struct Start {
     /// A PEM file of authorities to trust beside the system's
     #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
     ca_file: Option<PathBuf>,
+    /// Where it serves /metrics (Prometheus) and /healthz to anyone who asks: best on loopback
+    #[arg(long, env = "WHARF_METRICS", value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
     /// How much compiled code it keeps on disk, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE")]
     cache_size: Option<ByteSize>,
@@ -157,6 +161,7 @@ impl Start {
         config.slots = self.slots.unwrap_or(config.slots);
         config.drain_timeout = self.drain_timeout.duration();
         config.ca_bundle = self.ca_file;
+        config.metrics = self.metrics;
         let engine = &mut config.engine;
         engine.cache_size = self.cache_size.unwrap_or(engine.cache_size);
         engine.cache_age = self.cache_age.map_or(engine.cache_age, Period::duration);
@@ -167,6 +172,14 @@ impl Start {
             "runner {} of group {}, {} slots, controller {}",
             status.runner, status.group, status.slots, status.controller
         ));
+        if let Some(address) = running.metrics() {
+            terminal::note(format_args!("metrics at http://{address}/metrics"));
+            if !address.ip().is_loopback() {
+                terminal::note(
+                    "whoever can reach that address can read them: nobody is asked who they are",
+                );
+            }
+        }
         let left = running
             .wait_with_signals()
             .await
@@ -192,13 +205,50 @@ fn fingerprint(listing: &mut Value) {
 /// What the runner of a state folder wrote down last.
 fn status(state: Option<PathBuf>, json: bool) -> Result<Exit> {
     let status = Status::read(&state_folder(state)?).or_exit(Exit::Unreachable, "no status")?;
-    let status = serde_json::to_value(&status).or_exit(Exit::Usage, "the status")?;
+    let mut status = serde_json::to_value(&status).or_exit(Exit::Usage, "the status")?;
     if json {
         terminal::print_json(&status);
     } else {
+        let refusals = status
+            .as_object_mut()
+            .and_then(|all| all.remove("refusals"));
         super::describe(&status);
+        last_refusals(refusals.as_ref());
     }
     Ok(Exit::Done)
+}
+
+/// What was refused last, the newest first: when, what, and why.
+fn last_refusals(refusals: Option<&Value>) {
+    let refusals = refusals
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    if refusals.is_empty() {
+        return;
+    }
+    terminal::print("\nrefused last");
+    for refusal in refusals {
+        // What was asked for is the controller's word.
+        let plugin = terminal::cell(&refusal["plugin"])
+            .escape_debug()
+            .to_string();
+        terminal::print(format_args!(
+            "{}  {}  {plugin}  {}\n    {}",
+            moment(&refusal["time_ms"]),
+            terminal::cell(&refusal["kind"]),
+            terminal::cell(&refusal["digest"]),
+            terminal::cell(&refusal["reason"]).escape_debug(),
+        ));
+    }
+}
+
+fn moment(milliseconds: &Value) -> String {
+    let seconds = milliseconds
+        .as_i64()
+        .map(|milliseconds| milliseconds / 1000);
+    seconds
+        .and_then(|seconds| Moment::from_unix(seconds).ok())
+        .map_or_else(|| "-".to_owned(), |moment| moment.to_string())
 }
 
 fn state_folder(named: Option<PathBuf>) -> Result<PathBuf> {
