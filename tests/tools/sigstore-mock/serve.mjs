@@ -28,6 +28,7 @@ const isSet = (value) => value !== undefined && value !== null;
 
 const issuerKeys = pair();
 async function issueToken({ audience = AUDIENCE, lifetime = '300', ...claims }) {
+  if (isSet(claims.email_verified)) claims.email_verified = String(claims.email_verified) === 'true';
   const now = Math.floor(Date.now() / 1000);
   return new jose.SignJWT({ iss: base, ...claims })
     .setProtectedHeader({ alg: 'ES256' })
@@ -44,8 +45,10 @@ const ctLog = await mock.initializeCTLog(pair());
 const ca = await mock.initializeCA(caKeys, ctLog);
 const certify = { sub: mock.fulcioHandler(ca, { subjectClaim: 'sub' }), email: mock.fulcioHandler(ca, { subjectClaim: 'email' }) };
 
-async function certificate(body, way) {
+async function certificate(body, way, headers) {
   const request = JSON.parse(body);
+  // Either place is allowed.
+  request.credentials ??= { oidcIdentityToken: headers.authorization?.replace('Bearer ', '') };
   const token = request.credentials.oidcIdentityToken;
   const { payload } = await jose.jwtVerify(token, issuerKeys.publicKey, { audience: AUDIENCE });
   const claim = isSet(payload.email) ? 'email' : 'sub';
@@ -56,6 +59,10 @@ async function certificate(body, way) {
     if (!verifySignature('sha256', Buffer.from(payload[claim]), key, proof)) {
       throw new Error('the proof of possession is wrong');
     }
+  }
+  if (request.certificateSigningRequest) {
+    // Bytes, so base64 of the PEM; the mock takes the PEM.
+    request.certificateSigningRequest = Buffer.from(request.certificateSigningRequest, 'base64').toString();
   }
   if (way === 'stranger') {
     const key = pair().publicKey.export({ format: 'pem', type: 'spki' });
@@ -152,14 +159,23 @@ tsa.tstInfo = (request) => {
   return info;
 };
 
-async function timestamp(body, way) {
-  const asked = pkijs.TimeStampReq.fromBER(body);
-  const { hashAlgorithm, hashedMessage } = asked.messageImprint;
-  const hash = Buffer.from(hashedMessage.valueBlock.valueHexView);
+// A request in DER, or in JSON, as the timestamp authority of Sigstore takes it as well.
+function askedOf(body, headers) {
+  if (headers['content-type'] === 'application/json') {
+    const { artifactHash, certificates } = JSON.parse(body);
+    return { hash: Buffer.from(artifactHash, 'base64'), algorithm: '2.16.840.1.101.3.4.2.1', certReq: certificates };
+  }
+  const { messageImprint, nonce, certReq } = pkijs.TimeStampReq.fromBER(body);
+  const hash = Buffer.from(messageImprint.hashedMessage.valueBlock.valueHexView);
+  return { hash, algorithm: messageImprint.hashAlgorithm.algorithmId, nonce, certReq };
+}
+
+async function timestamp(body, way, headers) {
+  const asked = askedOf(body, headers);
   const response = await tsa.timestamp({
     asked,
-    artifactHash: way === 'elsewhere' ? sha256(ANOTHER) : hash,
-    hashAlgorithmOID: hashAlgorithm.algorithmId,
+    artifactHash: way === 'elsewhere' ? sha256(ANOTHER) : asked.hash,
+    hashAlgorithmOID: asked.algorithm,
     policyOID: '1.3.6.1.4.1.57264.2',
     nonce: 0,
     certReq: asked.certReq,
@@ -202,7 +218,7 @@ async function answer(request, body) {
   if (way in misbehaviour) return misbehaviour[way](path, body);
   const service = services[path];
   if (!service) return { statusCode: 404, response: 'no such service' };
-  return service(body, way);
+  return service(body, way, request.headers);
 }
 
 const server = createServer((request, response) => {
@@ -213,6 +229,7 @@ const server = createServer((request, response) => {
     try {
       result = await answer(request, Buffer.concat(chunks));
     } catch (error) {
+      console.error(request.url, error.message);
       result = { statusCode: 400, response: JSON.stringify({ code: 3, message: error.message }), contentType: 'application/json' };
     }
     response.writeHead(result.statusCode, { 'Content-Type': result.contentType ?? 'text/plain', ...result.headers });

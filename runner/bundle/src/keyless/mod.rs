@@ -92,7 +92,7 @@ pub async fn sign_with_key(
         },
     };
     let json = witness(draft, services).await?;
-    let key = VerifyingKey::from_pem(&public.to_pem())?;
+    let key = VerifyingKey::from(public);
     let artifact = Artifact::from_bytes(bytes);
     let verified = verify_artifact(
         &artifact,
