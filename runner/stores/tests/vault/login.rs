@@ -1,8 +1,12 @@
 //! Every way of being let in, and being let in again.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::Json;
 use axum::Router;
 use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wharf_stores::Trouble;
 use wharf_test_servers::OpenBao;
@@ -170,7 +174,7 @@ async fn cluster(known: &str) -> String {
     let review = move |Json(review): Json<Value>| async move {
         let sound = review["spec"]["token"] == known.as_str();
         let status = match sound {
-            true => json!({ "authenticated": true, "user": {
+            true => json!({ "authenticated": true, "audiences": ["vault"], "user": {
                 "username": "system:serviceaccount:jobs:wharf", "uid": "7",
                 "groups": ["system:serviceaccounts"],
             } }),
@@ -190,17 +194,42 @@ async fn cluster(known: &str) -> String {
     url
 }
 
+/// Another one each time. Its signature is nobody's: whose a token is, the cluster is asked.
+fn service_account_token() -> String {
+    let mut signature = [0; 64];
+    getrandom::fill(&mut signature).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let claims = json!({
+        "sub": "system:serviceaccount:jobs:wharf", "aud": ["vault"],
+        "iat": now.as_secs(), "nbf": now.as_secs(), "exp": (now + LONG).as_secs(),
+        "kubernetes.io": { "namespace": "jobs", "serviceaccount": { "name": "wharf", "uid": "7" } },
+    });
+    [
+        json!({ "alg": "ES256", "typ": "JWT" })
+            .to_string()
+            .as_bytes(),
+        claims.to_string().as_bytes(),
+        &signature,
+    ]
+    .map(|part| URL_SAFE_NO_PAD.encode(part))
+    .join(".")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_of_a_service_account_of_kubernetes_logs_in() {
     let world = world!();
     with_a_secret(&world).await;
     let bao = &world.bao;
-    let (token, _) = jwt("system:serviceaccount:jobs:wharf", "vault");
+    let token = service_account_token();
     bao.write("sys/auth/kubernetes", json!({ "type": "kubernetes" }))
         .await;
     bao.write(
         "auth/kubernetes/config",
-        json!({ "kubernetes_host": cluster(&token).await, "disable_local_ca_jwt": true }),
+        json!({
+            "kubernetes_host": cluster(&token).await, "disable_local_ca_jwt": true,
+            // Asked for, and of no use where the cluster speaks plain HTTP.
+            "kubernetes_ca_cert": rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem(),
+        }),
     )
     .await;
     bao.write(
@@ -217,8 +246,8 @@ async fn the_token_of_a_service_account_of_kubernetes_logs_in() {
     let got = world.get(table, &["vault:secret/app#token"]).await;
     assert_eq!(got[0].as_ref().unwrap(), "hunter2hunter2");
 
-    let (other, _) = jwt("system:serviceaccount:jobs:wharf", "vault");
-    world.file("jwt", &other);
+    // The same account, it says, and not a token of this cluster.
+    world.file("jwt", &service_account_token());
     let got = world.get(table, &["vault:secret/app#token"]).await;
     assert_eq!(got[0].as_ref().unwrap_err().trouble(), Trouble::Denied);
 }
