@@ -1,9 +1,9 @@
 //! Bundles: a plugin's component with its manifest inside and its signature beside it.
 //!
-//! This crate packs, describes, signs and verifies. It never runs a component, and has no way to
-//! make a [`Verified`] but [`TrustPolicy::verify`]. One module talks to a network, and only when it
-//! is told to sign by way of one: `keyless`, behind the feature of that name. Nothing that verifies
-//! uses it.
+//! This crate packs, describes, signs, verifies and publishes. It never runs a component, and has no
+//! way to make a [`Verified`] but [`TrustPolicy::verify`]. Two modules talk to a network, each behind
+//! the feature of its name: `keyless`, when it is told to sign by way of one, and `registry`, which
+//! pushes and pulls. Nothing that verifies uses either.
 
 #![forbid(unsafe_code)]
 
@@ -12,10 +12,14 @@ mod key_file;
 #[cfg(feature = "keyless")]
 pub mod keyless;
 mod keys;
+pub mod layout;
 mod manifest;
+pub mod oci;
 mod pack;
 mod plugin_toml;
 mod refusal;
+#[cfg(feature = "registry")]
+pub mod registry;
 mod schema;
 mod sections;
 mod shape;

@@ -2,7 +2,7 @@
 
 /// The pre-authentication encoding: type and payload with their lengths, so that neither can be
 /// moved into the other.
-pub(super) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
         "DSSEv1 {} {payload_type} {} ",
         payload_type.len(),

@@ -37,5 +37,7 @@ pub use verifying_key::VerifyingKey;
 pub(crate) use bundle::{Bundle, Content, Said};
 #[cfg(feature = "keyless")]
 pub(crate) use certificate::identity_of;
+pub(crate) use envelope::pre_authentication_encoding;
 pub(crate) use hash::Hash;
+pub(crate) use statement::PAYLOAD_TYPE;
 pub(crate) use verify::verify_bundle;

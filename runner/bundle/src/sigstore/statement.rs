@@ -10,7 +10,7 @@ use super::hash::{Hash, from_hex};
 use super::{Artifact, Rejection};
 
 /// The one payload type that says what it is about.
-pub(super) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+pub(crate) const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
 const TYPES: [&str; 2] = [
     "https://in-toto.io/Statement/v0.1",

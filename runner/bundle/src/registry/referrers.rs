@@ -1,0 +1,182 @@
+//! What refers to an image: the registry's own list, or the index under the fallback tag.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::LINK;
+use wharf_policy::Digest;
+
+use super::{Client, RegistryError, Silent, answer};
+use crate::oci::{
+    BUNDLE_TYPE, Descriptor, EMPTY_TYPE, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
+    MAX_REFERRERS, OciError, Referrer, fallback_tag,
+};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const WHAT: &str = "the list of its signatures";
+/// The most pages that are read of a list.
+const MAX_PAGES: usize = 16;
+/// How often an index is written that somebody else writes at the same time.
+const ATTEMPTS: usize = 5;
+
+impl Client {
+    /// The Sigstore bundles that refer to an image, whole and compared.
+    pub(super) async fn signatures(&self, image: Digest) -> Result<Vec<Referrer>, RegistryError> {
+        let mut referrers = Vec::new();
+        for entry in self.candidates(image).await? {
+            entry.check_size("a signature's manifest", MAX_MANIFEST)?;
+            let manifest = self
+                .manifest(
+                    "a signature's manifest",
+                    &entry.digest.to_string(),
+                    MANIFEST_TYPE,
+                    entry.size,
+                )
+                .await?
+                .ok_or_else(|| RegistryError::NotFound {
+                    registry: self.registry.clone(),
+                    what: format!("signature {}, which it lists", entry.digest),
+                })?;
+            entry.check("a signature's manifest", &manifest)?;
+            let listed_as_bundle = entry.artifact_type.as_deref() == Some(BUNDLE_TYPE);
+            if !listed_as_bundle && !Referrer::is_bundle(&manifest)? {
+                continue;
+            }
+            few(referrers.len() + 1)?;
+            let layer = Referrer::layer(image, &manifest)?;
+            let bundle = self.blob("a signature", &layer, &Silent).await?;
+            referrers.push(Referrer::from_parts(image, manifest, bundle)?);
+        }
+        Ok(referrers)
+    }
+
+    /// Refuses to add so many signatures to an image that nobody would look at them.
+    pub(super) async fn check_room(
+        &self,
+        image: Digest,
+        entries: &[Descriptor],
+    ) -> Result<(), RegistryError> {
+        let there = self.candidates(image).await?;
+        let new = entries
+            .iter()
+            .filter(|entry| !there.iter().any(|other| other.digest == entry.digest));
+        Ok(few(there.len() + new.count())?)
+    }
+
+    /// What may be Sigstore bundles, by what is said of it where it is listed.
+    async fn candidates(&self, image: Digest) -> Result<Vec<Descriptor>, RegistryError> {
+        match self.listed(image).await? {
+            Some(listed) => Ok(listed),
+            None => match self.fallback(image).await? {
+                Some(index) => Ok(bundles(&index)?),
+                None => Ok(Vec::new()),
+            },
+        }
+    }
+
+    /// The bundles that the registry itself lists. `None` if it keeps no lists.
+    async fn listed(&self, image: Digest) -> Result<Option<Vec<Descriptor>>, RegistryError> {
+        let mut url = self.url(&format!("referrers/{image}"))?;
+        url.query_pairs_mut()
+            .append_pair("artifactType", BUNDLE_TYPE);
+        let mut all: Vec<Descriptor> = Vec::new();
+        for page in 0..MAX_PAGES {
+            let response = self.get(url.clone(), INDEX_TYPE, PATIENCE).await?;
+            if page == 0 && response.status() == StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let response = answer::check(&self.registry, WHAT, response).await?;
+            let next = response
+                .headers()
+                .get(LINK)
+                .and_then(|link| next(link.to_str().ok()?));
+            let body = answer::read(&self.registry, response, WHAT, MAX_MANIFEST, &Silent).await?;
+            for entry in bundles(&Index::parse(&body)?)? {
+                if !all.iter().any(|other| other.digest == entry.digest) {
+                    all.push(entry);
+                }
+            }
+            few(all.len())?;
+            match next {
+                Some(next) => url = self.page_url(&url, &next)?,
+                None => return Ok(Some(all)),
+            }
+        }
+        Err(self.misleading(format!(
+            "its list of signatures has more than {MAX_PAGES} pages"
+        )))
+    }
+
+    /// The index under the fallback tag, if there is one.
+    async fn fallback(&self, image: Digest) -> Result<Option<Index>, RegistryError> {
+        let tag = fallback_tag(image);
+        let index = self.manifest(WHAT, &tag, INDEX_TYPE, MAX_MANIFEST).await?;
+        Ok(index.map(|bytes| Index::parse(&bytes)).transpose()?)
+    }
+
+    /// Lists manifests under the fallback tag where the registry keeps no lists. What others listed
+    /// there stays: the index is read again after it was written, and written again if something of
+    /// ours is not in it.
+    pub(super) async fn list(
+        &self,
+        image: Digest,
+        entries: &[Descriptor],
+    ) -> Result<(), RegistryError> {
+        let url = self.url(&format!("referrers/{image}"))?;
+        let response = self.get(url, INDEX_TYPE, PATIENCE).await?;
+        if response.status() != StatusCode::NOT_FOUND {
+            answer::check(&self.registry, WHAT, response).await?;
+            return Ok(());
+        }
+        for _ in 0..ATTEMPTS {
+            let mut index = self.fallback(image).await?.unwrap_or_default();
+            let mut added = false;
+            for entry in entries {
+                added |= index.add(entry.clone());
+            }
+            if !added {
+                return Ok(());
+            }
+            self.put_manifest(WHAT, &fallback_tag(image), INDEX_TYPE, &index.to_bytes())
+                .await?;
+        }
+        Err(RegistryError::Status {
+            registry: self.registry.clone(),
+            what: format!("to keep the tag {}", fallback_tag(image)),
+            status: StatusCode::CONFLICT.as_u16(),
+            said: ": others kept replacing it; push again".to_owned(),
+        })
+    }
+}
+
+/// What may be Sigstore bundles in an index, each once. In indexes that cosign keeps, the type of an
+/// entry is that of its configuration: whether it is a bundle stands in its manifest only.
+fn bundles(index: &Index) -> Result<Vec<Descriptor>, OciError> {
+    let mut found: Vec<Descriptor> = Vec::new();
+    for entry in index.entries() {
+        let may_be = entry.media_type == MANIFEST_TYPE
+            && matches!(
+                entry.artifact_type.as_deref(),
+                Some(BUNDLE_TYPE | EMPTY_TYPE)
+            );
+        if may_be && !found.iter().any(|other| other.digest == entry.digest) {
+            found.push(entry.clone());
+        }
+    }
+    few(found.len())?;
+    Ok(found)
+}
+
+fn few(bundles: usize) -> Result<(), OciError> {
+    match bundles > MAX_REFERRERS {
+        true => Err(OciError::TooManySignatures(bundles)),
+        false => Ok(()),
+    }
+}
+
+/// The target of `<URL>; rel="next"`.
+fn next(link: &str) -> Option<String> {
+    let (target, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+    let relation = rest.trim_start().strip_prefix(';')?.trim();
+    matches!(relation, "rel=\"next\"" | "rel=next").then(|| target.to_owned())
+}

@@ -1,0 +1,52 @@
+//! Push and pull, against a registry that is honest and then is not.
+
+#![allow(clippy::unwrap_used, unreachable_pub)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod credentials;
+mod fake;
+mod hostile;
+mod publishing;
+
+use std::sync::Arc;
+
+use wharf_bundle::oci::{Published, Reference};
+use wharf_bundle::registry::{Access, Client, Options, Pulled, Pushed, RegistryError, Silent};
+use wharf_bundle::sign;
+
+use common::{key, plugin};
+
+/// A plugin that is signed by these keys.
+fn signed_by(keys: &[&wharf_bundle::SigningKey]) -> Published {
+    let component = plugin("http", "1.0.0");
+    let file: Vec<u8> = keys
+        .iter()
+        .flat_map(|key| sign(&component, key).unwrap())
+        .collect();
+    Published::new(
+        component.into(),
+        (!keys.is_empty()).then_some(file.as_slice()),
+    )
+    .unwrap()
+}
+
+fn signed() -> Published {
+    signed_by(&[key()])
+}
+
+fn client(reference: &Reference, access: Access, options: &Options) -> Client {
+    Client::new(reference, access, options).unwrap()
+}
+
+async fn push(to: &Reference, published: &Published) -> Result<Pushed, RegistryError> {
+    client(to, Access::Push, &Options::default())
+        .push(published, Arc::new(Silent))
+        .await
+}
+
+async fn pull(from: &Reference) -> Result<Pulled, RegistryError> {
+    client(from, Access::Pull, &Options::default())
+        .pull(None, &Silent)
+        .await
+}
