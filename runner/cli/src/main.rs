@@ -10,6 +10,7 @@ mod harden;
 mod home;
 mod local;
 mod plugin_build;
+mod registry;
 mod scaffold;
 mod terminal;
 

@@ -1,6 +1,7 @@
 //! The command line, one module a command. `wharf help` is its reference.
 
 mod audit;
+mod bundle;
 mod cache;
 mod controller;
 mod exec;
@@ -9,6 +10,8 @@ mod group;
 mod keys;
 mod plugin;
 mod policy;
+mod pull;
+mod push;
 mod run;
 mod runner;
 mod sealed;
@@ -61,6 +64,11 @@ pub(crate) enum Command {
     Keygen(keys::Keygen),
     Sign(sign::Sign),
     Verify(verify::Verify),
+    Push(push::Push),
+    Pull(pull::Pull),
+    /// Carry plugins to networks without a registry
+    #[command(subcommand)]
+    Bundle(bundle::Command),
     /// See what a policy file means
     #[command(subcommand)]
     Policy(policy::Command),
@@ -104,6 +112,9 @@ impl Command {
             Self::Keygen(_) => false,
             Self::Sign(args) => args.json,
             Self::Verify(args) => args.json,
+            Self::Push(args) => args.json,
+            Self::Pull(args) => args.json,
+            Self::Bundle(command) => command.wants_json(),
             Self::Policy(command) => command.wants_json(),
             Self::Run(args) => args.json,
             Self::Secret(command) => command.wants_json(),
@@ -125,6 +136,9 @@ impl Command {
             Self::Keygen(args) => args.run(),
             Self::Sign(args) => args.run().await,
             Self::Verify(args) => args.run(),
+            Self::Push(args) => args.run().await,
+            Self::Pull(args) => args.run().await,
+            Self::Bundle(command) => command.run().await,
             Self::Policy(command) => command.run(),
             Self::Run(args) => run::run(args).await,
             Self::Secret(command) => command.run().await,
