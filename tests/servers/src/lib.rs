@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod docker_registry;
 mod moto;
 mod openbao;
 mod postgres;
@@ -13,6 +14,7 @@ mod process;
 mod sigstore;
 mod tool;
 
+pub use docker_registry::DockerRegistry;
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
