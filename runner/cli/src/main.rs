@@ -12,6 +12,7 @@ mod local;
 mod plugin_build;
 mod registry;
 mod scaffold;
+mod source;
 mod terminal;
 
 use std::alloc::System;

@@ -16,17 +16,25 @@ use wharf_bundle::{PublicKey, TrustPolicy, signature_path};
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
 
+const CA_FILE: &str = "WHARF_REGISTRY_CA_FILE";
+
 /// How the registry is reached. Credentials are those of Docker's config.json, which `docker login`
 /// writes: in $DOCKER_CONFIG, or ~/.docker.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Reach {
     /// A PEM file of authorities to trust beside the system's, for a registry with certificates of
     /// its own. A registry on this machine is then asked over https too, and over http otherwise
-    #[arg(long, env = "WHARF_REGISTRY_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = CA_FILE, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
 
 impl Reach {
+    /// As the environment says, where the command line has no room for it.
+    pub(crate) fn from_env() -> Self {
+        let ca_file = std::env::var_os(CA_FILE).map(PathBuf::from);
+        Self { ca_file }
+    }
+
     pub(crate) fn client(&self, reference: &Reference, access: Access) -> Result<Client> {
         let options = Options {
             ca_file: self.ca_file.clone(),
@@ -77,9 +85,8 @@ pub(crate) fn bad_archive(file: &Path, error: &LayoutError) -> Failure {
     Failure::new(exit, format_args!("{}: {error}", file.display()))
 }
 
-/// Whom to trust.
+/// Whom to trust. Who is named twice must agree twice.
 #[derive(Debug, Clone, Args)]
-#[group(multiple = false)]
 pub(crate) struct Whom {
     /// Who may sign which plugins, as a runner reads it
     #[arg(long, env = "WHARF_POLICY", value_name = "FILE")]
@@ -92,16 +99,23 @@ pub(crate) struct Whom {
 impl Whom {
     /// Whom to trust. `None` if nobody is named.
     pub(crate) fn load(&self) -> Result<Option<Trusted>> {
-        // A key that is named goes before a policy of the environment.
-        if let Some(key) = &self.key {
-            let read = PublicKey::load(key)
-                .or_exit(Exit::Usage, format_args!("cannot use {}", key.display()))?;
-            return Ok(Some(Trusted::Key(read)));
-        }
-        match &self.policy {
-            Some(policy) => Ok(Some(Trusted::Policy(local::load_policy(policy)?.1))),
-            None => Ok(None),
-        }
+        let policy = match &self.policy {
+            Some(file) => Some(local::load_policy(file)?.1),
+            None => None,
+        };
+        let key = match &self.key {
+            Some(file) => Some(
+                PublicKey::load(file)
+                    .or_exit(Exit::Usage, format_args!("cannot use {}", file.display()))?,
+            ),
+            None => None,
+        };
+        Ok(match (policy, key) {
+            (None, None) => None,
+            (Some(policy), None) => Some(Trusted::Policy(policy)),
+            (None, Some(key)) => Some(Trusted::Key(key)),
+            (Some(policy), Some(key)) => Some(Trusted::Both(policy, key)),
+        })
     }
 }
 
@@ -109,18 +123,20 @@ impl Whom {
 pub(crate) enum Trusted {
     Policy(TrustPolicy),
     Key(PublicKey),
+    Both(TrustPolicy, PublicKey),
 }
 
 impl Trusted {
     /// Refuses a plugin that nobody vouches for who is trusted.
     pub(crate) fn verify(&self, named: impl std::fmt::Display, of: &Published) -> Result<Accepted> {
-        let trust = match self {
-            Self::Policy(policy) => Trust::Policy(policy),
-            Self::Key(key) => Trust::Key(key),
+        let accepted = match self {
+            Self::Policy(policy) => Trust::Policy(policy).verify(of),
+            Self::Key(key) => Trust::Key(key).verify(of),
+            Self::Both(policy, key) => Trust::Key(key)
+                .verify(of)
+                .and_then(|_| Trust::Policy(policy).verify(of)),
         };
-        trust
-            .verify(of)
-            .or_exit(Exit::Refused, format_args!("{named} is not verified"))
+        accepted.or_exit(Exit::Refused, format_args!("{named} is not verified"))
     }
 }
 

@@ -11,6 +11,8 @@ use wharf_policy::PluginName;
 use super::group::rows;
 use crate::client::{Client, Connection};
 use crate::exit::{Context, Exit, Result};
+use crate::registry::Reach;
+use crate::source::Source;
 use crate::{local, plugin_build, scaffold, terminal};
 
 #[derive(Debug, Subcommand)]
@@ -56,8 +58,10 @@ pub(crate) enum Command {
     },
     /// Upload a plugin and its signature to a controller
     Publish {
-        /// A packed plugin; its signature is expected beside it
-        file: PathBuf,
+        /// A packed plugin, its signature beside it; or oci://REFERENCE, in a registry, whose
+        /// authorities WHARF_REGISTRY_CA_FILE names
+        #[arg(value_name = "FILE")]
+        plugin: Source,
         /// Print the answer as JSON
         #[arg(long)]
         json: bool,
@@ -130,19 +134,20 @@ impl Command {
             }
             Self::Inspect { file, json } => inspect(&file, json)?,
             Self::Publish {
-                file,
+                plugin,
                 json,
                 connection,
             } => {
                 let client = Client::connect(&connection)?;
-                let signature = std::fs::read(signature_path(&file)).ok();
-                if signature.is_none() {
+                let found = plugin.read(&Reach::from_env(), json).await?;
+                if found.signature.is_none() {
                     terminal::note(format_args!(
-                        "{} is not signed: no runner will run it; sign it with `wharf sign` and publish it again",
-                        file.display()
+                        "{plugin} is not signed: no runner will run it; sign it with `wharf sign` and publish it again"
                     ));
                 }
-                let published = client.publish(local::read(&file)?, signature).await?;
+                let published = client
+                    .publish(found.bytes.to_vec(), found.signature)
+                    .await?;
                 if json {
                     terminal::print_json(&published);
                 } else {

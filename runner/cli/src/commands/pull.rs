@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use wharf_bundle::MAX_COMPONENT;
 use wharf_bundle::oci::Reference;
 
 use crate::exit::{Exit, Failure, Result};
@@ -40,7 +41,8 @@ impl Pull {
         let file = self
             .output
             .unwrap_or_else(|| format!("{}.wasm", self.reference.short_name()).into());
-        let here = std::fs::read(&file).ok();
+        let small = std::fs::metadata(&file).is_ok_and(|file| file.len() <= MAX_COMPONENT as u64);
+        let here = small.then(|| std::fs::read(&file).ok()).flatten();
         let (published, transferred) = self.reach.fetch(&self.reference, here, self.json).await?;
         let pinned = self.reference.at(published.digest());
         let accepted = trusted.verify(&pinned, &published)?;

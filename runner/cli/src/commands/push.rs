@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::json;
 use wharf_bundle::oci::{OciError, Published, Reference};
 use wharf_bundle::registry::{Access, RegistryError};
-use wharf_bundle::{SigningKey, signature_path};
+use wharf_bundle::signature_path;
 
-use super::keys::password;
+use super::keys;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::registry::{Reach, failure, progress};
 use crate::{local, terminal};
@@ -24,10 +24,10 @@ pub(crate) struct Push {
     reference: Reference,
     /// A packed plugin; its signature is expected beside it
     file: PathBuf,
-    /// Sign the image as well, so that `cosign verify` finds it good: an encrypted key, as for
-    /// `wharf sign`
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
+    /// Sign the image as well, so that `cosign verify` finds it good: an encrypted key, a file or
+    /// env://NAME, as for `wharf sign`
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
     #[command(flatten)]
     reach: Reach,
     /// Print the answer as JSON
@@ -46,8 +46,7 @@ impl Push {
         }
         let client = self.reach.client(&self.reference, Access::Push)?;
         if let Some(key) = &self.key {
-            let key = SigningKey::load(key, &password("password of the key: ", false)?)
-                .or_exit(Exit::Usage, format_args!("cannot use {}", key.display()))?;
+            let key = keys::open(key)?;
             // Signatures differ each time they are made: another one would only be one more.
             let there = client.is_signed(&published, key.public()).await;
             if !there.map_err(|error| failure(&self.reference, &error))? {

@@ -11,7 +11,6 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use wharf_agent::{Asked, By, RunAudit, Who};
 use wharf_audit::Audit;
-use wharf_bundle::signature_path;
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
 use wharf_host::{
     AuditEvent, AuditUnavailable, Events, LogLine, Progress, SecretError, Services, ServicesConfig,
@@ -21,13 +20,16 @@ use wharf_protocol::{FailureKind, Verdict};
 use wharf_stores::Stores;
 
 use crate::exit::{Context, Exit, Failure, Result};
+use crate::registry::Reach;
+use crate::source::{Found, Source};
 use crate::{harden, home, local, terminal};
 
 /// Run one action of a signed plugin here, without a controller
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A packed plugin; its signature is expected beside it
-    file: PathBuf,
+    /// A packed plugin, its signature beside it; or oci://REFERENCE, in a registry
+    #[arg(value_name = "FILE")]
+    plugin: Source,
     /// Which of its actions
     action: ActionName,
     /// The input: JSON, @FILE, or - for stdin
@@ -45,6 +47,8 @@ pub(crate) struct Args {
     /// Stop it after this long; never longer than its grant allows
     #[arg(long, value_name = "PERIOD")]
     timeout: Option<Period>,
+    #[command(flatten)]
+    reach: Reach,
     /// Print the answer, with logs and usage, as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -138,15 +142,14 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     if let Some(file) = &args.grant {
         policy = policy.with_grants_of(local::load_grants(file)?);
     }
-    let bytes: Arc<[u8]> = local::read(&args.file)?.into();
-    let signature = std::fs::read(signature_path(&args.file)).ok();
+    let Found { bytes, signature } = args.plugin.read(&args.reach, args.json).await?;
     let record = match &args.audit {
         Some(file) => Some(Audit::file(file, "local").or_exit(Exit::Usage, "no audit record")?),
         None => None,
     };
     let execution = ulid::Ulid::generate().to_string();
     let asked = Asked {
-        plugin: args.file.display().to_string(),
+        plugin: args.plugin.to_string(),
         digest: wharf_bundle::digest(&bytes),
         action: args.action.to_string(),
     };
@@ -164,10 +167,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     };
     let verified = trust
         .verify(bytes, signature.as_deref())
-        .or_exit(
-            Exit::Refused,
-            format_args!("{} is refused", args.file.display()),
-        )
+        .or_exit(Exit::Refused, format_args!("{} is refused", &args.plugin))
         .map_err(|failure| audited(&by, failure))?;
 
     let manifest = verified.manifest();
@@ -213,13 +213,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     let plugin = engine
         .load(&verified)
         .await
-        .or_exit(Exit::Usage, args.file.display())?;
+        .or_exit(Exit::Usage, &args.plugin)?;
     let prepared = engine
         .prepare(&plugin, &args.action, rights)
-        .or_exit(
-            Exit::Refused,
-            format_args!("{} is refused", args.file.display()),
-        )
+        .or_exit(Exit::Refused, format_args!("{} is refused", &args.plugin))
         .map_err(|failure| audited(&by, failure))?;
     let services =
         Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
