@@ -27,6 +27,8 @@ pub use published::Published;
 #[cfg(feature = "registry")]
 pub(crate) use reference::is_loopback;
 pub use reference::{Authority, Reference};
+#[cfg(feature = "registry")]
+pub(crate) use referrer::is_attestation;
 pub use referrer::{BUNDLE_TYPE, Referrer};
 pub(crate) use referrer::{EMPTY, EMPTY_TYPE};
 pub use signatures::Form;

@@ -1,5 +1,7 @@
 //! Referrers: a Sigstore bundle that says of which image it is, as cosign publishes it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wharf_policy::Digest;
 
@@ -15,7 +17,19 @@ pub(crate) const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// Its content.
 pub(crate) const EMPTY: &[u8] = b"{}";
 
+const CONTENT: &str = "dev.sigstore.bundle.content";
+const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
+
 const WHAT: &str = "a signature's manifest";
+
+/// Whether remarks say that a bundle attests something else than that an image is good: a list of its
+/// parts, how it was built. Those can be many and large, and no signature is looked for in them. Who
+/// remarks that falsely of a signature takes it away, which they could have done anyway.
+pub(crate) fn is_attestation(annotations: &BTreeMap<String, String>) -> bool {
+    annotations
+        .get(PREDICATE_TYPE)
+        .is_some_and(|predicate| predicate != PREDICATE)
+}
 
 /// A signature of an image in a registry: a manifest that refers to the image, and the bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,16 +48,14 @@ impl Referrer {
     pub(super) fn new(subject: &Descriptor, bundle: Vec<u8>) -> Result<Self, OciError> {
         let form = Form::of(&bundle)?;
         let mut annotations = serde_json::Map::new();
-        let mut annotate = |name: &str, value: &str| {
-            annotations.insert(format!("dev.sigstore.bundle.{name}"), value.into());
-        };
+        let mut annotate = |name: &str, value: &str| annotations.insert(name.into(), value.into());
         match form {
-            Form::OfComponent => annotate("content", "message-signature"),
+            Form::OfComponent => annotate(CONTENT, "message-signature"),
             Form::Statement => {
-                annotate("content", "dsse-envelope");
-                annotate("predicateType", PREDICATE);
+                annotate(CONTENT, "dsse-envelope");
+                annotate(PREDICATE_TYPE, PREDICATE)
             }
-        }
+        };
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPE,
@@ -88,6 +100,14 @@ impl Referrer {
     pub fn is_bundle(manifest: &[u8]) -> Result<bool, OciError> {
         let raw = Raw::parse(WHAT, manifest)?;
         Ok(raw.artifact_type.as_deref() == Some(BUNDLE_TYPE))
+    }
+
+    /// Whether a manifest says that its bundle attests something else than that an image is good.
+    ///
+    /// # Errors
+    /// Not a manifest.
+    pub fn is_attestation(manifest: &[u8]) -> Result<bool, OciError> {
+        Ok(is_attestation(&Raw::parse(WHAT, manifest)?.annotations))
     }
 
     /// Where the bundle of a referrer's manifest is.

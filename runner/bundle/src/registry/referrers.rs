@@ -9,13 +9,15 @@ use wharf_policy::Digest;
 use super::{Client, RegistryError, Silent, answer};
 use crate::oci::{
     BUNDLE_TYPE, Descriptor, EMPTY_TYPE, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
-    MAX_REFERRERS, OciError, Referrer, fallback_tag,
+    MAX_REFERRERS, OciError, Referrer, fallback_tag, is_attestation,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const WHAT: &str = "the list of its signatures";
 /// The most pages that are read of a list.
 const MAX_PAGES: usize = 16;
+/// The most entries of which it is not clear from the list what they are.
+const MAX_CANDIDATES: usize = 64;
 /// How often an index is written that somebody else writes at the same time.
 const ATTEMPTS: usize = 5;
 
@@ -38,11 +40,14 @@ impl Client {
                     what: format!("signature {}, which it lists", entry.digest),
                 })?;
             entry.check("a signature's manifest", &manifest)?;
-            let listed_as_bundle = entry.artifact_type.as_deref() == Some(BUNDLE_TYPE);
-            if !listed_as_bundle && !Referrer::is_bundle(&manifest)? {
+            let unclear = !is_listed_as_bundle(&entry);
+            if Referrer::is_attestation(&manifest)? || (unclear && !Referrer::is_bundle(&manifest)?)
+            {
                 continue;
             }
-            few(referrers.len() + 1)?;
+            if referrers.len() == MAX_REFERRERS {
+                return Err(OciError::TooManySignatures(MAX_REFERRERS + 1).into());
+            }
             let layer = Referrer::layer(image, &manifest)?;
             let bundle = self.blob("a signature", &layer, &Silent).await?;
             referrers.push(Referrer::from_parts(image, manifest, bundle)?);
@@ -56,11 +61,13 @@ impl Client {
         image: Digest,
         entries: &[Descriptor],
     ) -> Result<(), RegistryError> {
-        let there = self.candidates(image).await?;
-        let new = entries
-            .iter()
-            .filter(|entry| !there.iter().any(|other| other.digest == entry.digest));
-        Ok(few(there.len() + new.count())?)
+        let mut all = self.candidates(image).await?;
+        for entry in entries {
+            if !all.iter().any(|other| other.digest == entry.digest) {
+                all.push(entry.clone());
+            }
+        }
+        Ok(few(&all)?)
     }
 
     /// What may be Sigstore bundles, by what is said of it where it is listed.
@@ -96,7 +103,7 @@ impl Client {
                     all.push(entry);
                 }
             }
-            few(all.len())?;
+            few(&all)?;
             match next {
                 Some(next) => url = self.page_url(&url, &next)?,
                 None => return Ok(Some(all)),
@@ -158,18 +165,25 @@ fn bundles(index: &Index) -> Result<Vec<Descriptor>, OciError> {
             && matches!(
                 entry.artifact_type.as_deref(),
                 Some(BUNDLE_TYPE | EMPTY_TYPE)
-            );
+            )
+            && !is_attestation(&entry.annotations);
         if may_be && !found.iter().any(|other| other.digest == entry.digest) {
             found.push(entry.clone());
         }
     }
-    few(found.len())?;
+    few(&found)?;
     Ok(found)
 }
 
-fn few(bundles: usize) -> Result<(), OciError> {
-    match bundles > MAX_REFERRERS {
-        true => Err(OciError::TooManySignatures(bundles)),
+/// Whether the list itself says that it is a Sigstore bundle.
+fn is_listed_as_bundle(entry: &Descriptor) -> bool {
+    entry.artifact_type.as_deref() == Some(BUNDLE_TYPE)
+}
+
+fn few(entries: &[Descriptor]) -> Result<(), OciError> {
+    let bundles = entries.iter().filter(|entry| is_listed_as_bundle(entry));
+    match bundles.count() > MAX_REFERRERS || entries.len() > MAX_CANDIDATES {
+        true => Err(OciError::TooManySignatures(entries.len())),
         false => Ok(()),
     }
 }

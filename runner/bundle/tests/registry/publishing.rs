@@ -233,6 +233,33 @@ async fn entries_that_cosign_lists_as_empty_configurations_are_found() {
 }
 
 #[tokio::test]
+async fn attestations_are_passed_over_however_many_and_large_they_are() {
+    let fake = Fake::honest().await;
+    let published = signed();
+    push(&fake.reference(":1.0"), &published).await.unwrap();
+    fake.with(|store| {
+        for number in 0..15 {
+            let attestation = json!({
+                "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": BUNDLE_TYPE,
+                "config": { "mediaType": "application/vnd.oci.empty.v1+json", "digest": published.digest(), "size": 2 },
+                "layers": [{ "mediaType": BUNDLE_TYPE, "digest": published.digest(), "size": 50 << 20 }],
+                "subject": published.descriptor(), "number": number,
+                "annotations": { "dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1" },
+            });
+            let bytes = attestation.to_string().into_bytes();
+            let name = wharf_bundle::digest(&bytes).to_string();
+            store.manifests.insert(name, (MANIFEST_TYPE.to_owned(), bytes));
+        }
+    });
+    let pulled = pull(&fake.reference(":1.0")).await.unwrap();
+    assert_eq!(pulled.published.referrers().len(), 1);
+    assert_eq!(
+        pulled.published.signature_file(),
+        published.signature_file()
+    );
+}
+
+#[tokio::test]
 async fn no_image_gets_more_signatures_than_are_looked_at() {
     for fake in [Fake::honest().await, Fake::old().await] {
         let mut pushed = Vec::new();
