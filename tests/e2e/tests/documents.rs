@@ -44,3 +44,22 @@ fn every_test_that_the_threat_model_names_is_there() {
         .collect();
     assert!(missing.is_empty(), "no such tests: {missing:#?}");
 }
+
+/// The message about a store that is not built in says `--features KIND`, as the documentation does.
+#[test]
+fn every_kind_of_store_that_is_not_built_in_is_a_feature_of_the_program() {
+    let manifest = |of: &str| std::fs::read_to_string(source().join(of)).unwrap();
+    let stores = manifest("runner/stores/Cargo.toml");
+    let program = manifest("runner/cli/Cargo.toml");
+    let kinds: Vec<&str> = stores
+        .lines()
+        .filter_map(|line| line.split_once(" = [\"dep:"))
+        .map(|(kind, _)| kind)
+        .filter(|kind| *kind != "vault")
+        .collect();
+    assert!(kinds.len() >= 4, "the features are not read: {kinds:?}");
+    for kind in kinds {
+        let line = format!("{kind} = [\"wharf-stores/{kind}\"]");
+        assert!(program.contains(&line), "no {line}");
+    }
+}
