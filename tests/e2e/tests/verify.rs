@@ -58,6 +58,11 @@ fn a_file_or_its_digest_is_verified_by_an_identity() {
         &["--trusted-root", &root],
     )
     .ok();
+    let staged = keyless("python-rekor-v2", &file, "jku@goto.fi", &["--staging"]);
+    staged.ok();
+    // What is good there is nothing here.
+    let here = keyless("python-rekor-v2", &file, "jku@goto.fi", &[]);
+    assert_eq!(here.code, 3, "{}", here.err);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub enum SigningError {
     Config(String),
     /// Nothing would prove when a short-lived certificate signed.
     #[error(
-        "a certificate lives for minutes, and neither a log nor a timestamp authority is named to prove that it signed within them: name one with --rekor-url or --timestamp-url"
+        "a certificate lives for minutes, and nobody is named who says that it signed within them: name a timestamp authority with --timestamp-url, or a log of Rekor v1 with --rekor-url"
     )]
     NoProofOfTime,
     /// A service did not answer, or said that it cannot.

@@ -33,6 +33,7 @@ pub(super) async fn certificate(
 ) -> Result<DerCertificate, SigningError> {
     let public = key.public_key_der().map_err(failed)?.to_pem();
     let proof = key.sign(token.name().as_bytes()).map_err(failed)?;
+    // Copies of the token are in here and in what sends it; the program's allocator wipes them.
     let request = json!({
         "credentials": { "oidcIdentityToken": token.expose() },
         "publicKeyRequest": {

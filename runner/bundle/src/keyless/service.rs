@@ -65,8 +65,10 @@ impl Service {
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .redirect(Policy::none())
-            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")))
-            .tls_certs_merge(roots.0.iter().cloned());
+            .user_agent(concat!("wharf/", env!("CARGO_PKG_VERSION")));
+        if !roots.0.is_empty() {
+            http = http.tls_certs_merge(roots.0.iter().cloned());
+        }
         if loopback {
             http = http.no_proxy();
         }

@@ -9,7 +9,9 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use sigstore_crypto::VerificationKey;
-use sigstore_trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, TrustedRoot};
+use sigstore_trust_root::{
+    SIGSTORE_PRODUCTION_TRUSTED_ROOT, SIGSTORE_STAGING_TRUSTED_ROOT, TrustedRoot,
+};
 use sigstore_types::{SignatureBytes, TimeRange, TsaAuthority};
 use sigstore_verify::Verifier;
 
@@ -70,6 +72,15 @@ impl TrustRoot {
         Self::named("public-good", SIGSTORE_PRODUCTION_TRUSTED_ROOT)
     }
 
+    /// The public-good instance's staging, where new things are tried and nothing is vouched for. As
+    /// of the same day.
+    ///
+    /// # Errors
+    /// The copy cannot be read, which the tests rule out.
+    pub fn staging() -> Result<Self, RootError> {
+        Self::named("staging", SIGSTORE_STAGING_TRUSTED_ROOT)
+    }
+
     /// Reads a file.
     ///
     /// # Errors
@@ -128,7 +139,7 @@ impl TrustRoot {
         })
     }
 
-    /// What it was read from: `public-good`, or the file.
+    /// What it was read from: `public-good`, `staging`, or the file.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -46,8 +46,12 @@ pub(crate) struct Verify {
     /// instance as of 2026-10-23, which this program carries
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
+    /// By the root of the public-good instance's staging, which this program carries as well. Anybody
+    /// can try things there: for tests only
+    #[arg(long, conflicts_with_all = ["trusted_root", "policy"])]
+    staging: bool,
     /// What must prove that the signature was made, and when. If left out: `log` for identities,
-    /// `any` for a key with --trusted-root, and for a key alone nothing
+    /// `any` for a key with --trusted-root or --staging, and for a key alone nothing
     #[arg(long, value_name = "WHAT")]
     evidence: Option<EvidenceArg>,
     /// Print the answer as JSON
@@ -85,9 +89,9 @@ impl Verify {
             (None, Some(key), None) => {
                 let key = VerifyingKey::load(key)
                     .or_exit(Exit::Usage, format_args!("cannot use {}", key.display()))?;
-                let evidence = match self.trusted_root {
-                    Some(_) => Evidence::Any,
-                    None => Evidence::KeyAlone,
+                let evidence = match (&self.trusted_root, self.staging) {
+                    (None, false) => Evidence::KeyAlone,
+                    _ => Evidence::Any,
                 };
                 self.against(Expected::Key(&key), evidence)
             }
@@ -115,6 +119,7 @@ impl Verify {
                     .or_exit(Exit::Usage, format_args!("cannot read {}", path.display()))?;
                 TrustRoot::load(path)
             }
+            None if self.staging => TrustRoot::staging(),
             None => TrustRoot::public_good(),
         }
         .or_exit(

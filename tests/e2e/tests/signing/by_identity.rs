@@ -1,8 +1,6 @@
 //! `wharf sign` by an identity, against a Sigstore instance of the test's own: what it makes is good,
 //! and what a service may do wrong leaves nothing behind.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 
 use wharf_e2e::{Answer, bundles, wharf_in};
@@ -166,6 +164,14 @@ async fn a_service_that_answers_wrongly_or_not_at_all_leaves_no_signature_behind
         assert!(!answer.err.contains(&token), "the token is told: {case}");
         assert!(!desk.signature().exists(), "{case}");
     }
+    // A log of Rekor v2 does not say when.
+    let root = desk.root();
+    let v2 = ["--rekor-version", "2", "--trusted-root", &root];
+    let services = ["--fulcio-url", desk.url(), "--rekor-url", desk.url()];
+    let by = ["sign", "any.file", "--identity-token", "@token"];
+    let answer = desk.run(&[&by[..], &services, &v2].concat(), &[]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("--timestamp-url"), "{}", answer.err);
     // Nobody is there.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}", {

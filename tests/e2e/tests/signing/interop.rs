@@ -2,8 +2,6 @@
 //! docs/signing.md is made by this test: it fails where the table says something else, and writes it
 //! with WHARF_WRITE_DOCS=1.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +12,7 @@ use wharf_test_servers::{Sigstore, tool};
 const FILE: &str = "http.wasm";
 const CHANGED: &str = "changed.wasm";
 const MAIL: &str = "me@example.test";
-const BEGIN: &str = "<!-- made by tests/e2e/tests/interop.rs -->\n";
+const BEGIN: &str = "<!-- made by tests/e2e/tests/signing/interop.rs -->\n";
 const END: &str = "<!-- until here -->";
 
 /// A folder with a plugin, a copy with one byte changed, keys of ours and of each tool, a token, and

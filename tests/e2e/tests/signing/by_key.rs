@@ -1,7 +1,5 @@
 //! `wharf sign` by keys: where the key comes from, and what becomes of signatures that are there.
 
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
 use wharf_e2e::{Answer, bundles, wharf_in};
