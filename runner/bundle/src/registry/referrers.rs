@@ -89,7 +89,7 @@ impl Client {
         let mut all: Vec<Descriptor> = Vec::new();
         for page in 0..MAX_PAGES {
             let response = self.get(url.clone(), INDEX_TYPE, PATIENCE).await?;
-            if page == 0 && response.status() == StatusCode::NOT_FOUND {
+            if page == 0 && keeps_no_lists(response.status()) {
                 return Ok(None);
             }
             let response = answer::check(&self.registry, WHAT, response).await?;
@@ -131,7 +131,7 @@ impl Client {
     ) -> Result<(), RegistryError> {
         let url = self.url(&format!("referrers/{image}"))?;
         let response = self.get(url, INDEX_TYPE, PATIENCE).await?;
-        if response.status() != StatusCode::NOT_FOUND {
+        if !keeps_no_lists(response.status()) {
             answer::check(&self.registry, WHAT, response).await?;
             return Ok(());
         }
@@ -154,6 +154,19 @@ impl Client {
             said: ": others kept replacing it; push again".to_owned(),
         })
     }
+}
+
+/// Whether a registry answers so because it keeps no lists: with 404 as the specification says, or as
+/// one does that does not know the path.
+fn keeps_no_lists(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND
+            | StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::NOT_IMPLEMENTED
+    )
 }
 
 /// What may be Sigstore bundles in an index, each once. In indexes that cosign keeps, the type of an

@@ -1,6 +1,7 @@
 //! What works with an honest registry.
 
 use axum::http::Method;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use wharf_bundle::oci::{
     BUNDLE_TYPE, Form, INDEX_TYPE, MANIFEST_TYPE, OciError, Published, Trust, fallback_tag,
@@ -160,6 +161,26 @@ async fn a_registry_without_lists_gets_an_index_in_which_that_of_others_stays() 
             entries[1]["annotations"]["dev.sigstore.bundle.content"],
             "message-signature"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_know_of_lists_is_one_without() {
+    for status in [400u16, 405, 406, 501] {
+        let fake = Fake::start(
+            false,
+            Box::new(move |ask, _| {
+                ask.is(Method::GET, "/referrers/").then(|| {
+                    axum::http::StatusCode::from_u16(status)
+                        .unwrap()
+                        .into_response()
+                })
+            }),
+        )
+        .await;
+        push(&fake.reference(":1.0"), &signed()).await.unwrap();
+        let pulled = pull(&fake.reference(":1.0")).await.unwrap();
+        assert_eq!(pulled.published.referrers().len(), 1, "{status}");
     }
 }
 
