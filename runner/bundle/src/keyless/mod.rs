@@ -1,7 +1,7 @@
 //! Signing with the help of a Sigstore instance: with a certificate for an identity in place of a
 //! key, and with log entries and timestamps beside either.
 //!
-//! The one module of this crate that talks to a network. It asks the services that it was given and
+//! One of the two modules of this crate that talk to a network. It asks the services that it was given and
 //! no other, believes none of them, and gives nothing back that our own verifier does not verify
 //! against the trusted root. The key behind a certificate signs once and is dropped.
 

@@ -1,4 +1,4 @@
-//! OCI registries: push and pull. The only part of this crate that talks to a network.
+//! OCI registries: push and pull.
 //!
 //! What it never does: send a credential over plain http except on this machine, or to a host that
 //! does not belong to the registry; follow a redirect with a credential; read an answer without a
