@@ -29,7 +29,8 @@ pub(crate) async fn input(
     let large = || Verdict::Stopped {
         limit: "input".to_owned(),
         message: format!(
-            "the input is larger than {limit}: `limits = {{ input = … }}` in the [[grant]] for this plugin raises it, unless the manifest or the call asks for less"
+            "the input is larger than {limit}: {}",
+            wharf_policy::raise("input", limit)
         ),
     };
     if size > limit.get() {

@@ -54,6 +54,10 @@ impl Tally {
             AuditEvent::SecretRevealed { .. } => {
                 add(&self.uses, position(&RUNGS, Rung::Reveal), 1);
             }
+            AuditEvent::SecretOperated { rung, .. } => add(&self.uses, position(&RUNGS, *rung), 1),
+            AuditEvent::OperationsUntold { rung, count, .. } => {
+                add(&self.uses, position(&RUNGS, *rung), *count);
+            }
             AuditEvent::RequestDenied { .. } => one(&self.requests_denied),
             AuditEvent::SecretRefused { .. } => one(&self.secrets_denied),
             _ => {}

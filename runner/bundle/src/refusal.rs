@@ -5,6 +5,10 @@ use wharf_policy::{Digest, Moment, PluginName};
 use crate::BundleError;
 use crate::sigstore::Rejection;
 
+/// The line that trusts a signer of whom no more is known than that they have a key.
+pub(crate) const TRUST_A_KEY: &str =
+    "`keys = [\"signer.pub\"]`, with their public key in that file,";
+
 /// Why a bundle was refused, and what its author or the operator can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -13,7 +17,7 @@ pub enum Refusal {
     Unsigned,
     /// Nobody is trusted.
     #[error(
-        "nobody is trusted to sign plugins: add a [[trust]] block with a key or an identity to the policy"
+        "nobody is trusted to sign plugins: a [[trust]] block with `plugins = [\"*\"]` and `keys = [\"signer.pub\"]` (with what is meant) in the policy would trust somebody"
     )]
     NoTrust,
     /// The signature is not a Sigstore bundle of the one form that is accepted.
@@ -38,15 +42,17 @@ pub enum Refusal {
     NotProven(Rejection),
     /// None of the trusted signers made the signature.
     #[error(
-        "it is signed by nobody who is trusted ({hint}): if you trust the signer, add their public key or identity to a [[trust]] block"
+        "it is signed by nobody who is trusted ({hint}): if you trust the signer, {line} in a [[trust]] block for this plugin lets it in"
     )]
     UnknownSigner {
+        /// The line that would let it in.
+        line: String,
         /// What the signature says about its key. Not authenticated, for people only.
         hint: String,
     },
     /// The signer is known, but not for this plugin.
     #[error(
-        "{signer} is not trusted for plugins named `{name}`: add the signer to a [[trust]] block whose `plugins` cover that name"
+        "{signer} is not trusted for plugins named `{name}`: `plugins = [\"{name}\"]` in a [[trust]] block with that signer lets it in"
     )]
     NotTrustedForName {
         /// The name in the manifest.
@@ -69,7 +75,8 @@ pub enum Refusal {
     },
     /// Too few of the signers of a rule have signed.
     #[error(
-        "`{name}` needs {require} signers and is signed by {} ({}): have more of them sign it", signed.len(), signed.join(", ")
+        "`{name}` needs {require} signers and is signed by {} ({}): have more of them sign it, or be content with fewer by `require = {}` in its [[trust]] block",
+        signed.len(), signed.join(", "), signed.len()
     )]
     TooFewSigners {
         /// The name in the manifest.
@@ -91,7 +98,7 @@ pub enum Refusal {
     },
     /// Older than what this runner has run.
     #[error(
-        "`{name}` {version} is older than {highest}, which this runner has run: use a newer version, or set allow-older in its [[trust]] block"
+        "`{name}` {version} is older than {highest}, which this runner has run: use a newer version; `allow-older = true` in its [[trust]] block lets older ones in"
     )]
     RolledBack {
         /// The plugin.
@@ -102,7 +109,9 @@ pub enum Refusal {
         highest: Box<semver::Version>,
     },
     /// The operator pinned other bytes.
-    #[error("{digest} is not among the pinned-digests that the policy has for `{name}`")]
+    #[error(
+        "{digest} is not among the pinned-digests that the policy has for `{name}`: `pinned-digests = [\"{digest}\"]` in its [[trust]] block, beside those, lets it in"
+    )]
     NotPinned {
         /// The plugin.
         name: PluginName,
@@ -111,7 +120,7 @@ pub enum Refusal {
     },
     /// Older than the policy allows.
     #[error(
-        "`{name}` {version} is older than {minimum}, the minimum-version of the policy: use a newer version"
+        "`{name}` {version} is older than {minimum}, the minimum-version of the policy: use a newer version; `minimum-version = \"{version}\"` in its [[trust]] block lets this one in"
     )]
     TooOld {
         /// The plugin.

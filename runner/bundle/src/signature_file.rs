@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use wharf_policy::Digest;
 
 use crate::Refusal;
+use crate::refusal::TRUST_A_KEY;
 use crate::sigstore::{Bundle, Content, Hash, Identity, Said, Version};
 
 /// The largest signature file, in bytes.
@@ -82,6 +83,25 @@ impl SignatureFile {
         }
     }
 
+    /// The line of a `[[trust]]` block that trusts whoever the signatures say signed.
+    pub(crate) fn trusting(&self) -> String {
+        let identity = self
+            .signatures
+            .iter()
+            .find_map(|signature| match signature.said() {
+                Said::Identity(identity) => identity,
+                Said::Key(_) => None,
+            });
+        match identity {
+            Some(Identity { issuer, subject }) => format!(
+                "`identities = [{{ issuer = {}, subject = {} }}]`",
+                quoted(&issuer),
+                quoted(&subject)
+            ),
+            None => TRUST_A_KEY.to_owned(),
+        }
+    }
+
     /// Who the signatures say signed, for people. Nothing of it is proven.
     pub(crate) fn hint(&self) -> String {
         let said: Vec<String> = self.signatures.iter().map(said).collect();
@@ -92,6 +112,11 @@ impl SignatureFile {
 /// The Sigstore bundles in a file, each as it is written there.
 pub(crate) fn documents(bytes: &[u8]) -> impl Iterator<Item = serde_json::Result<&RawValue>> {
     serde_json::Deserializer::from_slice(bytes).into_iter()
+}
+
+/// Text as TOML has it.
+fn quoted(text: &str) -> toml::Value {
+    toml::Value::String(text.to_owned())
 }
 
 fn read_one(json: &[u8]) -> Result<(Digest, Bundle), String> {

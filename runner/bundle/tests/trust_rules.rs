@@ -173,6 +173,40 @@ fn a_rule_that_has_ended_lets_nothing_in_and_still_refuses() {
 }
 
 #[test]
+fn a_refusal_names_a_line_that_lets_it_in() {
+    let bytes = plugin("p", "1.0.0");
+    let now = "2026-01-01";
+    let ours = sign(&bytes, key()).unwrap();
+    let refused = |policy: &str, member: &str| {
+        let refusal = verify(policy, &bytes, &ours, now).unwrap_err().to_string();
+        let begins = |part: &&str| part.starts_with(&format!("{member} = "));
+        let line = refusal.split('`').find(begins);
+        line.unwrap_or_else(|| panic!("no line: {refusal}"))
+            .to_owned()
+    };
+    let lets_in = |policy: &str| drop(verify(policy, &bytes, &ours, now).unwrap());
+
+    // In place of what the block says.
+    let line = refused(&format!("{BOTH}require = 2"), "require");
+    lets_in(&format!("{BOTH}{line}"));
+    let newer = format!("{TRUST_ALL}\nminimum-version = '1.1.0'");
+    let line = refused(&newer, "minimum-version");
+    lets_in(&format!("{TRUST_ALL}\n{line}"));
+    let pinned = format!("{TRUST_ALL}\npinned-digests = ['{}']", digest(b"another"));
+    let line = refused(&pinned, "pinned-digests");
+    lets_in(&format!("{TRUST_ALL}\n{line}"));
+    // In another block.
+    let narrow = "[[trust]]\nplugins = ['q']\nkeys = ['ours.pub']\n";
+    let line = refused(narrow, "plugins");
+    lets_in(&format!("{narrow}[[trust]]\nkeys = ['ours.pub']\n{line}"));
+    let theirs = "[[trust]]\nplugins = ['*']\nkeys = ['theirs.pub']\n";
+    let line = refused(theirs, "keys").replace("signer.pub", "ours.pub");
+    lets_in(&format!("{theirs}[[trust]]\nplugins = ['*']\n{line}"));
+    let nobody = refused("", "keys").replace("signer.pub", "ours.pub");
+    lets_in(&format!("[[trust]]\n{}\n{nobody}", refused("", "plugins")));
+}
+
+#[test]
 fn pinned_digests_let_nothing_else_in_and_let_it_be_older() {
     let (bytes, other) = (plugin("p", "1.0.0"), plugin("p", "1.0.1"));
     let policy = format!("{TRUST_ALL}\npinned-digests = ['{}']", digest(&bytes));

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use serde::Serialize;
-use wharf_policy::{Rung, SecretName};
+use wharf_policy::{Operation, Rung, SecretName};
 
 /// Where the host sends what a run tells. Called from within host calls: it must not wait for long.
 #[async_trait]
@@ -141,6 +141,27 @@ pub enum AuditEvent {
         rung: Rung,
         /// Why, and what would allow it.
         why: String,
+    },
+    /// The host is about to compute something with a secret for the plugin. What goes on a request
+    /// is in the request's own event.
+    SecretOperated {
+        /// The binding.
+        secret: SecretName,
+        /// The use, which is `operate`.
+        rung: Rung,
+        /// What is computed.
+        operation: Operation,
+    },
+    /// The same operation past those of this run that are told one by one.
+    OperationsUntold {
+        /// The binding.
+        secret: SecretName,
+        /// The use, which is `operate`.
+        rung: Rung,
+        /// What was computed.
+        operation: Operation,
+        /// How often.
+        count: u64,
     },
     /// The value of a secret is about to be given to the plugin; told every time.
     SecretRevealed {

@@ -4,7 +4,7 @@
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTableError;
-use wharf_policy::{ByteSize, Limits};
+use wharf_policy::{ByteSize, Limits, raise};
 
 /// Core instances, memories and tables of one component. Not in the grant: a component made by
 /// any of the known toolchains has a few dozen.
@@ -54,24 +54,29 @@ pub struct LimitHit {
 impl LimitHit {
     fn describe(&self) -> String {
         let size = ByteSize::bytes(self.allowed);
-        let (what, mend) = match self.kind {
-            LimitKind::Memory => (format!("more than {size} of memory"), true),
-            LimitKind::TableElements => {
-                (format!("more than {} table elements", self.allowed), true)
-            }
-            LimitKind::Resources => (format!("more than {} open handles", self.allowed), true),
-            LimitKind::HostCall => (format!("more than {size} in one host call"), true),
-            LimitKind::Output => (format!("more than {size} of output"), true),
-            LimitKind::Random => (format!("more than {size} of randomness in one call"), false),
-        };
+        let count = u32::try_from(self.allowed).unwrap_or(u32::MAX);
         let name = self.kind.name();
-        if mend {
-            format!(
-                "the plugin wanted {what}: raise `{name}` in the limits of the [[grant]], and of the manifest or call if those lower it"
-            )
-        } else {
-            format!("the plugin wanted {what}: it must ask for less at a time")
-        }
+        let (what, mend) = match self.kind {
+            LimitKind::Memory => (format!("more than {size} of memory"), raise(name, size)),
+            LimitKind::TableElements => (
+                format!("more than {count} table elements"),
+                raise(name, count),
+            ),
+            LimitKind::Resources => (
+                format!("more than {count} open handles"),
+                raise(name, count),
+            ),
+            LimitKind::HostCall => (
+                format!("more than {size} in one host call"),
+                raise(name, size),
+            ),
+            LimitKind::Output => (format!("more than {size} of output"), raise(name, size)),
+            LimitKind::Random => (
+                format!("more than {size} of randomness in one call"),
+                "it must ask for less at a time".to_owned(),
+            ),
+        };
+        format!("the plugin wanted {what}: {mend}")
     }
 
     /// The limit that an error of the guest's call stems from, if it stems from one of ours.
@@ -204,7 +209,11 @@ mod tests {
         let hit = limiter.hit().unwrap();
         assert_eq!(hit.kind, LimitKind::Memory);
         assert!(hit.to_string().contains("128KiB"), "{hit}");
-        assert!(hit.to_string().contains("`memory`"), "{hit}");
+        assert!(
+            hit.to_string()
+                .contains("`limits = { memory = \"256KiB\" }`"),
+            "{hit}"
+        );
     }
 
     #[test]

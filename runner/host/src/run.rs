@@ -1,13 +1,13 @@
 //! A run in progress: what the modules of the interfaces share once an instance is bound.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use tokio::time::Instant;
-use wharf_policy::{Limits, Operation, Rights, Rung, SecretBinding, SecretName};
+use wharf_policy::{Limits, Operation, Raise as _, Rights, Rung, SecretBinding, SecretName};
 
 use crate::budget::LogBudget;
 use crate::egress::Traffic;
@@ -19,6 +19,8 @@ use crate::{
 
 /// Refusals of one run that are told one by one. A hostile plugin can cause as many as it likes.
 const MOST_REFUSALS: u32 = 256;
+/// Operations of one run that are told one by one. The others are told as numbers when it ends.
+const MOST_OPERATIONS: u32 = 256;
 /// What is told of a name that a guest made up, at most, in bytes.
 const SHOWN: usize = 128;
 
@@ -38,10 +40,18 @@ pub(crate) struct Run {
     pub(crate) names: Names,
     pub(crate) reveals: AtomicU32,
     opened: Mutex<BTreeSet<(SecretName, Rung)>>,
+    operated: Mutex<Operated>,
     reached: Mutex<BTreeSet<(String, IpAddr)>>,
     refusals: AtomicU32,
     hit: OnceLock<LimitHit>,
     over: AtomicBool,
+}
+
+/// What was computed with secrets.
+#[derive(Default)]
+struct Operated {
+    told: u32,
+    untold: BTreeMap<(SecretName, Operation), u64>,
 }
 
 impl Run {
@@ -58,6 +68,7 @@ impl Run {
             secrets: binding.secrets,
             reveals: AtomicU32::new(0),
             opened: Mutex::default(),
+            operated: Mutex::default(),
             reached: Mutex::default(),
             refusals: AtomicU32::new(0),
             hit: OnceLock::new(),
@@ -129,6 +140,33 @@ impl Run {
             rung,
         })?;
         opened.insert(entry);
+        Ok(())
+    }
+
+    /// Tells the auditor that something is computed with a secret.
+    ///
+    /// # Errors
+    /// It cannot be told, so it must not be computed.
+    pub(crate) fn operates(
+        &self,
+        secret: &SecretName,
+        operation: Operation,
+    ) -> Result<(), AuditUnavailable> {
+        let mut operated = self.operated.lock().unwrap_or_else(PoisonError::into_inner);
+        if operated.told == MOST_OPERATIONS {
+            // Bindings and operations are few, so this stays small.
+            *operated
+                .untold
+                .entry((secret.clone(), operation))
+                .or_default() += 1;
+            return Ok(());
+        }
+        self.events.audit(AuditEvent::SecretOperated {
+            secret: secret.clone(),
+            rung: Rung::Operate,
+            operation,
+        })?;
+        operated.told += 1;
         Ok(())
     }
 
@@ -204,6 +242,19 @@ impl Run {
         if let Some(count) = refusals.checked_sub(MOST_REFUSALS).filter(|more| *more > 0) {
             self.refused(AuditEvent::RefusalsUntold { count });
         }
+        let mut operated = self.operated.lock().unwrap_or_else(PoisonError::into_inner);
+        for ((secret, operation), count) in std::mem::take(&mut operated.untold) {
+            let event = AuditEvent::OperationsUntold {
+                secret,
+                rung: Rung::Operate,
+                operation,
+                count,
+            };
+            if let Err(error) = self.events.audit(event) {
+                tracing::error!(%error, "operations are not in the audit record");
+            }
+        }
+        drop(operated);
         let dropped = self.budget.used().dropped;
         if dropped > 0 {
             let limits = self.limits();
@@ -212,8 +263,11 @@ impl Run {
                 level: Level::Warn,
                 source: LogSource::Host,
                 message: format!(
-                    "{dropped} log lines were dropped: the budget of {} lines and {} is used up; raise `log-entries` or `log-bytes` in the limits of the [[grant]]",
-                    limits.log_entries, limits.log_bytes
+                    "{dropped} log lines were dropped: the budget of {} lines and {} is used up; `limits = {{ log-entries = {}, log-bytes = {} }}` in the [[grant]] for this plugin raises it",
+                    limits.log_entries,
+                    limits.log_bytes,
+                    limits.log_entries.twice(),
+                    limits.log_bytes.twice()
                 ),
                 fields: Vec::new(),
             });

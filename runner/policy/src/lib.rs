@@ -36,7 +36,7 @@ pub use error::{Denied, ParseError, PolicyError};
 pub use host::HostRule;
 pub use http::{HttpRule, Method, OriginPattern, Target};
 pub use interface::Interface;
-pub use limits::{LimitRequest, Limits};
+pub use limits::{LimitRequest, Limits, Raise, raise};
 pub use moment::Moment;
 pub use name::{ActionName, NamePattern, PluginName, SecretName};
 pub use operation::{JwtAlgorithm, JwtRefusal, JwtRule, Operation};

@@ -84,6 +84,47 @@ limits! {
     between_bytes: Period = Period::secs(30),
 }
 
+/// A limit that can be twice as high.
+pub trait Raise {
+    /// Twice of it, as TOML.
+    fn twice(self) -> String;
+}
+
+impl Raise for u32 {
+    fn twice(self) -> String {
+        self.max(1).saturating_mul(2).to_string()
+    }
+}
+
+impl Raise for ByteSize {
+    fn twice(self) -> String {
+        format!("\"{}\"", Self::bytes(self.get().max(1).saturating_mul(2)))
+    }
+}
+
+impl Raise for Period {
+    fn twice(self) -> String {
+        format!(
+            "\"{}\"",
+            Self::millis(self.as_millis().max(1).saturating_mul(2))
+        )
+    }
+}
+
+impl<T: Raise + Copy> Raise for &T {
+    fn twice(self) -> String {
+        (*self).twice()
+    }
+}
+
+/// The line of a grant that raises a limit that was reached: to twice of it, for a start.
+pub fn raise(limit: &str, reached: impl Raise) -> String {
+    format!(
+        "`limits = {{ {limit} = {} }}` in the [[grant]] for this plugin raises it, unless the manifest or the call asks for less",
+        reached.twice()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

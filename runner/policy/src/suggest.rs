@@ -5,6 +5,8 @@
 //! is never given more in order to see what it would use; where it stops at a refusal, the next
 //! suggestion goes one step further.
 
+mod connections;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -12,6 +14,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use url::Url;
 
+use self::connections::Connections;
 use crate::check::as_toml;
 use crate::{
     Grant, HttpRule, Interface, Method, NamePattern, Networks, PathPrefix, Policy, Rung,
@@ -35,6 +38,11 @@ pub enum Observed {
         /// Scheme, host, port and path.
         destination: String,
     },
+    /// A TCP connection, or a name that was looked up for one.
+    Connection {
+        /// Host and port as the audit record has them; no port where only the name was looked up.
+        destination: String,
+    },
     /// An address that is not a public one.
     Address(IpAddr),
     /// A secret on a rung.
@@ -56,10 +64,19 @@ pub struct Suggestion {
 pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) -> Suggestion {
     let mut notes = Vec::new();
     let mut rules = Vec::new();
+    let mut connections = Connections::default();
     let mut networks = BTreeSet::new();
     let mut secrets: BTreeMap<SecretName, BTreeSet<Rung>> = BTreeMap::new();
     for seen in observed {
         match seen {
+            Observed::Connection { destination } => {
+                if !connections.add(destination) {
+                    notes.push(format!(
+                        "no rule can be made of a connection to {}",
+                        destination.escape_default()
+                    ));
+                }
+            }
             Observed::Request {
                 method,
                 destination,
@@ -85,6 +102,7 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
     for import in subject.imports {
         link(import, subject, &mut rules, &mut secrets, &mut notes);
     }
+    let tcp = connections.rules(subject, &mut notes);
     notes.dedup();
     let unbound = secrets
         .keys()
@@ -99,6 +117,7 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
         plugins: vec![NamePattern::Exactly(subject.plugin.clone())],
         actions: vec![subject.action.clone()],
         http: merged(rules),
+        tcp,
         networks: Networks::new(networks.into_iter().collect()),
         secrets: secrets.collect(),
         ..Grant::default()
@@ -274,6 +293,10 @@ impl Suggestion {
                 .map(|rule| format!("  {},\n", as_toml(rule)))
                 .collect();
             let _ = writeln!(text, "http = [\n{rules}]");
+        }
+        if !grant.tcp.is_empty() {
+            let rules = grant.tcp.iter().map(as_toml).collect();
+            let _ = writeln!(text, "tcp = [{}]", list(rules));
         }
         let networks: Vec<_> = grant
             .networks

@@ -84,6 +84,76 @@ fn a_suggestion_is_a_policy_that_says_exactly_what_it_should() {
     assert_eq!(parsed(&suggestion).grants, [suggestion.grant]);
 }
 
+fn connection(destination: &str) -> Observed {
+    Observed::Connection {
+        destination: destination.to_owned(),
+    }
+}
+
+#[test]
+fn connections_become_one_rule_for_each_host_with_the_ports_that_were_wanted() {
+    let mut asking = Asking::new(&["wasi:sockets/tcp@0.2.6"]);
+    asking.asks.tcp = toml::from_str::<Capabilities>("tcp = [{ host = '*', ports = '*' }]")
+        .unwrap()
+        .tcp;
+    let suggestion = asking.suggest(&[
+        connection("db.internal"),
+        connection("db.internal:5432"),
+        connection("DB.internal:6432"),
+        connection("10.0.0.7:22"),
+        connection("[fd00::7]:22"),
+        connection("mail.internal"),
+        Observed::Address("10.0.0.7".parse().unwrap()),
+    ]);
+    let text = suggestion.to_toml();
+    let tcp = "tcp = [{ host = \"10.0.0.7\", ports = [22] }, { host = \"[fd00::7]\", ports = [22] }, \
+        { host = \"db.internal\", ports = [5432, 6432] }, { host = \"mail.internal\", ports = [1] }]\n";
+    assert!(text.contains(tcp), "{text}");
+    assert!(text.contains("mail.internal was looked up"), "{text}");
+    let policy = parsed(&suggestion);
+    assert_eq!(policy.grants, [suggestion.grant]);
+    let rights = asking.rights(&policy);
+    let may = |host: &str, port| {
+        rights
+            .check_tcp(&crate::tcp_host(host).unwrap(), port)
+            .is_ok()
+    };
+    assert!(
+        may("db.internal", Some(5432)) && may("fd00::7", Some(22)) && may("mail.internal", None)
+    );
+    assert!(!may("db.internal", Some(22)) && !may("other.internal", None));
+
+    // Before anything was seen, TCP is linked and leads nowhere.
+    let first = asking.suggest(&[]);
+    assert!(
+        first.to_toml().contains("run it again"),
+        "{}",
+        first.to_toml()
+    );
+    assert!(asking.rights(&parsed(&first)).allows(Interface::WasiTcp));
+}
+
+#[test]
+fn what_is_no_destination_makes_no_rule() {
+    let asking = Asking::new(&[]);
+    for bad in [
+        "",
+        ":1",
+        "a:0",
+        "a:65536",
+        "a b:1",
+        "[secret token]:1",
+        "*:1",
+        "a:1/x",
+        "lo…:1",
+        "x\u{a0}:1",
+    ] {
+        let suggestion = asking.suggest(&[connection(bad)]);
+        assert!(suggestion.grant.tcp.is_empty(), "{bad}");
+        assert!(suggestion.to_toml().starts_with("# no rule"), "{bad}");
+    }
+}
+
 #[test]
 fn when_nothing_was_seen_yet_a_rule_that_leads_nowhere_links_the_interface() {
     let mut asking = Asking::new(&["wharf:plugin/http@0.1.0", "wasi:http/types@0.2.6"]);

@@ -39,6 +39,12 @@ pub enum Ports {
 }
 
 impl Ports {
+    /// These ports; none if there are none, or one is 0.
+    pub(crate) fn these(ports: impl IntoIterator<Item = u16>) -> Option<Self> {
+        let ports: Option<Vec<_>> = ports.into_iter().map(NonZeroU16::new).collect();
+        PortList::try_from(ports?).ok().map(Self::These)
+    }
+
     /// Whether a port is in both.
     pub(crate) fn meet(&self, other: &Self) -> bool {
         match self {

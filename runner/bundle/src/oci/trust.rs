@@ -4,6 +4,7 @@
 use wharf_policy::Digest;
 
 use super::{Form, PREDICATE, Published, Referrer};
+use crate::refusal::TRUST_A_KEY;
 use crate::sigstore::{Artifact, Evidence, Expected, TrustRoot, VerifyingKey, verify_artifact};
 use crate::{PublicKey, Refusal, TrustPolicy, verify_with_key};
 
@@ -71,6 +72,7 @@ impl Trust<'_> {
                     None if published.referrers().is_empty() => Err(Refusal::Unsigned),
                     None => Err(Refusal::UnknownSigner {
                         hint: "there are statements about the image only".to_owned(),
+                        line: TRUST_A_KEY.to_owned(),
                     }),
                 }
             }

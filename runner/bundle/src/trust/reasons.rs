@@ -28,7 +28,9 @@ impl Reasons {
 
     /// The refusal, where nothing was proven.
     pub(crate) fn refusal(self, file: &SignatureFile) -> Refusal {
-        self.telling
-            .unwrap_or_else(|| Refusal::UnknownSigner { hint: file.hint() })
+        self.telling.unwrap_or_else(|| Refusal::UnknownSigner {
+            hint: file.hint(),
+            line: file.trusting(),
+        })
     }
 }

@@ -79,7 +79,7 @@ attacks! {
     too_many_connections: "opens connections without end and keeps them" => "as many as `connections` says", |world| {
         let told = world.told_under(&world.limited("connections = 3"), json!([{ "do": "connections", "to": world.bytes.address.to_string(), "count": 50 }])).await;
         assert!(told[0]["ok"].as_str().unwrap().starts_with("3 then"), "{told:?}");
-        assert!(world.spy.told().contains("raise `connections`"), "{}", world.spy.told());
+        assert!(world.spy.told().contains("limits = { connections = "), "{}", world.spy.told());
     }
     too_many_bytes: "sends and receives more than is granted through a socket" => "the stream ends at the limit, which is named", |world| {
         let to = world.bytes.address.to_string();
@@ -87,7 +87,7 @@ attacks! {
             let policy = world.limited(&format!("{limit} = '1KiB'"));
             let told = world.told_under(&policy, json!([{ "do": "tcp", "to": to, "send": "x".repeat(3000), "receive": 3000 }])).await;
             assert!(told[0].get("err").is_some(), "{limit}: {told:?}");
-            assert!(world.spy.told().contains(&format!("raise `{limit}`")), "{}", world.spy.told());
+            assert!(world.spy.told().contains(&format!("limits = {{ {limit} = ")), "{}", world.spy.told());
         }
     }
     too_many_attempts: "tries connections and lookups without end" => "each counts as a request", |world| {

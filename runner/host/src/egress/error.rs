@@ -27,11 +27,16 @@ pub(crate) enum EgressError {
     )]
     Timeout,
     #[error(
-        "the response is larger than {0} bytes: raise `response` in the limits of the [[grant]]"
+        "the response is larger than {0} bytes: {line}",
+        line = larger_response(.0)
     )]
     TooLarge(u64),
     #[error("{0}")]
     Exhausted(String),
+}
+
+fn larger_response(most: &u64) -> String {
+    wharf_policy::raise("response", wharf_policy::ByteSize::bytes(*most))
 }
 
 impl EgressError {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wharf_policy::{ByteSize, Limits};
+use wharf_policy::{ByteSize, Limits, Raise, raise};
 
 use super::EgressError;
 use crate::Usage;
@@ -48,9 +48,10 @@ impl Meter {
     }
 }
 
-fn exhausted(what: impl std::fmt::Display, key: &str) -> EgressError {
+fn exhausted(what: impl std::fmt::Display, key: &str, most: impl Raise) -> EgressError {
     EgressError::Exhausted(format!(
-        "this execution may have {what}: raise `{key}` in the limits of the [[grant]]"
+        "this execution may have {what}: {}",
+        raise(key, most)
     ))
 }
 
@@ -74,7 +75,13 @@ impl Traffic {
                 (used < self.most_requests).then_some(used + 1)
             })
             .map(drop)
-            .map_err(|_| exhausted(format!("{} requests", self.most_requests), "requests"))
+            .map_err(|_| {
+                exhausted(
+                    format!("{} requests", self.most_requests),
+                    "requests",
+                    self.most_requests,
+                )
+            })
     }
 
     /// Takes a place among the open requests. Does not wait for one: a guest that holds them all
@@ -91,6 +98,7 @@ impl Traffic {
                         self.connections
                     ),
                     "connections",
+                    self.connections,
                 )
             })
     }
@@ -110,7 +118,11 @@ impl Traffic {
             return Ok(());
         }
         let most = ByteSize::bytes(self.response_bytes.most);
-        Err(exhausted(format!("{most} of responses"), "response-bytes"))
+        Err(exhausted(
+            format!("{most} of responses"),
+            "response-bytes",
+            most,
+        ))
     }
 
     /// The limit in place of the error that reaching it caused in the client.
@@ -130,6 +142,6 @@ impl Traffic {
 
     fn request_exhausted(&self) -> EgressError {
         let most = ByteSize::bytes(self.request_bytes.most);
-        exhausted(format!("{most} of requests"), "request-bytes")
+        exhausted(format!("{most} of requests"), "request-bytes", most)
     }
 }

@@ -117,6 +117,8 @@ impl State {
             .ok_or(SecretError::Denied)
             .and_then(|binding| {
                 let value = value(&run, binding)?;
+                run.operates(&binding.name, operation)
+                    .map_err(|_| SecretError::Unavailable)?;
                 compute(value, keys, binding).map_err(|failure| failure.told(&run, name))
             });
         Ok(done)

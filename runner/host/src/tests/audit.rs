@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use wharf_policy::Rung;
+use wasmtime::component::Resource;
+use wharf_policy::{Operation, Rung};
 
 use super::support::{Bound, Server, TOKEN, bound_to, get, open_grant, secret_grant};
 use crate::bindings::{http, http_credentials, reveal, secrets};
@@ -103,6 +104,56 @@ async fn a_flood_of_refusals_is_told_up_to_a_number_and_then_counted() {
         told(&run).last(),
         Some(&AuditEvent::RefusalsUntold { count: 744 })
     );
+}
+
+#[tokio::test]
+async fn a_flood_of_operations_is_told_up_to_a_number_and_then_counted() {
+    let grants = secret_grant("http://127.0.0.1", "'bearer'", "operate");
+    let mut run = bound_to(&grants).await;
+    for _ in 0..1_000 {
+        assert!(hmac(&mut run).is_ok());
+    }
+    run.state.take();
+    let told = told(&run);
+    let one_by_one = told.iter().filter(|event| {
+        matches!(
+            event,
+            AuditEvent::SecretOperated {
+                operation: Operation::Hmac,
+                ..
+            }
+        )
+    });
+    assert_eq!(one_by_one.count(), 256);
+    let untold = AuditEvent::OperationsUntold {
+        secret: "api".parse().unwrap(),
+        rung: Rung::Operate,
+        operation: Operation::Hmac,
+        count: 744,
+    };
+    assert_eq!(told.last(), Some(&untold));
+}
+
+#[tokio::test]
+async fn nothing_is_computed_that_cannot_be_audited() {
+    let grants = secret_grant("http://127.0.0.1", "'bearer'", "operate");
+    let mut run = bound_to(&grants).await;
+    assert!(hmac(&mut run).is_ok());
+    run.events.full.store(true, Ordering::SeqCst);
+    assert!(matches!(
+        hmac(&mut run),
+        Err(secrets::SecretError::Unavailable)
+    ));
+}
+
+/// Opens the secret and computes with it.
+fn hmac(run: &mut Bound) -> Result<Vec<u8>, secrets::SecretError> {
+    let handle = secrets::HostSecret::open(&mut run.state, "api".into()).unwrap()?;
+    let borrowed = Resource::new_borrow(handle.rep());
+    let algorithm = secrets::DigestAlgorithm::Sha256;
+    let mac = secrets::HostSecret::hmac(&mut run.state, borrowed, algorithm, b"m".to_vec());
+    secrets::HostSecret::drop(&mut run.state, handle).unwrap();
+    mac.unwrap()
 }
 
 #[tokio::test]

@@ -566,7 +566,9 @@ async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
         .await
         .unwrap();
     let third = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
-    assert!(matches!(&third, Err(EgressError::Exhausted(why)) if why.contains("`connections`")));
+    assert!(
+        matches!(&third, Err(EgressError::Exhausted(why)) if why.contains("`limits = { connections = "))
+    );
     assert_eq!(first.body.collect(10).await.unwrap(), b"x");
     assert!(
         egress::send(&shared, outgoing(&url), Guest::AddsNothing)

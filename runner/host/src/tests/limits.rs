@@ -162,14 +162,20 @@ async fn requests_and_their_bytes_are_bounded() {
     assert!(
         exhausted("requests = 2", &server, 3)
             .await
-            .contains("`requests`")
+            .contains("`limits = { requests = 4 }`")
     );
     assert_eq!(server.requests().len(), 2);
     let why = exhausted("request-bytes = '500B'", &server, 2).await;
-    assert!(why.contains("`request-bytes`"), "{why}");
+    assert!(
+        why.contains("`limits = { request-bytes = \"1000B\" }`"),
+        "{why}"
+    );
     assert_eq!(server.requests().len(), 3);
     let why = exhausted("response-bytes = '500B'", &server, 2).await;
-    assert!(why.contains("`response-bytes`"), "{why}");
+    assert!(
+        why.contains("`limits = { response-bytes = \"1000B\" }`"),
+        "{why}"
+    );
 }
 
 #[tokio::test]

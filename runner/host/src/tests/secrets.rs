@@ -126,12 +126,20 @@ async fn the_host_computes_hmac_with_every_digest() {
         assert_eq!(hex::encode(mac.unwrap().unwrap()), expected);
     }
     let audit = run.events.audit.lock().unwrap().clone();
+    let secret: wharf_policy::SecretName = "api".parse().unwrap();
+    let opened = AuditEvent::SecretOpened {
+        secret: secret.clone(),
+        rung: Rung::Operate,
+    };
+    let computed = AuditEvent::SecretOperated {
+        secret,
+        rung: Rung::Operate,
+        operation: wharf_policy::Operation::Hmac,
+    };
+    // It is opened once, and told each time that something is computed.
     assert_eq!(
         audit,
-        [AuditEvent::SecretOpened {
-            secret: "api".parse().unwrap(),
-            rung: Rung::Operate
-        }]
+        [opened, computed.clone(), computed.clone(), computed]
     );
 }
 

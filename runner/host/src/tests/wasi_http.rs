@@ -112,7 +112,7 @@ async fn a_streamed_body_is_counted_against_the_limit() {
     let request = request(Method::POST, server.url("/"), stream);
     let error = send(&mut run.state, request, None).await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLimitReached), "{error}");
-    assert!(run.events.messages()[0].contains("`request-bytes`"));
+    assert!(run.events.messages()[0].contains("`limits = { request-bytes = "));
 }
 
 #[tokio::test]

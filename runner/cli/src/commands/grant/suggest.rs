@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wharf_audit::Record;
 use wharf_policy::{ActionName, Observed, Policy, Rung};
 
@@ -47,7 +47,7 @@ impl Suggest {
         wharf_audit::read(&self.audit, |record| {
             if self.is_about(&record, &digest) {
                 lines += 1;
-                observed.extend(seen(&record));
+                observed.extend(seen(&record.event, &record.members));
             }
         })
         .or_exit(Exit::Refused, "the record does not hold")?;
@@ -74,16 +74,26 @@ impl Suggest {
 }
 
 /// What a line tells of what was used or wanted.
-fn seen(record: &Record) -> Vec<Observed> {
-    let text = |name| record.text(name).unwrap_or_default().to_owned();
-    match record.event.as_str() {
+fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
+    let member = |name: &str| members.get(name);
+    let text = |name| {
+        member(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    match event {
         "request" | "request-refused" => {
-            let mut all = vec![Observed::Request {
-                method: text("method"),
-                destination: text("destination"),
+            let (method, destination) = (text("method"), text("destination"));
+            let mut all = vec![match method.as_str() {
+                "TCP" => Observed::Connection { destination },
+                _ => Observed::Request {
+                    method,
+                    destination,
+                },
             }];
             all.extend(address_in(&text("why")));
-            let credentials = record.members.get("credentials").and_then(Value::as_array);
+            let credentials = member("credentials").and_then(Value::as_array);
             for credential in credentials.into_iter().flatten() {
                 all.extend(secret(&credential["secret"], &credential["rung"]));
             }
@@ -93,15 +103,14 @@ fn seen(record: &Record) -> Vec<Observed> {
             let address = text("address").parse();
             address.map(Observed::Address).into_iter().collect()
         }
-        "secret-opened" | "secret-refused" => {
-            let (name, rung) = (record.members.get("secret"), record.members.get("rung"));
+        "secret-opened" | "secret-refused" | "secret-operated" => {
+            let (name, rung) = (member("secret"), member("rung"));
             let both = name.zip(rung).and_then(|(name, rung)| secret(name, rung));
             both.into_iter().collect()
         }
         "secret-revealed" => {
             let rung = serde_json::to_value(Rung::Reveal).unwrap_or_default();
-            let name = record.members.get("secret");
-            let one = name.and_then(|name| secret(name, &rung));
+            let one = member("secret").and_then(|name| secret(name, &rung));
             one.into_iter().collect()
         }
         _ => Vec::new(),
@@ -120,4 +129,36 @@ fn address_in(why: &str) -> Option<Observed> {
     let (network, _) = rest.split_once('"')?;
     let (address, _) = network.split_once('/')?;
     address.parse().ok().map(Observed::Address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(event: &str, members: Value) -> Vec<Observed> {
+        seen(event, members.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_connection_is_not_taken_for_a_request_and_its_refusal_tells_the_address_as_well() {
+        let why = "db.internal resolves to 10.0.0.7: in a [[grant]] networks = [\"10.0.0.7/32\"] would allow it";
+        let refused = json!({ "method": "TCP", "destination": "db.internal", "why": why });
+        let destination = "db.internal".to_owned();
+        let wanted = [
+            Observed::Connection { destination },
+            Observed::Address("10.0.0.7".parse().unwrap()),
+        ];
+        assert_eq!(of("request-refused", refused), wanted);
+        let made = json!({ "method": "TCP", "destination": "db.internal:5432", "credentials": [] });
+        let destination = "db.internal:5432".to_owned();
+        assert_eq!(of("request", made), [Observed::Connection { destination }]);
+    }
+
+    #[test]
+    fn what_is_computed_with_a_secret_needs_its_rung() {
+        let computed = json!({ "secret": "key", "rung": "operate", "operation": "hmac" });
+        let wanted = [Observed::Secret("key".parse().unwrap(), Rung::Operate)];
+        assert_eq!(of("secret-operated", computed), wanted);
+    }
 }

@@ -178,8 +178,9 @@ async fn collect(run: &Run, mut stream: WasiBody) -> Result<Bytes, EgressError> 
         if let Ok(data) = frame.into_data() {
             if (whole.len() + data.len()) as u64 > most {
                 return Err(EgressError::Exhausted(format!(
-                    "a body that is signed is held in memory, and this one is larger than {}: raise `host-call` in the limits of the [[grant]], or say `unsigned-payload = true` in the [[secret]] block",
-                    run.limits().host_call
+                    "a body that is signed is held in memory, and this one is larger than {}: {}; or say `unsigned-payload = true` in the [[secret]] block",
+                    run.limits().host_call,
+                    wharf_policy::raise("host-call", run.limits().host_call)
                 )));
             }
             whole.extend_from_slice(&data);

@@ -1,0 +1,74 @@
+//! The smallest `tcp` rules for the connections that were seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use crate::tcp::tcp_host;
+use crate::{HostRule, Ports, Subject, TcpRule};
+
+/// A host that never resolves, for a rule that links TCP and lets nothing out.
+const NOWHERE: &str = "nowhere.invalid";
+
+/// The port of a rule that only lets a name be looked up: nothing of today listens there.
+const NO_PORT: u16 = 1;
+
+/// The most rules. A run has far fewer destinations, unless it searches.
+const MOST: usize = 256;
+
+/// Hosts, each with the ports that were wanted of it; none where only its name was looked up.
+#[derive(Debug, Default)]
+pub(super) struct Connections(BTreeMap<String, BTreeSet<u16>>);
+
+impl Connections {
+    /// Takes note of a destination. Whether a rule can be made of it.
+    pub(super) fn add(&mut self, destination: &str) -> bool {
+        let (host, port) = match destination.parse::<SocketAddr>() {
+            Ok(address) => (address.ip().to_string(), Some(address.port())),
+            Err(_) => match destination.rsplit_once(':') {
+                // An address without a port is in brackets, and ends with one.
+                Some((host, port)) if !destination.ends_with(']') => match port.parse() {
+                    Ok(port) => (host.to_owned(), Some(port)),
+                    Err(_) => return false,
+                },
+                _ => (destination.trim_matches(['[', ']']).to_owned(), None),
+            },
+        };
+        let Ok(host) = tcp_host(&host) else {
+            return false;
+        };
+        let host = host.to_string();
+        let known = self.0.contains_key(&host);
+        if port == Some(0)
+            || HostRule::try_from(host.clone()).is_err()
+            || (!known && self.0.len() == MOST)
+        {
+            return false;
+        }
+        self.0.entry(host).or_default().extend(port);
+        true
+    }
+
+    /// A rule for each host, and what is to be said of them.
+    pub(super) fn rules(mut self, subject: &Subject<'_>, notes: &mut Vec<String>) -> Vec<TcpRule> {
+        let sockets = |import: &String| import.starts_with("wasi:sockets/");
+        let connects = !subject.asks.tcp.is_empty() && subject.imports.iter().any(sockets);
+        if self.0.is_empty() && connects {
+            notes.push(format!(
+                "it was not seen to connect: the rule for {NOWHERE} only links TCP; run it again to see where it goes"
+            ));
+            self.0.insert(NOWHERE.to_owned(), BTreeSet::from([NO_PORT]));
+        }
+        let rules = self.0.into_iter().map(|(host, mut ports)| {
+            if ports.is_empty() {
+                notes.push(format!(
+                    "the name {host} was looked up and its port is not known: port {NO_PORT} only lets it be looked up; run it again to see the port"
+                ));
+                ports.insert(NO_PORT);
+            }
+            let ports = Ports::these(ports)?;
+            let host = HostRule::try_from(host).ok()?;
+            Some(TcpRule { host, ports })
+        });
+        rules.flatten().collect()
+    }
+}
