@@ -69,9 +69,10 @@ impl RefusalKind {
     pub(crate) fn of_trust(why: &Refusal) -> Self {
         match why {
             Refusal::Unsigned => Self::Unsigned,
-            Refusal::MalformedSignature(_) | Refusal::Tampered { .. } | Refusal::NotProven(_) => {
-                Self::Signature
-            }
+            Refusal::MalformedSignature(_)
+            | Refusal::Tampered { .. }
+            | Refusal::Altered { .. }
+            | Refusal::NotProven(_) => Self::Signature,
             Refusal::NoTrust
             | Refusal::UnknownSigner { .. }
             | Refusal::NotTrustedForName { .. }

@@ -35,6 +35,14 @@ pub enum Refusal {
         /// The digest of the file.
         actual: Digest,
     },
+    /// Its signature says that a trusted key made it, and that key did not.
+    #[error(
+        "it was changed after it was signed, or its signature was: it says that `{key}` signed it, and that key did not sign these bytes; get both again from their author"
+    )]
+    Altered {
+        /// The key as the policy names it.
+        key: String,
+    },
     /// Signed by somebody who is trusted, and something that comes with the signature is not good.
     #[error(
         "it is signed, and what comes with the signature is not good: {0}; get it signed again, or name the right trusted-root in the [[trust]] block"

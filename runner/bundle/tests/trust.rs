@@ -6,6 +6,8 @@ mod common;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::{TRUST_ALL, component, key, plugin, stranger, trust};
 use proptest::prelude::*;
 use wharf_bundle::{
@@ -44,6 +46,28 @@ fn without_a_signature_nothing_passes() {
     assert_eq!(refusal, Refusal::Unsigned);
     let refusal = trust(TRUST_ALL).verify(bytes, Some(b"")).unwrap_err();
     assert!(matches!(refusal, Refusal::MalformedSignature(_)));
+}
+
+#[test]
+fn bytes_that_were_changed_are_told_as_changed_also_where_the_signature_was_changed_with_them() {
+    let bytes = plugin("p", "1.0.0");
+    let signature = sign(&bytes, key()).unwrap();
+    let changed = plugin("p", "1.0.1");
+    let verify = |signature: &[u8]| {
+        let verified = trust(TRUST_ALL).verify(changed.clone().into(), Some(signature));
+        verified.unwrap_err()
+    };
+    let refusal = verify(&signature);
+    assert!(matches!(refusal, Refusal::Tampered { .. }), "{refusal}");
+
+    let mut claimed: serde_json::Value = serde_json::from_slice(&signature).unwrap();
+    claimed["messageSignature"]["messageDigest"]["digest"] =
+        STANDARD.encode(digest(&changed).as_bytes()).into();
+    let key = "ours.pub".to_owned();
+    assert_eq!(
+        verify(claimed.to_string().as_bytes()),
+        Refusal::Altered { key }
+    );
 }
 
 #[test]

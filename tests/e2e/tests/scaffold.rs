@@ -46,7 +46,7 @@ fn a_new_plugin_tests_builds_signs_and_runs() {
     wharf_in(&folder, &["keygen", "keys"], &variables).ok();
     wharf_in(
         &folder,
-        &["sign", file, "--key", "keys/wharf.key"],
+        &["sign", file, "--key", "keys/wharf.key", "--replace"],
         &variables,
     )
     .ok();

@@ -182,6 +182,11 @@ impl Rule {
                     not_before: trusted.not_before,
                     not_after: trusted.not_after,
                 }),
+                Err(Rejection::BadSignature(_)) if names(signature, key) => {
+                    reasons.tell(Refusal::Altered {
+                        key: trusted.path.clone(),
+                    });
+                }
                 Err(why) => reasons.add(why),
             }
         }
@@ -254,6 +259,11 @@ impl Rule {
             Some(EvidenceRule::LogAndTimestamp) => Evidence::LogAndTimestamp,
         }
     }
+}
+
+/// Whether a signature says that this key made it. Nobody signs that: it is for messages.
+fn names(signature: &Bundle, key: &PublicKey) -> bool {
+    signature.hint().is_some_and(|hint| hint == key.hint())
 }
 
 /// Whether the owner of that key made a signature. What a plugin's signature says about its key

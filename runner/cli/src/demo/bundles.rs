@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use wharf_bundle::{PackOptions, PluginToml, SigningKey, signature_path};
 use wharf_policy::Digest;
@@ -177,6 +179,7 @@ pub(super) async fn build_and_sign(source: &Path, data: &Path, tell: &Teller) ->
     let mut tampered = variant("0.1.0-tampered").await?;
     sign_file(&tampered.file, &developer.key)?;
     tampered.digest = change_one_byte(&tampered.file)?;
+    claim_digest(&signature_path(&tampered.file), &tampered.digest)?;
     tampered.signer = format!("{}, of other bytes", developer.label);
     Ok(Bundles {
         http,
@@ -188,6 +191,16 @@ pub(super) async fn build_and_sign(source: &Path, data: &Path, tell: &Teller) ->
         tampered,
         stranger: stranger_bundle,
     })
+}
+
+/// Has a signature say that it is of other bytes: the controller would not even take it otherwise.
+fn claim_digest(signature: &Path, digest: &Digest) -> Result<()> {
+    let what = format_args!("the signature {}", signature.display()).to_string();
+    let mut bundle: serde_json::Value =
+        serde_json::from_str(&local::read_text(signature)?).or_exit(Exit::Usage, &what)?;
+    bundle["messageSignature"]["messageDigest"]["digest"] =
+        STANDARD.encode(digest.as_bytes()).into();
+    fs::write(signature, bundle.to_string()).or_exit(Exit::Usage, what)
 }
 
 /// Changes one letter of the version in the manifest, so that everything still parses.

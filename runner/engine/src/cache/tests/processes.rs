@@ -62,7 +62,11 @@ fn one_of_them() {
         return;
     };
     let root = PathBuf::from(root);
-    let mut dice = Dice(seed.parse::<u64>().unwrap() * 0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice(
+        seed.parse::<u64>()
+            .unwrap()
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
+    );
     let engine = engine(true);
     let code = Component::from_binary(&engine, b"\0asm\x0d\0\x01\0")
         .unwrap()
