@@ -10,7 +10,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use wharf_e2e::{Answer, bundles, source, wharf_in};
-use wharf_test_servers::DockerRegistry;
+use wharf_test_servers::{DockerRegistry, tool};
 
 /// `htpasswd -B` of the user and the password below.
 const HTPASSWD: &str = "me:$2b$04$Arltvk1YOK7OjxWnXeI7E.SZygHd213MTWSRGnqnC5RLgJh1IMj7.\n";
@@ -529,4 +529,46 @@ async fn wharf_pulls_what_cosign_signed_and_a_policy_asks_for_more() {
         &image,
     ];
     assert!(cosign(here, &args));
+}
+
+#[tokio::test]
+async fn wkg_pulls_what_wharf_pushed_and_its_own_images_are_nothing_without_a_signature() {
+    let Some(registry) = DockerRegistry::start().await else {
+        return;
+    };
+    let Some(wkg) = tool("get-wkg") else {
+        return;
+    };
+    let desk = Desk::new();
+    let host = registry.host();
+    let wkg = |args: &[&str]| {
+        let done = Command::new(&wkg)
+            .arg("oci")
+            .args(args)
+            .args(["--insecure", &host])
+            .current_dir(desk.folder.path())
+            .env("HOME", desk.folder.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    let ours = format!("{host}/acme/http:1.0");
+    desk.wharf(&["push", &ours, "http.wasm"]).ok();
+    wkg(&["pull", &ours, "-o", "pulled.wasm"]);
+    assert_eq!(desk.read("pulled.wasm"), desk.read("http.wasm"));
+
+    let theirs = format!("{host}/acme/theirs:1.0");
+    wkg(&["push", &theirs, "http.wasm"]);
+    let pull = [
+        "pull",
+        &theirs,
+        "--policy",
+        "policy.toml",
+        "-o",
+        "theirs.wasm",
+    ];
+    let unsigned = desk.wharf(&pull);
+    assert_eq!(unsigned.code, 3, "{}", unsigned.err);
+    assert!(unsigned.err.contains("not signed"), "{}", unsigned.err);
+    assert!(!desk.path("theirs.wasm").exists());
 }
