@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use wharf_e2e::{Answer, Bundles, DECOY, bundles, wharf, wharf_in};
 
@@ -110,6 +112,32 @@ fn input_that_is_not_json_exits_2_and_says_where_it_breaks() {
     );
     assert_eq!(answer.code, 2);
     assert!(answer.err.contains("column"), "{}", answer.err);
+}
+
+/// The file is a pipe that is replaced as soon as somebody reads it.
+#[test]
+fn a_plugin_is_read_once_so_that_what_is_verified_is_what_runs() {
+    let desk = Desk::new();
+    let [good, evil] =
+        ["transform", "http"].map(|name| std::fs::read(bundles().file(name)).unwrap());
+    let file = desk.copy("transform");
+    let swapped = desk.file("swapped.wasm", evil);
+    std::fs::remove_file(&file).unwrap();
+    let owner = Mode::RUSR | Mode::WUSR;
+    mknodat(CWD, &file, FileType::Fifo, owner, 0).unwrap();
+    let path = file.clone();
+    let writer = std::thread::spawn(move || {
+        // Opening waits for the reader.
+        let mut end = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        std::fs::rename(swapped, path).unwrap();
+        end.write_all(&good).unwrap();
+    });
+    let input = json!({ "filter": ".", "input": 7 }).to_string();
+    let answer = desk.run(&file, "jq", &input, &desk.policy("")).ok().json();
+    assert_eq!(answer["ok"], true, "{answer}");
+    writer.join().unwrap();
+    let again = desk.run(&file, "jq", &input, &desk.policy(""));
+    assert_eq!(again.code, 3, "{}", again.err);
 }
 
 #[test]

@@ -30,10 +30,10 @@ async fn after_its_lifetime_a_secret_is_nowhere_in_the_runners_memory() {
         "policy",
         &format!(
             "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{a}' }}, {{ origin = '{b}' }}]\n\
-             as = {{ basic = {{ user = 'me' }} }}\n\
+             as = {{ basic = {{ user = 'me' }} }}\noperations = ['hmac', 'bearer', 'basic']\n\
              [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{a}' }}, {{ origin = '{b}' }}]\n\
              networks = ['127.0.0.1/32']\n\
-             secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n",
+             secrets = [{{ name = 'canary', rungs = ['inject', 'attach', 'operate', 'reveal'] }}]\n",
             file.display()
         ),
     );
@@ -58,7 +58,8 @@ async fn after_its_lifetime_a_secret_is_nowhere_in_the_runners_memory() {
     };
     assert!(!found.is_empty(), "the search does not find what is there");
 
-    // Every way of using it: sent and reflected, computed with, and cut off in the middle.
+    // Every way of using it: sent and reflected, computed with, shown to a plugin, cut off in the
+    // middle.
     world.wharf(&["exec", "cancel", &under_way]).ok();
     world.finished(&under_way).await;
     let input = json!({ "method": "GET", "url": format!("{a}/echo") });
@@ -68,6 +69,25 @@ async fn after_its_lifetime_a_secret_is_nowhere_in_the_runners_memory() {
                         "sign": { "secret": "canary" } });
     let signed = world.run("notify", "webhook", input).await;
     assert_eq!(signed["outcome"], "done", "{signed}");
+
+    for (action, input) in [
+        (
+            "send",
+            json!({ "url": format!("{a}/x"), "secret": "canary", "how": "attach" }),
+        ),
+        (
+            "send",
+            json!({ "url": format!("{a}/x"), "secret": "canary", "how": "bearer" }),
+        ),
+        (
+            "send",
+            json!({ "url": format!("{a}/x"), "secret": "canary", "how": "basic" }),
+        ),
+        ("look", json!({ "secret": "canary" })),
+    ] {
+        let used = world.run("rungs", action, input).await;
+        assert_eq!(used["outcome"], "done", "{used}");
+    }
 
     // Kept values and idle connections live for up to half a minute.
     let mut found = memory.search(&forms).unwrap();
