@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use wharf_bundle::{MAX_COMPONENT, Manifest};
+use wharf_bundle::{MAX_COMPONENT, MAX_SIGNATURE_FILE, Manifest};
 use wharf_policy::Digest;
 
 use crate::AgentError;
@@ -17,9 +17,6 @@ pub(crate) const FOLDER: &str = "bundles";
 
 /// Bytes of all bundles together; past it, the oldest go.
 const ROOM: u64 = 4 << 30;
-
-/// The largest signature file.
-pub(crate) const MAX_SIGNATURE: u64 = 1 << 20;
 
 /// The folder of bundles.
 #[derive(Debug, Clone)]
@@ -56,7 +53,7 @@ impl BundleFiles {
 
     /// The signature, if there is one here.
     pub(crate) fn read_signature(&self, digest: Digest) -> Option<Vec<u8>> {
-        read(&self.signature(digest), MAX_SIGNATURE)
+        read(&self.signature(digest), MAX_SIGNATURE_FILE as u64)
     }
 
     /// Keeps a component. That it cannot be kept is no reason not to run it.
@@ -154,7 +151,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = BundleFiles::open(folder.path().join("bundles")).unwrap();
         let digest = wharf_bundle::digest(b"component");
-        let largest = vec![b' '; usize::try_from(MAX_SIGNATURE).unwrap()];
+        let largest = vec![b' '; MAX_SIGNATURE_FILE];
         files.keep_signature(digest, &largest);
         assert_eq!(files.read_signature(digest).unwrap(), largest);
         files.keep_signature(digest, &[largest.as_slice(), b" "].concat());

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use tokio::sync::OnceCell;
-use wharf_bundle::{MAX_COMPONENT, TrustPolicy, Verified};
+use wharf_bundle::{MAX_COMPONENT, MAX_SIGNATURE_FILE, TrustPolicy, Verified};
 use wharf_engine::{Engine, EngineError, Plugin};
 use wharf_policy::Digest;
 
-use crate::bundle_files::{BundleFiles, MAX_SIGNATURE};
+use crate::bundle_files::BundleFiles;
 use crate::controller::{Controller, FetchError};
 use crate::versions::Versions;
 
@@ -187,7 +187,11 @@ impl Bundles {
 
     /// The controller's signature; none if it has none, for the verifier to say what that means.
     async fn fetch_signature(&self, digest: Digest) -> Result<Option<Vec<u8>>, Unready> {
-        match self.controller.signature(digest, MAX_SIGNATURE).await {
+        match self
+            .controller
+            .signature(digest, MAX_SIGNATURE_FILE as u64)
+            .await
+        {
             Ok(signature) => Ok(Some(signature.to_vec())),
             Err(FetchError::Missing(_)) => Ok(None),
             Err(error) => Err(error.into()),

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "registry", feature = "keyless"))]
+mod cause;
 mod error;
 mod key_file;
 #[cfg(feature = "keyless")]
@@ -47,6 +49,9 @@ use wharf_policy::Digest;
 
 /// The largest component that is packed or verified, in bytes.
 pub const MAX_COMPONENT: usize = 256 << 20;
+
+/// The largest signature file, which holds all signatures of one plugin, in bytes.
+pub const MAX_SIGNATURE_FILE: usize = 1 << 20;
 
 /// The SHA-256 digest of these bytes.
 pub fn digest(bytes: &[u8]) -> Digest {

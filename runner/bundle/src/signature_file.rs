@@ -7,15 +7,12 @@
 use serde_json::value::RawValue;
 use wharf_policy::Digest;
 
-use crate::Refusal;
 use crate::refusal::TRUST_A_KEY;
 use crate::sigstore::{Bundle, Content, Hash, Identity, Said, Version};
-
-/// The largest signature file, in bytes.
-const MAX_FILE: usize = 1 << 20;
+use crate::{MAX_SIGNATURE_FILE, Refusal};
 
 /// The most signatures of one plugin.
-const MAX_SIGNATURES: usize = 16;
+pub(crate) const MAX_SIGNATURES: usize = 16;
 
 /// A signature file that has the accepted form.
 #[derive(Debug, Clone)]
@@ -34,9 +31,9 @@ impl SignatureFile {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.len() > MAX_FILE {
+        if bytes.len() > MAX_SIGNATURE_FILE {
             return Err(format!(
-                "it has {} bytes, more than the {MAX_FILE} that are allowed",
+                "it has {} bytes, more than the {MAX_SIGNATURE_FILE} that are allowed",
                 bytes.len()
             ));
         }

@@ -6,25 +6,16 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{TRUST_ALL, key, plugin, stranger, trust};
+use common::{TRUST_ALL, key, stranger, trust};
 use proptest::prelude::*;
+use wharf_bundle::SigningKey;
 use wharf_bundle::layout::{LayoutError, load, save};
 use wharf_bundle::oci::{OciError, Published, Trust};
-use wharf_bundle::{SigningKey, sign};
 
 const BLOCK: usize = 512;
 
 fn published(version: &str, keys: &[&SigningKey]) -> Published {
-    let component = plugin("acme/http", version);
-    let file: Vec<u8> = keys
-        .iter()
-        .flat_map(|key| sign(&component, key).unwrap())
-        .collect();
-    Published::new(
-        component.into(),
-        (!keys.is_empty()).then_some(file.as_slice()),
-    )
-    .unwrap()
+    common::published("acme/http", version, keys)
 }
 
 fn saved(plugins: &[Published]) -> Vec<u8> {

@@ -38,6 +38,30 @@ pub(crate) fn read_text(file: &Path) -> Result<String> {
     fs::read_to_string(file).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
 }
 
+/// Writes a file whole or not at all, by writing another one beside it and renaming that: nobody reads
+/// half of it.
+pub(crate) fn write_whole(file: &Path, content: &[u8]) -> Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let write = || {
+        let mut fresh = tempfile::Builder::new()
+            .prefix(".wharf-")
+            // Less what the user's umask takes away, as for any file.
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder)?;
+        fresh.write_all(content)?;
+        fresh.as_file().sync_all()?;
+        fresh.persist(file).map_err(|error| error.error)
+    };
+    write()
+        .map(drop)
+        .or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))
+}
+
 /// Writes a file that only its owner can read.
 pub(crate) fn write_private(file: &Path, text: &str) -> Result<()> {
     use std::io::Write;

@@ -2,7 +2,7 @@
 //! writing a plugin with its signature.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl Trusted {
 pub(crate) fn write_plugin(file: &Path, published: &Published) -> Result<()> {
     let beside = signature_path(file);
     match published.signature_file() {
-        Some(signature) => write(&beside, &signature)?,
+        Some(signature) => local::write_whole(&beside, &signature)?,
         // One of something else would only mislead.
         None => match fs::remove_file(&beside) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -157,26 +157,7 @@ pub(crate) fn write_plugin(file: &Path, published: &Published) -> Result<()> {
             _ => {}
         },
     }
-    write(file, published.component())
-}
-
-/// Writes a file by writing another one beside it and renaming that.
-pub(crate) fn write(file: &Path, bytes: &[u8]) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
-        fresh.write_all(bytes)?;
-        let permissions = fs::Permissions::from_mode(0o644);
-        fresh.as_file().set_permissions(permissions)?;
-        fresh.as_file().sync_all()?;
-        fresh.persist(file).map_err(|error| error.error)
-    };
-    write().or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))?;
-    Ok(())
+    local::write_whole(file, published.component())
 }
 
 /// Says of a plugin that only its image was signed what that means.

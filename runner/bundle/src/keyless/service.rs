@@ -10,9 +10,11 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, StatusCode};
-use url::{Host, Url};
+use url::Url;
 
 use super::SigningError;
+use crate::cause::innermost;
+use crate::oci::is_loopback;
 
 /// The largest answer, in bytes. Certificates, log entries and timestamps have a few thousand.
 const MAX_ANSWER: usize = 1 << 20;
@@ -198,11 +200,9 @@ fn check(service: &'static str, text: &str) -> Result<(Url, bool), SigningError>
             why: "it must not carry a user or password",
         });
     }
-    let loopback = match url.host() {
+    let loopback = match url.host_str() {
         None => return Err(bad("it names no host")),
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(host) => is_loopback(host),
     };
     match url.scheme() {
         "https" => Ok((url, loopback)),
@@ -219,11 +219,7 @@ fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it does not answer in time".to_owned();
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    innermost(error)
 }
 
 /// The beginning of an answer, for people: one line, printable, without what is to be hidden.

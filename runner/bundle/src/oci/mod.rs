@@ -24,7 +24,7 @@ pub use error::OciError;
 pub use image::{COMPONENT_TYPE, CONFIG_TYPE, ImageManifest};
 pub use index::{Index, fallback_tag};
 pub use published::Published;
-#[cfg(feature = "registry")]
+#[cfg(any(feature = "registry", feature = "keyless"))]
 pub(crate) use reference::is_loopback;
 pub use reference::{Authority, Reference};
 #[cfg(feature = "registry")]
@@ -44,6 +44,6 @@ pub const MAX_MANIFEST: u64 = 4 << 20;
 /// The largest configuration, in bytes.
 pub const MAX_CONFIG: u64 = 1 << 20;
 /// The largest Sigstore bundle, and all those of one plugin together, in bytes.
-pub const MAX_SIGNATURE: u64 = 1 << 20;
+pub const MAX_SIGNATURE: u64 = crate::MAX_SIGNATURE_FILE as u64;
 /// The most Sigstore bundles of one plugin.
-pub const MAX_REFERRERS: usize = 16;
+pub const MAX_REFERRERS: usize = crate::signature_file::MAX_SIGNATURES;

@@ -4,6 +4,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 
 use super::{Progress, RegistryError};
+use crate::cause::innermost;
 use crate::oci::OciError;
 
 /// The most that is read of an answer that is an error, in bytes.
@@ -109,13 +110,9 @@ pub(super) fn printable(text: &str) -> String {
 
 /// No connection, or none any more. Says the innermost reason, and no URL: there may be tokens in it.
 pub(super) fn unreachable(registry: &str, error: &reqwest::Error) -> RegistryError {
-    let mut reason: &dyn std::error::Error = error;
-    while let Some(inner) = reason.source() {
-        reason = inner;
-    }
     let why = match error.is_timeout() {
         true => "it did not answer in time".to_owned(),
-        false => reason.to_string(),
+        false => innermost(error),
     };
     RegistryError::Unreachable {
         registry: registry.to_owned(),

@@ -9,7 +9,8 @@ use wasm_encoder::{
     ComponentInstanceSection, ComponentTypeRef, ComponentTypeSection, CustomSection, InstanceType,
     Module, ModuleSection,
 };
-use wharf_bundle::{PluginToml, SigningKey, TrustPolicy, pack};
+use wharf_bundle::oci::Published;
+use wharf_bundle::{PluginToml, SigningKey, TrustPolicy, pack, sign};
 use wharf_policy::Policy;
 
 pub const ACTIONS: &str = wharf_bundle::ACTIONS_EXPORT;
@@ -117,3 +118,17 @@ pub fn trust(text: &str) -> TrustPolicy {
 }
 
 pub const TRUST_ALL: &str = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub']";
+
+/// A plugin as it is published, signed by these keys.
+pub fn published(name: &str, version: &str, keys: &[&SigningKey]) -> Published {
+    let component = plugin(name, version);
+    let file: Vec<u8> = keys
+        .iter()
+        .flat_map(|key| sign(&component, key).unwrap())
+        .collect();
+    Published::new(
+        component.into(),
+        (!keys.is_empty()).then_some(file.as_slice()),
+    )
+    .unwrap()
+}

@@ -13,22 +13,12 @@ use std::sync::Arc;
 
 use wharf_bundle::oci::{Published, Reference};
 use wharf_bundle::registry::{Access, Client, Options, Pulled, Pushed, RegistryError, Silent};
-use wharf_bundle::sign;
 
-use common::{key, plugin};
+use common::key;
 
 /// A plugin that is signed by these keys.
 fn signed_by(keys: &[&wharf_bundle::SigningKey]) -> Published {
-    let component = plugin("http", "1.0.0");
-    let file: Vec<u8> = keys
-        .iter()
-        .flat_map(|key| sign(&component, key).unwrap())
-        .collect();
-    Published::new(
-        component.into(),
-        (!keys.is_empty()).then_some(file.as_slice()),
-    )
-    .unwrap()
+    common::published("http", "1.0.0", keys)
 }
 
 fn signed() -> Published {

@@ -12,8 +12,8 @@ use wharf_bundle::oci::{Published, Reference};
 
 use super::push;
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::registry::{Reach, Whom, bad_archive, note_form, write, write_plugin};
-use crate::terminal;
+use crate::registry::{Reach, Whom, bad_archive, note_form, write_plugin};
+use crate::{local, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -95,7 +95,7 @@ async fn save(plugins: &[String], output: &Path, reach: &Reach, json: bool) -> R
     let published: Vec<Published> = found.iter().map(|(_, plugin)| plugin.clone()).collect();
     let mut archive = Vec::new();
     layout::save(&published, &mut archive).map_err(|error| bad_archive(output, &error))?;
-    write(output, &archive)?;
+    local::write_whole(output, &archive)?;
     if json {
         let plugins: Vec<_> = found
             .iter()

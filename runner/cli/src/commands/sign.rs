@@ -1,8 +1,6 @@
 //! `wharf sign`: by a key or an identity, with witnesses or without.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -14,15 +12,13 @@ use wharf_bundle::keyless::{
 };
 use wharf_bundle::sigstore::{Signer, TrustRoot};
 use wharf_bundle::{
-    AddError, Kept, SignatureFile, SigningKey, add_signature, may_replace, signature_path,
+    AddError, Kept, MAX_SIGNATURE_FILE, SignatureFile, SigningKey, add_signature, may_replace,
+    signature_path,
 };
 
 use super::keys;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
-
-/// The largest signature file that is added to, in bytes.
-const MAX_SIGNATURES: u64 = 1 << 20;
 
 /// Signs a file: writes FILE.sigstore.json.
 ///
@@ -138,7 +134,7 @@ impl Sign {
         }
         .map_err(|error| self.failed(&error))?;
         let content = self.beside(&target, there.as_deref(), &signed)?;
-        write(&target, &content)?;
+        local::write_whole(&target, &content)?;
         self.report(&target, &content, &signed)
     }
 
@@ -274,7 +270,7 @@ pub(crate) fn sign_file(file: &Path, key: &SigningKey) -> Result<PathBuf> {
     let bundle = wharf_bundle::sign(&bytes, key)
         .or_exit(Exit::Usage, format_args!("cannot sign {}", file.display()))?;
     let target = signature_path(file);
-    write(&target, &bundle)?;
+    local::write_whole(&target, &bundle)?;
     Ok(target)
 }
 
@@ -298,7 +294,7 @@ fn existing(target: &Path) -> Result<Option<Vec<u8>>> {
     match fs::metadata(target) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).or_exit(Exit::Usage, cannot()),
-        Ok(there) if there.len() > MAX_SIGNATURES => Err(Failure::usage(format!(
+        Ok(there) if there.len() > MAX_SIGNATURE_FILE as u64 => Err(Failure::usage(format!(
             "{} is there and is no signature file: it has {} bytes",
             target.display(),
             there.len()
@@ -306,26 +302,4 @@ fn existing(target: &Path) -> Result<Option<Vec<u8>>> {
         .help("write the signature elsewhere with --bundle, or over it with --replace")),
         Ok(_) => fs::read(target).map(Some).or_exit(Exit::Usage, cannot()),
     }
-}
-
-/// Writes a file whole or not at all, so that nobody reads half a signature.
-fn write(target: &Path, content: &[u8]) -> Result<()> {
-    let folder = match target.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let mut file = tempfile::Builder::new()
-            .prefix(".wharf-sign-")
-            // Less what the user's umask takes away, as for any file.
-            .permissions(fs::Permissions::from_mode(0o666))
-            .tempfile_in(folder)?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(target).map_err(|error| error.error)
-    };
-    write().map(drop).or_exit(
-        Exit::Usage,
-        format_args!("cannot write {}", target.display()),
-    )
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use wharf_bundle::{Manifest, SignatureFile};
+use wharf_bundle::{MAX_SIGNATURE_FILE, Manifest, SignatureFile};
 use wharf_policy::Digest;
 
 use super::auth::{AtLeast, Fetcher, Operator};
@@ -24,9 +24,6 @@ use crate::store::Shelf;
 
 /// The most bytes of a bundle.
 const MAX_BUNDLE: usize = 64 << 20;
-
-/// The most bytes of a signature.
-const MAX_SIGNATURE: usize = 1 << 20;
 
 const WASM: &str = "application/wasm";
 
@@ -68,7 +65,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         id: "publishSignature",
         summary: "Publish the Sigstore bundles that sign a bundle, one after the other, in place of earlier ones",
         body: Some((JSON, None)),
-        limit: MAX_SIGNATURE,
+        limit: MAX_SIGNATURE_FILE,
         answers: &[
             (204, "It is published.", None),
             (
