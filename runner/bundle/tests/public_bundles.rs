@@ -391,6 +391,56 @@ fn a_managed_key_verifies_with_its_log_entry_and_timestamp() {
 }
 
 #[test]
+fn a_key_and_a_root_without_witnesses_prove_who_and_not_when() {
+    let key = VerifyingKey::load(&path("artifacts/managed-key.pub")).unwrap();
+    assert!(!root("empty").has_witnesses() && root("").has_witnesses());
+    let alone = |evidence| {
+        verify(
+            "managed-key-alone",
+            A_TXT,
+            Expected::Key(&key),
+            &root("empty"),
+            evidence,
+        )
+    };
+    let verified = alone(Evidence::KeyAlone).unwrap();
+    assert!(verified.times().is_empty());
+    assert_eq!(alone(Evidence::Any).unwrap_err().kind(), "not-enough");
+    // What is in a bundle must verify, and this root knows no log.
+    let error = verify(
+        "managed-key",
+        A_TXT,
+        Expected::Key(&key),
+        &root("empty"),
+        Evidence::KeyAlone,
+    );
+    assert_eq!(error.unwrap_err().kind(), "log");
+}
+
+#[test]
+fn an_entry_of_the_old_kind_may_have_the_hash_of_the_payload_alone() {
+    let key = VerifyingKey::load(&path("artifacts/intoto-canonical.pub")).unwrap();
+    let of = |artifact| {
+        let root = root("intoto-canonical");
+        verify(
+            "intoto-canonical",
+            artifact,
+            Expected::Key(&key),
+            &root,
+            Evidence::Log,
+        )
+    };
+    let verified = of(A_TXT).unwrap();
+    assert_eq!(verified.predicate_type(), Some("https://example.com/test"));
+    // The log gives neither a promise nor a time.
+    assert_eq!((verified.log_entries(), verified.times().len()), (1, 0));
+    assert_eq!(
+        of("cosign-v3-blob.txt").unwrap_err().kind(),
+        "wrong-artifact"
+    );
+}
+
+#[test]
 fn a_certificate_without_an_issuer_of_the_identity_vouches_for_nobody() {
     let identity = Identity {
         issuer: String::new(),

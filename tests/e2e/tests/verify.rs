@@ -134,6 +134,22 @@ fn a_key_verifies_alone_and_with_a_trusted_root() {
     run(&["--evidence", "log-and-timestamp"]).ok();
     let root = asset("roots/github.json");
     assert_eq!(run(&["--trusted-root", &root]).code, 3);
+
+    // Without a proof of when: enough for a key alone, and where the root knows nobody who could prove
+    // it; not where somebody could.
+    let bare = asset("bundles/managed-key-alone.json");
+    let run = |more: &[&str]| {
+        wharf(&[&["verify", A_TXT, "--bundle", &bare, "--key", &key], more].concat())
+    };
+    run(&[]).ok();
+    run(&["--trusted-root", &asset("roots/empty.json")]).ok();
+    assert_eq!(run(&["--trusted-root", &root]).code, 3);
+    assert_eq!(run(&["--staging"]).code, 3);
+    let empty = asset("roots/empty.json");
+    assert_eq!(
+        run(&["--trusted-root", &empty, "--evidence", "any"]).code,
+        3
+    );
 }
 
 #[test]

@@ -144,6 +144,11 @@ impl TrustRoot {
         &self.name
     }
 
+    /// Whether it names a log or a timestamp authority, so that it can prove when something was signed.
+    pub fn has_witnesses(&self) -> bool {
+        !self.logs.is_empty() || !self.authorities.is_empty()
+    }
+
     pub(super) fn log(&self, id: &[u8; 32]) -> Option<&Log> {
         self.logs.get(id)
     }

@@ -51,7 +51,8 @@ pub(crate) struct Verify {
     #[arg(long, conflicts_with_all = ["trusted_root", "policy"])]
     staging: bool,
     /// What must prove that the signature was made, and when. If left out: `log` for identities,
-    /// `any` for a key with --trusted-root or --staging, and for a key alone nothing
+    /// `any` for a key with --trusted-root or --staging, and for a key alone, or with a root that
+    /// names neither logs nor timestamp authorities, nothing
     #[arg(long, value_name = "WHAT")]
     evidence: Option<EvidenceArg>,
     /// Print the answer as JSON
@@ -89,11 +90,7 @@ impl Verify {
             (None, Some(key), None) => {
                 let key = VerifyingKey::load(key)
                     .or_exit(Exit::Usage, format_args!("cannot use {}", key.display()))?;
-                let evidence = match (&self.trusted_root, self.staging) {
-                    (None, false) => Evidence::KeyAlone,
-                    _ => Evidence::Any,
-                };
-                self.against(Expected::Key(&key), evidence)
+                self.against(Expected::Key(&key))
             }
             (None, None, Some(subject)) => {
                 let identity = Identity {
@@ -103,7 +100,7 @@ impl Verify {
                 if identity.issuer.is_empty() || identity.subject.is_empty() {
                     return Err(Failure::usage("an identity and its issuer cannot be empty"));
                 }
-                self.against(Expected::Identity(&identity), Evidence::Log)
+                self.against(Expected::Identity(&identity))
             }
             _ => Err(Failure::usage(
                 "name one of --policy, --key and --certificate-identity",
@@ -111,7 +108,11 @@ impl Verify {
         }
     }
 
-    fn against(&self, expected: Expected<'_>, usual: Evidence) -> Result<Exit> {
+    fn names_root(&self) -> bool {
+        self.trusted_root.is_some() || self.staging
+    }
+
+    fn against(&self, expected: Expected<'_>) -> Result<Exit> {
         let bundle = self.read_bundle()?;
         let root = match &self.trusted_root {
             Some(path) => {
@@ -126,7 +127,12 @@ impl Verify {
             Exit::Refused,
             format_args!("{} is not verified", self.artifact),
         )?;
-        let evidence = self.evidence.map_or(usual, Evidence::from);
+        let evidence = match (self.evidence, expected) {
+            (Some(asked), _) => asked.into(),
+            (None, Expected::Identity(_)) => Evidence::Log,
+            (None, Expected::Key(_)) if self.names_root() && root.has_witnesses() => Evidence::Any,
+            (None, Expected::Key(_)) => Evidence::KeyAlone,
+        };
         let bytes;
         let artifact = match self.digest() {
             Some(digest) => Artifact::from_digest(digest),
