@@ -10,6 +10,7 @@ use aws_lc_rs::digest as aws_digest;
 use aws_lc_rs::signature::{
     ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, UnparsedPublicKey,
 };
+use sha2::{Digest as _, Sha512};
 use sigstore_crypto::{KeyAlgorithm, SigningScheme, VerificationKey};
 use sigstore_types::{DerPublicKey, SignatureBytes};
 use wharf_policy::Digest;
@@ -28,7 +29,7 @@ const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 /// The length of an uncompressed point of P-521.
 const P521_POINT: usize = 133;
 
-/// A public key: ECDSA P-256, P-384 or P-521, Ed25519, or RSA from 2048 bits.
+/// A public key: ECDSA P-256, P-384 or P-521, Ed25519 (also prehashed), or RSA from 2048 bits.
 #[derive(Clone)]
 pub struct VerifyingKey {
     spki: DerPublicKey,
@@ -112,7 +113,10 @@ impl VerifyingKey {
                     "an Ed25519 key signs the artifact and not its digest; give the file (at most 256 MiB)".to_owned(),
                 )
             })?;
-            return Ok(self.scheme_verifies(SigningScheme::Ed25519, bytes, signature));
+            return Ok(
+                self.scheme_verifies(SigningScheme::Ed25519, bytes, signature)
+                    || self.ed25519ph_verifies(bytes, signature),
+            );
         }
         // A digest that cannot be made from what is at hand is one that cannot be tried.
         Ok(self.hashes(claimed).into_iter().any(|hash| {
@@ -169,6 +173,22 @@ impl VerifyingKey {
         VerificationKey::from_spki_with_scheme(&self.spki, scheme)
             .and_then(|key| key.verify(bytes, &SignatureBytes::from_bytes(signature)))
             .is_ok()
+    }
+
+    /// The form that signs a SHA-512 (RFC 8032, section 5.1), which is how a log can have a signature by
+    /// such a key. No signature is good in both forms.
+    fn ed25519ph_verifies(&self, bytes: &[u8], signature: &[u8]) -> bool {
+        let key = SubjectPublicKeyInfoRef::from_der(self.spki())
+            .ok()
+            .and_then(|spki| spki.subject_public_key.as_bytes()?.try_into().ok())
+            .and_then(|raw| ed25519_dalek::VerifyingKey::from_bytes(raw).ok());
+        let signature = ed25519_dalek::Signature::from_slice(signature);
+        match (key, signature) {
+            (Some(key), Ok(signature)) => key
+                .verify_prehashed_strict(Sha512::new_with_prefix(bytes), None, &signature)
+                .is_ok(),
+            _ => false,
+        }
     }
 
     fn p521_verifies(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> bool {
