@@ -110,12 +110,14 @@ pub(super) fn printable(text: &str) -> String {
 
 /// No connection, or none any more. Says the innermost reason, and no URL: there may be tokens in it.
 pub(super) fn unreachable(registry: &str, error: &reqwest::Error) -> RegistryError {
-    let why = match error.is_timeout() {
-        true => "it did not answer in time".to_owned(),
-        false => innermost(error),
-    };
-    RegistryError::Unreachable {
-        registry: registry.to_owned(),
-        why,
+    let registry = registry.to_owned();
+    if error.is_timeout() {
+        let why = "it did not answer in time".to_owned();
+        return RegistryError::Unreachable { registry, why };
+    }
+    let why = innermost(error);
+    match error.is_connect() {
+        true => RegistryError::Unreachable { registry, why },
+        false => RegistryError::BrokeOff { registry, why },
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 
 use super::answer::{self, unreachable};
 use super::auth::Auth;
-use super::{RegistryError, origin};
+use super::{RegistryError, origin, retry};
 use crate::oci::Reference;
 
 const MAX_REDIRECTS: usize = 5;
@@ -125,12 +125,13 @@ impl Client {
         &self,
         build: impl Fn(&reqwest::Client) -> RequestBuilder,
     ) -> Result<Response, RegistryError> {
-        let first = self.once(self.auth.apply(build(&self.http))).await?;
+        let request = || self.auth.apply(build(&self.http));
+        let first = self.patiently(request).await?;
         if first.status() != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
         self.auth.answer(&self.http, first.headers()).await?;
-        let second = self.once(self.auth.apply(build(&self.http))).await?;
+        let second = self.patiently(request).await?;
         if second.status() == StatusCode::UNAUTHORIZED {
             return Err(RegistryError::NotAllowed {
                 registry: self.registry.clone(),
@@ -169,7 +170,7 @@ impl Client {
             // Who was redirected once is not the registry any more, wherever that leads.
             let response = match hop {
                 0 => self.send(request).await?,
-                _ => self.once(request(&self.http)).await?,
+                _ => self.patiently(|| request(&self.http)).await?,
             };
             if !response.status().is_redirection() {
                 return Ok(response);
@@ -193,6 +194,22 @@ impl Client {
             .get(LOCATION)
             .and_then(|location| location.to_str().ok())
             .ok_or_else(|| self.misleading("it says to go on elsewhere, and not where".to_owned()))
+    }
+
+    /// Sends a request, and again where that may help.
+    async fn patiently(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Response, RegistryError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let outcome = self.once(request()).await;
+            match retry::wait(tries, &outcome) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return outcome,
+            }
+        }
     }
 
     async fn once(&self, request: RequestBuilder) -> Result<Response, RegistryError> {

@@ -18,12 +18,20 @@ pub enum Verdict {
 /// Why nothing was pushed or pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// No connection, or it broke off.
+    /// No connection, or no answer in time.
     #[error("{registry} cannot be reached: {why}; is the name right, and is it https?")]
     Unreachable {
         /// The registry.
         registry: String,
         /// Why not.
+        why: String,
+    },
+    /// There was a connection, and then no more, however often it was tried.
+    #[error("{registry} broke off: {why}; try again, and if that does not help, ask who runs it")]
+    BrokeOff {
+        /// The registry.
+        registry: String,
+        /// How.
         why: String,
     },
     /// The registry does not do what was asked.
@@ -87,7 +95,7 @@ impl RegistryError {
     /// What it means for whoever asked.
     pub fn verdict(&self) -> Verdict {
         match self {
-            Self::Unreachable { .. } => Verdict::Unreachable,
+            Self::Unreachable { .. } | Self::BrokeOff { .. } => Verdict::Unreachable,
             Self::Status { status, .. } if *status >= 500 || *status == 429 => Verdict::Unreachable,
             Self::NotAllowed { .. } | Self::Misleading { .. } => Verdict::Refused,
             Self::Oci(OciError::NotAPlugin(_)) => Verdict::Usage,

@@ -18,6 +18,7 @@ mod progress;
 mod pull;
 mod push;
 mod referrers;
+mod retry;
 mod transfer;
 
 pub use client::{Access, Client, Options};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::StatusCode;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use reqwest::{Response, StatusCode};
 use wharf_policy::Digest;
 
-use super::{Client, Progress, RegistryError, Silent, answer};
+use super::{Client, Progress, RegistryError, Silent, answer, retry};
 use crate::oci::{
     Descriptor, INDEX_TYPE, MANIFEST_TYPE, MAX_MANIFEST, OciError, check_digest, shortened,
 };
@@ -71,29 +71,45 @@ impl Client {
         Ok(Some(bytes))
     }
 
-    /// A blob, exactly as its descriptor says.
+    /// A blob, exactly as its descriptor says. If it breaks off, it is fetched again from its beginning.
     pub(super) async fn blob(
         &self,
         what: &'static str,
         blob: &Descriptor,
         progress: &dyn Progress,
     ) -> Result<Vec<u8>, RegistryError> {
+        let mut tries = 0;
+        let bytes = loop {
+            tries += 1;
+            let response = self.begin_blob(what, blob).await?;
+            progress.begin(what, blob.size);
+            let bytes = answer::read(&self.registry, response, what, blob.size, progress).await;
+            progress.end();
+            match (&bytes, retry::after_break(tries)) {
+                (Err(RegistryError::BrokeOff { .. }), Some(wait)) => tokio::time::sleep(wait).await,
+                _ => break bytes?,
+            }
+        };
+        blob.check(what, &bytes)?;
+        Ok(bytes)
+    }
+
+    async fn begin_blob(
+        &self,
+        what: &'static str,
+        blob: &Descriptor,
+    ) -> Result<Response, RegistryError> {
         let url = self.url(&format!("blobs/{}", blob.digest))?;
         let response = self.get(url, OCTETS, patience(blob.size)).await?;
         let response = answer::check(&self.registry, what, response).await?;
-        if let Some(size) = response.content_length().filter(|size| *size != blob.size) {
-            return Err(RegistryError::Oci(OciError::WrongSize {
+        match response.content_length().filter(|size| *size != blob.size) {
+            Some(actual) => Err(RegistryError::Oci(OciError::WrongSize {
                 what,
                 expected: blob.size,
-                actual: size,
-            }));
+                actual,
+            })),
+            None => Ok(response),
         }
-        progress.begin(what, blob.size);
-        let bytes = answer::read(&self.registry, response, what, blob.size, progress).await;
-        progress.end();
-        let bytes = bytes?;
-        blob.check(what, &bytes)?;
-        Ok(bytes)
     }
 
     /// Uploads a blob, unless it is there. Says how many bytes went.
@@ -127,9 +143,9 @@ impl Client {
         to.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
         let size = bytes.len() as u64;
-        progress.begin(what, size);
         let done = self
             .must(what, |http| {
+                progress.begin(what, size);
                 http.put(to.clone())
                     .header(CONTENT_TYPE, OCTETS)
                     .header(CONTENT_LENGTH, size)

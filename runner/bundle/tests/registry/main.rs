@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod credentials;
+mod failing;
 mod fake;
 mod hostile;
 mod publishing;
