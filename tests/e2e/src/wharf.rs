@@ -78,3 +78,19 @@ pub fn wharf_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ans
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
+
+/// What a person sees on a terminal when `wharf` runs there, and how it ends.
+pub fn on_terminal(folder: &Path, args: &[&str]) -> (i32, String) {
+    let mut command = format!("'{}'", binary().display());
+    for arg in args {
+        command += &format!(" '{arg}'");
+    }
+    let output = Command::new("script")
+        .current_dir(folder)
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .output()
+        .unwrap();
+    let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code().unwrap_or(-1), seen)
+}

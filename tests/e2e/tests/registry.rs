@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, bundles, source, wharf_in};
+use wharf_e2e::{Answer, World, bundles, on_terminal, source, wharf_in};
 use wharf_test_servers::{DockerRegistry, tool};
 
 /// `htpasswd -B` of the user and the password below.
@@ -108,6 +108,48 @@ async fn a_plugin_is_pushed_pulled_verified_and_not_fetched_again() {
     // What is named nowhere else is named by the repository.
     desk.wharf(&["pull", &tagged, "--key", "ours/wharf.pub"])
         .ok();
+}
+
+#[tokio::test]
+async fn a_terminal_shows_how_far_a_transfer_is_and_a_script_does_not() {
+    let Some(registry) = DockerRegistry::start().await else {
+        return;
+    };
+    let desk = Desk::new();
+    let to = format!("{}/acme/http:1.0", registry.host());
+    let push = ["push", &to, "http.wasm"];
+    let pull = ["pull", &to, "-o", "out.wasm", "--key", "ours/wharf.pub"];
+    for args in [&push[..], &pull] {
+        let (code, seen) = on_terminal(desk.folder.path(), args);
+        assert_eq!(code, 0, "{seen}");
+        assert!(seen.contains("the component"), "{seen:?}");
+        assert!(seen.contains("MiB") || seen.contains("KiB"), "{seen:?}");
+        fs::remove_file(desk.path("out.wasm")).ok();
+    }
+    let answer = desk.wharf(&pull).ok();
+    assert!(!answer.err.contains("the component"), "{}", answer.err);
+}
+
+#[tokio::test]
+async fn a_controller_gets_a_plugin_straight_from_a_registry() {
+    let Some(registry) = DockerRegistry::start().await else {
+        return;
+    };
+    let (desk, world) = (Desk::new(), World::start().await);
+    for (name, signed) in [("http", true), ("transform", false)] {
+        let to = format!("{}/acme/{name}:1.0", registry.host());
+        desk.wharf(&["push", &to, &format!("{name}.wasm")]).ok();
+        let plugin = format!("oci://{to}");
+        let published = world.wharf(&["plugin", "publish", &plugin, "--json"]).ok();
+        let noted = published.err.contains("is not signed");
+        assert_eq!(noted, !signed, "{}", published.err);
+        if signed {
+            let digest = published.json()["digest"].as_str().unwrap().to_owned();
+            let kept = world.get(&format!("/v1/bundles/{digest}/signature")).await;
+            let ours = desk.read(&format!("{name}.wasm.sigstore.json"));
+            assert_eq!(kept, serde_json::from_slice::<Value>(&ours).unwrap());
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_e2e::{Answer, bundles, wharf_in};
+use wharf_e2e::{Answer, TlsFront, bundles, wharf_in};
 use wharf_test_servers::Sigstore;
 
 const MAIL: &str = "me@example.test";
@@ -120,6 +120,35 @@ async fn what_an_identity_signed_is_verified_by_that_identity_and_no_other() {
     }
     std::fs::write(desk.path().join("any.file"), "Content").unwrap();
     assert_eq!(desk.verify(MAIL, desk.url(), &with_root).code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_are_asked_over_tls_by_an_authority_that_was_named() {
+    let Some(desk) = Desk::new().await else {
+        return;
+    };
+    let port = desk.url().rsplit_once(':').unwrap().1.parse().unwrap();
+    let (front, other) = (TlsFront::before(port).await, TlsFront::before(port).await);
+    for (file, front) in [("ca.pem", &front), ("other.pem", &other)] {
+        std::fs::write(desk.path().join(file), front.certificate()).unwrap();
+    }
+    let (root, url) = (desk.root(), front.url());
+    let stamp = format!("{url}/api/v1/timestamp");
+    let mut args = vec!["sign", "any.file", "--identity-token", "@token"];
+    args.extend(["--trusted-root", &root, "--fulcio-url", &url]);
+    args.extend(["--rekor-url", &url, "--timestamp-url", &stamp]);
+    for (more, code) in [
+        (&[][..], 5),
+        (&["--ca-file", "other.pem"], 5),
+        (&["--ca-file", "token"], 2),
+        (&["--ca-file", "ca.pem"], 0),
+    ] {
+        let answer = desk.run(&[&args, more].concat(), &[]);
+        assert_eq!(answer.code, code, "{more:?}: {}", answer.err);
+        assert_eq!(desk.signature().exists(), code == 0, "{more:?}");
+    }
+    desk.verify(MAIL, desk.url(), &["--trusted-root", &root])
+        .ok();
 }
 
 #[tokio::test]
