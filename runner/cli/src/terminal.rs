@@ -1,8 +1,13 @@
 //! What a person sees. Words go to stderr, documents to stdout.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
+
+/// What nobody minds waiting without a word.
+const A_MOMENT: Duration = Duration::from_millis(200);
 
 /// Sends the program's own log lines to stderr; `WHARF_LOG` filters them, `-v` shows more.
 pub(crate) fn init_tracing(verbose: u8) {
@@ -42,6 +47,27 @@ pub(crate) fn error(message: &str, help: Option<&str>) {
 /// Says something in passing.
 pub(crate) fn note(message: impl std::fmt::Display) {
     eprintln!("{message}");
+}
+
+/// Waits for something, and shows on a terminal that it goes on, if it takes longer than a moment.
+pub(crate) async fn waiting<T>(what: &'static str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    if !std::io::stderr().is_terminal() {
+        return work.await;
+    }
+    tokio::select! {
+        done = &mut work => return done,
+        () = tokio::time::sleep(A_MOMENT) => {}
+    }
+    let spinner = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.set_message(what);
+    spinner.enable_steady_tick(A_MOMENT);
+    let done = work.await;
+    spinner.finish_and_clear();
+    done
 }
 
 /// One JSON document on stdout. A closed pipe is not an error: the reader has seen enough.

@@ -80,7 +80,7 @@ pub fn wharf_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ans
 }
 
 /// What a person sees on a terminal when `wharf` runs there, and how it ends.
-pub fn on_terminal(folder: &Path, args: &[&str]) -> (i32, String) {
+pub fn on_terminal(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = format!("'{}'", binary().display());
     for arg in args {
         command += &format!(" '{arg}'");
@@ -89,6 +89,7 @@ pub fn on_terminal(folder: &Path, args: &[&str]) -> (i32, String) {
         .current_dir(folder)
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
         .env("TERM", "xterm")
+        .envs(variables.iter().copied())
         .output()
         .unwrap();
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();

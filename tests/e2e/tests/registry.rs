@@ -69,6 +69,15 @@ impl Desk {
         all.extend(variables);
         wharf_in(self.folder.path(), args, &all)
     }
+
+    /// What a person sees who runs `wharf` here. It must succeed.
+    fn on_terminal(&self, args: &[&str]) -> String {
+        let home = self.path("home");
+        let variables = [("WHARF_HOME", home.to_str().unwrap())];
+        let (code, seen) = on_terminal(self.folder.path(), args, &variables);
+        assert_eq!(code, 0, "{seen}");
+        seen
+    }
 }
 
 #[tokio::test]
@@ -120,14 +129,25 @@ async fn a_terminal_shows_how_far_a_transfer_is_and_a_script_does_not() {
     let push = ["push", &to, "http.wasm"];
     let pull = ["pull", &to, "-o", "out.wasm", "--key", "ours/wharf.pub"];
     for args in [&push[..], &pull] {
-        let (code, seen) = on_terminal(desk.folder.path(), args);
-        assert_eq!(code, 0, "{seen}");
+        let seen = desk.on_terminal(args);
         assert!(seen.contains("the component"), "{seen:?}");
         assert!(seen.contains("MiB") || seen.contains("KiB"), "{seen:?}");
         fs::remove_file(desk.path("out.wasm")).ok();
     }
     let answer = desk.wharf(&pull).ok();
     assert!(!answer.err.contains("the component"), "{}", answer.err);
+
+    // Compiling is the longest of all.
+    desk.wharf(&["sign", "transform.wasm", "--key", "ours/wharf.key"])
+        .ok();
+    let input = r#"{"filter":".","input":1}"#;
+    let run = ["run", "transform.wasm", "jq", "--input", input];
+    let run = [&run[..], &["--policy", "policy.toml"]].concat();
+    let answer = desk.wharf(&run).ok();
+    assert!(!answer.err.contains("compiling"), "{}", answer.err);
+    desk.wharf(&["cache", "clear"]).ok();
+    let seen = desk.on_terminal(&run);
+    assert!(seen.contains("compiling"), "{seen:?}");
 }
 
 #[tokio::test]

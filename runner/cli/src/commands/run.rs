@@ -210,8 +210,8 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     })
     .or_exit(Exit::Usage, "the engine does not start")?;
     harden::private_memory();
-    let plugin = engine
-        .load(&verified)
+    let compiling = "compiling, this once: compiled code is kept";
+    let plugin = terminal::waiting(compiling, engine.load(&verified))
         .await
         .or_exit(Exit::Usage, &args.plugin)?;
     let prepared = engine
