@@ -78,6 +78,9 @@ impl RefusalKind {
             | Refusal::NotTrustedForName { .. }
             | Refusal::KeyNotTrustedNow { .. }
             | Refusal::TooFewSigners { .. }
+            | Refusal::Unattested { .. }
+            | Refusal::MalformedAttestations(_)
+            | Refusal::AttestationOfAnother { .. }
             | Refusal::RuleEnded { .. } => Self::Untrusted,
             Refusal::RolledBack { .. }
             | Refusal::NotPinned { .. }

@@ -7,6 +7,10 @@
 
 #![forbid(unsafe_code)]
 
+mod attest;
+mod attestation_file;
+mod attestation_set;
+mod bundle_file;
 #[cfg(any(feature = "registry", feature = "keyless"))]
 mod cause;
 mod error;
@@ -31,18 +35,21 @@ mod signature_set;
 pub mod sigstore;
 mod trust;
 
+pub use attest::attest;
+pub use attestation_file::{AttestationFile, attestations_path};
+pub use attestation_set::add_attestation;
 pub use error::{BundleError, KeyError, TrustError};
 pub use key_file::{PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, write_key_pair};
 pub use keys::{PublicKey, SigningKey};
 pub use manifest::{Action, Command, Description, FORMAT, MANIFEST_SECTION, Manifest};
 pub use pack::{PackOptions, pack, pack_with};
 pub use plugin_toml::PluginToml;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Unattested};
 pub use shape::{ACTIONS_EXPORT, Kind, Shape, shape};
 pub use sign::{sign, signature_path, verify_with_key};
 pub use signature_file::SignatureFile;
 pub use signature_set::{AddError, Kept, add_signature, may_replace};
-pub use trust::{RuleSummary, Signer, TrustPolicy, Verified};
+pub use trust::{AttestationSummary, Beside, RuleSummary, Signer, TrustPolicy, Verified};
 
 use sha2::{Digest as _, Sha256};
 use wharf_policy::Digest;
@@ -52,6 +59,9 @@ pub const MAX_COMPONENT: usize = 256 << 20;
 
 /// The largest signature file, which holds all signatures of one plugin, in bytes.
 pub const MAX_SIGNATURE_FILE: usize = 1 << 20;
+
+/// The largest file of attestations, in bytes: the same.
+pub const MAX_ATTESTATION_FILE: usize = MAX_SIGNATURE_FILE;
 
 /// The SHA-256 digest of these bytes.
 pub fn digest(bytes: &[u8]) -> Digest {

@@ -94,6 +94,31 @@ pub enum Refusal {
         /// Who signed, as the policy names them.
         signed: Vec<String>,
     },
+    /// Something that must be attested of it is not.
+    #[error(
+        "its [[trust]] block asks for an attestation of type {predicate_type}: {why}; get one from who built it (`cosign attest-blob`, `wharf sign --attest`) into FILE.attestations.jsonl, and publish both again"
+    )]
+    Unattested {
+        /// What must be attested.
+        predicate_type: String,
+        /// What there is in its place.
+        why: Box<Unattested>,
+    },
+    /// What should attest something is not of the one form that is accepted.
+    #[error(
+        "the attestations are not Sigstore v0.3 bundles with in-toto statements: {0}; put what `cosign attest-blob --bundle` writes, one after the other, into FILE.attestations.jsonl"
+    )]
+    MalformedAttestations(String),
+    /// An attestation that is to go with a component is about something else.
+    #[error(
+        "an attestation of type {predicate_type} is about another file: none of its subjects is {actual}, nor the image of it; remove its line from FILE.attestations.jsonl, or get the file that it is about"
+    )]
+    AttestationOfAnother {
+        /// What it attests.
+        predicate_type: String,
+        /// The digest of the component.
+        actual: Digest,
+    },
     /// The rule that would let it in has ended.
     #[error(
         "the [[trust]] block for {plugins} ended at {until}: extend its valid-until, if it is still meant"
@@ -144,6 +169,68 @@ pub enum Refusal {
     /// Signed, but not a plugin.
     #[error("it is signed, but it is not a plugin: {0}")]
     BadManifest(#[from] BundleError),
+}
+
+/// What there is in place of an attestation that is asked for: of several, what came nearest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unattested {
+    /// There is no file of attestations.
+    #[error("nothing is attested of it")]
+    NoneAtAll,
+    /// There are attestations of other types.
+    #[error("there are only others ({0})")]
+    OfOtherTypes(String),
+    /// What is of that type is about other files.
+    #[error("those that are there are about other files")]
+    OfOtherFiles,
+    /// What is of that type and about it is by nobody who may attest it.
+    #[error("the one that is there is by nobody whom the block trusts for it ({0})")]
+    ByOthers(String),
+    /// It is by a key before or after its time.
+    #[error(
+        "the one that is there is by `{key}`, which the policy trusts {}",
+        span(not_before, not_after)
+    )]
+    KeyNotTrustedNow {
+        /// The key as the policy names it.
+        key: String,
+        /// From when on it is trusted.
+        not_before: Option<Moment>,
+        /// Until when it is trusted.
+        not_after: Option<Moment>,
+    },
+    /// It says that a trusted key made it, and that key did not.
+    #[error(
+        "the one that is there was changed: it says that `{key}` made it, and that key did not"
+    )]
+    Altered {
+        /// The key as the policy names it.
+        key: String,
+    },
+    /// It is by somebody who may attest it, and something that comes with it is not good.
+    #[error("the one that is there is not good: {0}")]
+    NotProven(Rejection),
+}
+
+impl Unattested {
+    /// Of two reasons the one that came nearer; the first of two that came as near.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if other.nearness() > self.nearness() {
+            other
+        } else {
+            self
+        }
+    }
+
+    fn nearness(&self) -> u8 {
+        match self {
+            Self::NoneAtAll => 0,
+            Self::OfOtherTypes(_) => 1,
+            Self::OfOtherFiles => 2,
+            Self::ByOthers(_) => 3,
+            Self::KeyNotTrustedNow { .. } | Self::Altered { .. } | Self::NotProven(_) => 4,
+        }
+    }
 }
 
 fn span(from: &Option<Moment>, until: &Option<Moment>) -> String {

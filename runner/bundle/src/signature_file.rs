@@ -4,15 +4,11 @@
 //! For a plugin each must be of the one accepted form: v0.3, and a message signature that names the
 //! SHA-256 of the file. Nothing here is proven until `TrustPolicy` has verified it.
 
-use serde_json::value::RawValue;
 use wharf_policy::Digest;
 
 use crate::refusal::TRUST_A_KEY;
-use crate::sigstore::{Bundle, Content, Hash, Identity, Said, Version};
-use crate::{MAX_SIGNATURE_FILE, Refusal};
-
-/// The most signatures of one plugin.
-pub(crate) const MAX_SIGNATURES: usize = 16;
+use crate::sigstore::{Bundle, Content, Hash, Identity, Said};
+use crate::{Refusal, bundle_file};
 
 /// A signature file that has the accepted form.
 #[derive(Debug, Clone)]
@@ -31,20 +27,9 @@ impl SignatureFile {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, String> {
-        if bytes.len() > MAX_SIGNATURE_FILE {
-            return Err(format!(
-                "it has {} bytes, more than the {MAX_SIGNATURE_FILE} that are allowed",
-                bytes.len()
-            ));
-        }
         let mut signed = None;
         let mut signatures = Vec::new();
-        for document in documents(bytes) {
-            let document = document.map_err(|error| error.to_string())?;
-            if signatures.len() == MAX_SIGNATURES {
-                return Err(format!("it has more than {MAX_SIGNATURES} signatures"));
-            }
-            let (digest, signature) = read_one(document.get().as_bytes())?;
+        for (digest, signature) in bundle_file::read(bytes, "signatures", of_signature)? {
             if *signed.get_or_insert(digest) != digest {
                 return Err("its signatures are for different files".to_owned());
             }
@@ -106,25 +91,19 @@ impl SignatureFile {
     }
 }
 
-/// The Sigstore bundles in a file, each as it is written there.
-pub(crate) fn documents(bytes: &[u8]) -> impl Iterator<Item = serde_json::Result<&RawValue>> {
-    serde_json::Deserializer::from_slice(bytes).into_iter()
-}
-
 /// Text as TOML has it.
 fn quoted(text: &str) -> toml::Value {
     toml::Value::String(text.to_owned())
 }
 
-fn read_one(json: &[u8]) -> Result<(Digest, Bundle), String> {
-    let bundle = Bundle::parse(json).map_err(|error| error.to_string())?;
-    if bundle.version != Version::V03 {
-        return Err("it is a bundle of an older version than 0.3".to_owned());
-    }
+fn of_signature(bundle: Bundle) -> Result<(Digest, Bundle), String> {
     let digest = match &bundle.content {
         Content::Message { digest, .. } => digest,
         Content::Envelope { .. } => {
-            return Err("it is an attestation (dsseEnvelope), not a signature".to_owned());
+            return Err(
+                "it is an attestation (dsseEnvelope), not a signature: attestations belong into FILE.attestations.jsonl"
+                    .to_owned(),
+            );
         }
     };
     let signed = match digest {
@@ -136,7 +115,8 @@ fn read_one(json: &[u8]) -> Result<(Digest, Bundle), String> {
     Ok((Digest::from_bytes(signed), bundle))
 }
 
-fn said(bundle: &Bundle) -> String {
+/// Who a bundle says signed it, for people.
+pub(crate) fn said(bundle: &Bundle) -> String {
     match bundle.said() {
         Said::Key(Some(fingerprint)) => {
             format!("it says its key has the fingerprint {fingerprint}")

@@ -4,7 +4,8 @@
 
 use wharf_policy::Digest;
 
-use crate::signature_file::{SignatureFile, documents};
+use crate::SignatureFile;
+use crate::bundle_file::documents;
 use crate::sigstore::Said;
 
 /// Why a signature cannot be added to a signature file.
@@ -104,7 +105,7 @@ fn said(file: &SignatureFile) -> Said {
 }
 
 /// Whether both name the same signer. One that names nobody is nobody's.
-fn same_signer(one: &Said, other: &Said) -> bool {
+pub(crate) fn same_signer(one: &Said, other: &Said) -> bool {
     match (one, other) {
         (Said::Key(None), _) | (Said::Identity(None), _) => false,
         (one, other) => one == other,

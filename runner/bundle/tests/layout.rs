@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use common::{TRUST_ALL, key, stranger, trust};
 use proptest::prelude::*;
-use wharf_bundle::SigningKey;
 use wharf_bundle::layout::{LayoutError, load, save};
 use wharf_bundle::oci::{OciError, Published, Trust};
+use wharf_bundle::{Beside, SigningKey, attest};
 
 const BLOCK: usize = 512;
 
@@ -98,6 +98,28 @@ fn what_is_saved_is_loaded_with_all_that_signs_it() {
         let verdict = Trust::Policy(&trust(TRUST_ALL)).verify(found);
         assert_eq!(verdict.is_ok(), !plugin.referrers().is_empty());
     }
+}
+
+#[test]
+fn what_is_attested_of_a_plugin_goes_with_it() {
+    let plain = published("1.0.0", &[key()]);
+    let digest = plain.image().component.digest;
+    let kind = "https://slsa.dev/provenance/v1";
+    let attestation = attest(digest, kind, &serde_json::json!({}), key()).unwrap();
+    let signatures = plain.signature_file();
+    let beside = Beside {
+        signatures: signatures.as_deref(),
+        attestations: Some(&attestation),
+    };
+    let whole = Published::with(plain.component().clone(), beside).unwrap();
+    let loaded = load(saved(&[whole]).as_slice()).unwrap();
+    assert_eq!(loaded[0].signature_file(), signatures);
+    assert_eq!(loaded[0].attestations_file(), Some(attestation));
+    let wanting = format!("{TRUST_ALL}\nattestations = [{{ type = '{kind}' }}]");
+    let verdict = Trust::Policy(&trust(&wanting)).verify(&loaded[0]);
+    assert_eq!(verdict.unwrap().attested, [kind]);
+    let without = load(saved(&[plain]).as_slice()).unwrap();
+    assert!(Trust::Policy(&trust(&wanting)).verify(&without[0]).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use common::{TRUST_ALL, key, plugin, stranger, trust};
 use wharf_bundle::sigstore::{Rejection, TrustRoot};
-use wharf_bundle::{PublicKey, Refusal, TrustError, TrustPolicy, Verified, digest, sign};
+use wharf_bundle::{Beside, PublicKey, Refusal, TrustError, TrustPolicy, Verified, digest, sign};
 use wharf_policy::{Moment, Policy};
 
 const BOTH: &str = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'theirs.pub']\n";
@@ -16,7 +16,11 @@ fn at(time: &str) -> Moment {
 }
 
 fn verify(policy: &str, bytes: &[u8], signature: &[u8], now: &str) -> Result<Verified, Refusal> {
-    trust(policy).verify_at(bytes.into(), Some(signature), at(now))
+    let beside = Beside {
+        signatures: Some(signature),
+        ..Beside::default()
+    };
+    trust(policy).verify_at(bytes.into(), beside, at(now))
 }
 
 /// One signature after the other, as lines of a file.

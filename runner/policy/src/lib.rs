@@ -52,7 +52,7 @@ pub use store::{
 };
 pub use suggest::{Observed, Suggestion, suggest};
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
-pub use trust::{EvidenceRule, TrustRule, TrustedIdentity, TrustedKey};
+pub use trust::{EvidenceRule, RequiredAttestation, TrustRule, TrustedIdentity, TrustedKey};
 
 #[cfg(test)]
 mod hints_tests;

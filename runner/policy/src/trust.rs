@@ -36,6 +36,9 @@ pub struct TrustRule {
     /// What must prove that a signature was made, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceRule>,
+    /// What must be attested of a component beside its being signed; all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<RequiredAttestation>,
     /// Versions below this are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_version: Option<semver::Version>,
@@ -84,6 +87,28 @@ pub struct TrustedIdentity {
     pub subject: String,
 }
 
+/// An attestation that a `[[trust]]` block asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RequiredAttestation {
+    /// The predicate type of the statement, compared whole: what is attested.
+    #[serde(rename = "type")]
+    pub predicate_type: String,
+    /// Public keys that may attest it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<TrustedKey>,
+    /// Identities that may attest it with certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<TrustedIdentity>,
+}
+
+impl RequiredAttestation {
+    /// Whether it names nobody: then any one of the signers of its block may attest it.
+    pub fn is_by_signers_of_the_block(&self) -> bool {
+        self.keys.is_empty() && self.identities.is_empty()
+    }
+}
+
 /// What must prove that a signature was made, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,9 +143,25 @@ impl TrustRule {
                 self.require
             )));
         }
+        let mut types = Vec::new();
+        for wanted in self.attestations.iter().map(|a| a.predicate_type.as_str()) {
+            if wanted.is_empty() || wanted.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                return Err(wrong(format!(
+                    "asks for an attestation of type {wanted:?}: give its predicate type, such as https://slsa.dev/provenance/v1"
+                )));
+            }
+            if types.contains(&wanted) {
+                return Err(wrong(format!(
+                    "asks for the attestation {wanted} twice: put its signers into one entry, any one of whom is enough"
+                )));
+            }
+            types.push(wanted);
+        }
+        let attesters = self.attestations.iter().flat_map(|a| &a.identities);
         if let Some(empty) = self
             .identities
             .iter()
+            .chain(attesters)
             .find(|identity| identity.issuer.is_empty() || identity.subject.is_empty())
         {
             return Err(wrong(format!(
@@ -128,7 +169,8 @@ impl TrustRule {
                 empty.issuer, empty.subject
             )));
         }
-        for key in &self.keys {
+        let attesters = self.attestations.iter().flat_map(|a| &a.keys);
+        for key in self.keys.iter().chain(attesters) {
             if key.not_before > key.not_after && key.not_after.is_some() {
                 return Err(wrong(format!(
                     "has the key `{}` with not-after before not-before: exchange them",
@@ -217,6 +259,7 @@ mod tests {
         evidence = "log-and-timestamp"
         minimum-version = "1.0.0"
         allow-older = true
+        attestations = [{ type = "https://slsa.dev/provenance/v1", keys = ["c.pub"], identities = [{ issuer = "https://ci.test", subject = "build@acme.test" }] }, { type = "https://acme.test/review" }]
         pinned-digests = ["sha256:0000000000000000000000000000000000000000000000000000000000000000"]
         valid-until = "2028-01-01"
     "#;
@@ -226,6 +269,8 @@ mod tests {
         let policy = Policy::from_toml(WHOLE).unwrap();
         let rule = &policy.trust[0];
         assert_eq!(rule.require.get(), 2);
+        assert!(!rule.attestations[0].is_by_signers_of_the_block());
+        assert!(rule.attestations[1].is_by_signers_of_the_block());
         assert!(rule.keys[1].is_trusted_at("2026-06-01".parse().unwrap()));
         assert!(rule.keys[1].is_trusted_at("2027-01-01".parse().unwrap()));
         assert!(!rule.keys[1].is_trusted_at("2027-01-02".parse().unwrap()));
@@ -246,6 +291,33 @@ mod tests {
             ("log-and-timestamp", "faith", "faith"),
             ("allow-older", "allow-ancient", "allow-ancient"),
             ("not-before", "not-befor", "keys"),
+            ("https://ci.test", "", "empty part"),
+            ("https://acme.test/review", "", "predicate type"),
+            (
+                "https://acme.test/review",
+                "slsa provenance",
+                "predicate type",
+            ),
+            (
+                "https://acme.test/review",
+                "https://slsa.dev/provenance/v1",
+                "twice",
+            ),
+            (
+                "{ type = \"https://acme.test/review\" }",
+                "{ keys = ['c.pub'] }",
+                "type",
+            ),
+            (
+                "{ type = \"https://acme.test/review\" }",
+                "{ type = 'x', builder = 'y' }",
+                "builder",
+            ),
+            (
+                "\"c.pub\"",
+                "{ path = 'c.pub', not-before = '2027-02-01', not-after = '2027-01-01' }",
+                "not-after before",
+            ),
             (
                 "pinned-digests",
                 "denied-digests = ['sha256:0000000000000000000000000000000000000000000000000000000000000000']\npinned-digests",

@@ -52,8 +52,13 @@ pub enum OciError {
         "it has {0} signatures, more than the 16 that are looked at: have those removed that nobody needs"
     )]
     TooManySignatures(usize),
-    /// The signature file beside a plugin that is to be published is not its own.
-    #[error("its signature cannot be published: {0}")]
+    /// More attestations than are looked at.
+    #[error(
+        "it has {0} attestations, more than the 16 that are looked at: have those removed that nobody needs"
+    )]
+    TooManyAttestations(usize),
+    /// What lies beside a plugin that is to be published is not its own.
+    #[error("its signatures and attestations cannot be published: {0}")]
     Signature(#[from] Refusal),
     /// What is to be published is not a plugin.
     #[error(transparent)]

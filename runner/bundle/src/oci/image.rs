@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use wharf_policy::PluginName;
+use wharf_policy::{Digest, PluginName};
 
 use super::descriptor::shortened;
 use super::{Descriptor, MANIFEST_TYPE, MAX_CONFIG, MAX_MANIFEST, OciError};
-use crate::{MAX_COMPONENT, Manifest, Shape};
+use crate::{MAX_COMPONENT, Manifest, Shape, shape};
 
 /// The media type of a component.
 pub const COMPONENT_TYPE: &str = "application/wasm";
@@ -127,6 +127,13 @@ impl ImageManifest {
             config: raw.config,
         })
     }
+}
+
+/// The digest of the image that a component becomes: always the same for the same component, with
+/// exactly it as its layer. `None` for what is not a component.
+pub(crate) fn image_digest(component: &[u8], manifest: &Manifest) -> Option<Digest> {
+    let shape = shape(component).ok()?;
+    Some(crate::digest(&write(component, manifest, &shape).1))
 }
 
 /// The configuration and the manifest of a component.

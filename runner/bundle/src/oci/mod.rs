@@ -21,6 +21,7 @@ pub(crate) use descriptor::check_digest;
 #[cfg(feature = "registry")]
 pub(crate) use descriptor::shortened;
 pub use error::OciError;
+pub(crate) use image::image_digest;
 pub use image::{COMPONENT_TYPE, CONFIG_TYPE, ImageManifest};
 pub use index::{Index, fallback_tag};
 pub use published::Published;
@@ -46,4 +47,4 @@ pub const MAX_CONFIG: u64 = 1 << 20;
 /// The largest Sigstore bundle, and all those of one plugin together, in bytes.
 pub const MAX_SIGNATURE: u64 = crate::MAX_SIGNATURE_FILE as u64;
 /// The most Sigstore bundles of one plugin.
-pub const MAX_REFERRERS: usize = crate::signature_file::MAX_SIGNATURES;
+pub const MAX_REFERRERS: usize = crate::bundle_file::MAX_BUNDLES;

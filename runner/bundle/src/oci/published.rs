@@ -1,4 +1,4 @@
-//! A whole plugin as it is published: manifest, configuration, component, signatures.
+//! A whole plugin as it is published: manifest, configuration, component, signatures, attestations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use wharf_policy::Digest;
 
 use super::descriptor::check_digest;
 use super::{
-    Descriptor, ImageManifest, MANIFEST_TYPE, MAX_REFERRERS, MAX_SIGNATURE, OciError, Referrer,
-    image, sign_manifest, signatures,
+    Descriptor, Form, ImageManifest, MANIFEST_TYPE, MAX_REFERRERS, MAX_SIGNATURE, OciError,
+    Referrer, image, sign_manifest, signatures,
 };
-use crate::{BundleError, MAX_COMPONENT, Manifest, SigningKey, shape};
+use crate::{Beside, BundleError, MAX_COMPONENT, Manifest, SigningKey, shape};
 
 /// A plugin as a registry or an archive has it. Every digest and every size in it was compared;
 /// whether anybody trusts it was not.
@@ -26,8 +26,8 @@ pub struct Published {
 
 impl fmt::Debug for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signatures = self.referrers.len();
-        write!(f, "Published({}, {signatures} signatures)", self.digest)
+        let referrers = self.referrers.len();
+        write!(f, "Published({}, {referrers} referrers)", self.digest)
     }
 }
 
@@ -36,8 +36,20 @@ impl Published {
     /// always gives the same digest.
     ///
     /// # Errors
-    /// Not a packed plugin, too large, or a signature of something else.
+    /// As [`Published::with`].
     pub fn new(component: Arc<[u8]>, signature_file: Option<&[u8]>) -> Result<Self, OciError> {
+        let beside = Beside {
+            signatures: signature_file,
+            attestations: None,
+        };
+        Self::with(component, beside)
+    }
+
+    /// The same with all that lies beside it.
+    ///
+    /// # Errors
+    /// Not a packed plugin, too large, or a signature or attestation of something else.
+    pub fn with(component: Arc<[u8]>, beside: Beside<'_>) -> Result<Self, OciError> {
         if component.len() > MAX_COMPONENT {
             return Err(OciError::NotAPlugin(BundleError::TooLarge {
                 what: "the component",
@@ -49,11 +61,17 @@ impl Published {
         let (config, manifest) = image::write(&component, &about, &shape(&component)?);
         let digest = crate::digest(&manifest);
         let mut published = Self::from_parts(digest, manifest, config, component)?;
-        if let Some(file) = signature_file {
-            for bundle in signatures::split(file, &published.component)? {
-                let referrer = Referrer::new(&published.descriptor(), bundle)?;
-                published.add(referrer)?;
-            }
+        let mut bundles = Vec::new();
+        if let Some(file) = beside.signatures {
+            bundles.extend(signatures::split(file, &published.component)?);
+        }
+        if let Some(file) = beside.attestations {
+            let component = &published.component;
+            bundles.extend(signatures::split_attestations(file, component)?);
+        }
+        for bundle in bundles {
+            let referrer = Referrer::new(&published.descriptor(), bundle)?;
+            published.add(referrer)?;
         }
         Ok(published)
     }
@@ -82,7 +100,7 @@ impl Published {
         })
     }
 
-    /// Adds a signature.
+    /// Adds a signature or an attestation. There may be as many of the one as of the other.
     ///
     /// # Errors
     /// There are too many, or they are too large together.
@@ -94,18 +112,26 @@ impl Published {
         if known {
             return Ok(());
         }
-        if self.referrers.len() == MAX_REFERRERS {
-            return Err(OciError::TooManySignatures(MAX_REFERRERS + 1));
-        }
-        let size: usize = self
+        let attests = is_attestation(&referrer);
+        let like: Vec<usize> = self
             .referrers
             .iter()
+            .filter(|other| is_attestation(other) == attests)
             .map(|other| other.bundle().len())
-            .sum();
-        let size = (size + referrer.bundle().len()) as u64;
+            .collect();
+        if like.len() == MAX_REFERRERS {
+            return Err(match attests {
+                true => OciError::TooManyAttestations(MAX_REFERRERS + 1),
+                false => OciError::TooManySignatures(MAX_REFERRERS + 1),
+            });
+        }
+        let size = (like.iter().sum::<usize>() + referrer.bundle().len()) as u64;
         if size > MAX_SIGNATURE {
             return Err(OciError::TooLarge {
-                what: "what signs it, together,",
+                what: match attests {
+                    true => "what is attested of it, together,",
+                    false => "what signs it, together,",
+                },
                 size,
                 limit: MAX_SIGNATURE,
             });
@@ -153,9 +179,19 @@ impl Published {
         &self.component
     }
 
-    /// Its signatures, none of them verified.
+    /// Its signatures and attestations, none of them verified.
     pub fn referrers(&self) -> &[Referrer] {
         &self.referrers
+    }
+
+    /// The signatures among them, of the component and of the image.
+    pub fn signatures(&self) -> impl Iterator<Item = &Referrer> {
+        self.referrers.iter().filter(|one| !is_attestation(one))
+    }
+
+    /// The attestations among them.
+    pub fn attestations(&self) -> impl Iterator<Item = &Referrer> {
+        self.referrers.iter().filter(|one| is_attestation(one))
     }
 
     /// What belongs beside the component as FILE.sigstore.json. `None` if nobody signed the
@@ -163,4 +199,14 @@ impl Published {
     pub fn signature_file(&self) -> Option<Vec<u8>> {
         signatures::join(&self.referrers)
     }
+
+    /// What belongs beside the component as FILE.attestations.jsonl. `None` if nothing is attested of
+    /// it that whoever has the component alone can verify.
+    pub fn attestations_file(&self) -> Option<Vec<u8>> {
+        signatures::join_attestations(&self.referrers, &self.component)
+    }
+}
+
+fn is_attestation(referrer: &Referrer) -> bool {
+    referrer.form() == Form::Attestation
 }

@@ -1,4 +1,5 @@
-//! Referrers: a Sigstore bundle that says of which image it is, as cosign publishes it.
+//! Referrers: a Sigstore bundle that says of which image it is, as cosign publishes signatures and
+//! attestations.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,9 @@ const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 const WHAT: &str = "a signature's manifest";
 
 /// Whether remarks say that a bundle attests something else than that an image is good: a list of its
-/// parts, how it was built. Those can be many and large, and no signature is looked for in them. Who
-/// remarks that falsely of a signature takes it away, which they could have done anyway.
+/// parts, how it was built. Those can be many and large, so those that are too many or too large are
+/// passed over, and no signature is looked for in them. Who remarks that falsely of a signature takes it
+/// away, which they could have done anyway.
 pub(crate) fn is_attestation(annotations: &BTreeMap<String, String>) -> bool {
     annotations
         .get(PREDICATE_TYPE)
@@ -46,14 +48,14 @@ impl Referrer {
     /// # Errors
     /// The bundle is not a Sigstore bundle v0.3, or too large.
     pub(super) fn new(subject: &Descriptor, bundle: Vec<u8>) -> Result<Self, OciError> {
-        let form = Form::of(&bundle)?;
+        let (form, attested) = Form::of(&bundle)?;
         let mut annotations = serde_json::Map::new();
         let mut annotate = |name: &str, value: &str| annotations.insert(name.into(), value.into());
         match form {
             Form::OfComponent => annotate(CONTENT, "message-signature"),
-            Form::Statement => {
+            Form::Statement | Form::Attestation => {
                 annotate(CONTENT, "dsse-envelope");
-                annotate(PREDICATE_TYPE, PREDICATE)
+                annotate(PREDICATE_TYPE, attested.as_deref().unwrap_or(PREDICATE))
             }
         };
         let manifest = json!({
@@ -80,7 +82,7 @@ impl Referrer {
         bundle: Vec<u8>,
     ) -> Result<Self, OciError> {
         Self::layer(subject, &manifest)?.check("a signature", &bundle)?;
-        let form = Form::of(&bundle)?;
+        let (form, _) = Form::of(&bundle)?;
         let raw = Raw::parse(WHAT, &manifest)?;
         let mut descriptor = Descriptor::of(MANIFEST_TYPE, &manifest);
         descriptor.artifact_type = raw.artifact_type;

@@ -6,7 +6,7 @@ use wharf_policy::Digest;
 use super::{Form, PREDICATE, Published, Referrer};
 use crate::refusal::TRUST_A_KEY;
 use crate::sigstore::{Artifact, Evidence, Expected, TrustRoot, VerifyingKey, verify_artifact};
-use crate::{PublicKey, Refusal, TrustPolicy, verify_with_key};
+use crate::{Beside, PublicKey, Refusal, TrustPolicy, verify_with_key};
 
 /// Whom to trust.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +26,16 @@ pub struct Accepted {
     pub signers: Vec<String>,
     /// What they signed.
     pub form: Form,
+    /// What a policy wants attested, and is: the types.
+    pub attested: Vec<String>,
 }
 
 impl Trust<'_> {
     /// Decides whether a published plugin is trusted.
     ///
     /// A policy asks for signatures of the component, since those go with it to runners. A key may
-    /// instead have signed the image, as `cosign sign` does.
+    /// instead have signed the image, as `cosign sign` does. What a policy wants attested goes to
+    /// runners too, so it must be about the component, or about the image that it always becomes.
     ///
     /// # Errors
     /// Why it is refused.
@@ -40,7 +43,15 @@ impl Trust<'_> {
         let file = published.signature_file();
         match self {
             Self::Policy(policy) => {
-                let verified = policy.verify(published.component().clone(), file.as_deref())?;
+                let attestations = match policy.wants_attestations() {
+                    true => published.attestations_file(),
+                    false => None,
+                };
+                let beside = Beside {
+                    signatures: file.as_deref(),
+                    attestations: attestations.as_deref(),
+                };
+                let verified = policy.verify_with(published.component().clone(), beside)?;
                 Ok(Accepted {
                     digest: verified.digest(),
                     signers: verified
@@ -49,6 +60,7 @@ impl Trust<'_> {
                         .map(|signer| signer.name.clone())
                         .collect(),
                     form: Form::OfComponent,
+                    attested: verified.attested().to_vec(),
                 })
             }
             Self::Key(key) => {
@@ -60,6 +72,7 @@ impl Trust<'_> {
                     digest: published.image().component.digest,
                     signers: vec![key.fingerprint().to_string()],
                     form,
+                    attested: Vec::new(),
                 };
                 let of_component = file.map(|file| {
                     verify_with_key(published.component(), &file, std::slice::from_ref(key))
@@ -69,7 +82,7 @@ impl Trust<'_> {
                     Some(Ok(())) => Ok(accepted(Form::OfComponent)),
                     _ if signed_image() => Ok(accepted(Form::Statement)),
                     Some(Err(refusal)) => Err(refusal),
-                    None if published.referrers().is_empty() => Err(Refusal::Unsigned),
+                    None if published.signatures().next().is_none() => Err(Refusal::Unsigned),
                     None => Err(Refusal::UnknownSigner {
                         hint: "there are statements about the image only".to_owned(),
                         line: TRUST_A_KEY.to_owned(),

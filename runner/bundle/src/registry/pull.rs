@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::referrers::Wanted;
 use super::{Client, Progress, RegistryError, Silent};
 use crate::oci::{ImageManifest, MANIFEST_TYPE, MAX_MANIFEST, Published};
 
@@ -15,7 +16,7 @@ pub struct Pulled {
 }
 
 impl Client {
-    /// Pulls the plugin and what signs it. `here` may be what is at its target already: if that is
+    /// Pulls the plugin, what signs it and what is attested of it. `here` may be what is at its target already: if that is
     /// the component, it is not fetched again.
     ///
     /// # Errors
@@ -57,7 +58,8 @@ impl Client {
             }
         };
         let mut published = Published::from_parts(digest, manifest, config, component)?;
-        for referrer in self.signatures(digest).await? {
+        let referrers = self.referrers(digest, Wanted::AttestationsToo).await?;
+        for referrer in referrers {
             published.add(referrer)?;
         }
         Ok(Pulled {

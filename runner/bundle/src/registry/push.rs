@@ -1,11 +1,12 @@
-//! Push: blobs, then the image by its digest, then what signs it, and the tag last. So whoever
-//! resolves the tag finds the signatures.
+//! Push: blobs, then the image by its digest, then what signs it and is attested of it, and the tag
+//! last. So whoever resolves the tag finds the signatures.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wharf_policy::Digest;
 
+use super::referrers::Wanted;
 use super::{Client, Progress, RegistryError, Silent};
 use crate::PublicKey;
 use crate::oci::{Descriptor, EMPTY, MANIFEST_TYPE, Published};
@@ -17,6 +18,8 @@ pub struct Pushed {
     pub digest: Digest,
     /// How many signatures it has there from this push.
     pub signatures: usize,
+    /// How many attestations.
+    pub attestations: usize,
     /// How many bytes of the component went over the network: none, if the registry had it.
     pub transferred: u64,
 }
@@ -38,12 +41,12 @@ impl Client {
                 actual: digest,
             });
         }
-        let signatures: Vec<Descriptor> = published
+        let referrers: Vec<Descriptor> = published
             .referrers()
             .iter()
             .map(|referrer| referrer.descriptor().clone())
             .collect();
-        self.check_room(digest, &signatures).await?;
+        self.check_room(digest, &referrers).await?;
         let silent: Arc<dyn Progress> = Arc::new(Silent);
         let copy = Bytes::copy_from_slice;
         self.upload("the config", copy(published.config()), &silent)
@@ -58,14 +61,15 @@ impl Client {
             published.manifest(),
         )
         .await?;
-        self.push_signatures(published, &silent).await?;
+        self.push_referrers(published, &silent).await?;
         if let Some(tag) = self.reference.tag() {
             self.put_manifest(what, tag, MANIFEST_TYPE, published.manifest())
                 .await?;
         }
         Ok(Pushed {
             digest,
-            signatures: published.referrers().len(),
+            signatures: published.signatures().count(),
+            attestations: published.attestations().count(),
             transferred,
         })
     }
@@ -80,13 +84,15 @@ impl Client {
         published: &Published,
         key: &PublicKey,
     ) -> Result<bool, RegistryError> {
-        let there = self.signatures(published.digest()).await?;
+        let there = self
+            .referrers(published.digest(), Wanted::Signatures)
+            .await?;
         Ok(there
             .iter()
             .any(|referrer| referrer.signs_image(published.digest(), key)))
     }
 
-    async fn push_signatures(
+    async fn push_referrers(
         &self,
         published: &Published,
         silent: &Arc<dyn Progress>,

@@ -8,8 +8,8 @@ use wharf_policy::Digest;
 
 use super::{Client, RegistryError, Silent, answer};
 use crate::oci::{
-    BUNDLE_TYPE, Descriptor, EMPTY_TYPE, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
-    MAX_REFERRERS, OciError, Referrer, fallback_tag, is_attestation,
+    BUNDLE_TYPE, Descriptor, EMPTY_TYPE, Form, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
+    MAX_REFERRERS, MAX_SIGNATURE, OciError, Referrer, fallback_tag, is_attestation,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,11 +21,55 @@ const MAX_CANDIDATES: usize = 64;
 /// How often an index is written that somebody else writes at the same time.
 const ATTEMPTS: usize = 5;
 
+/// Which referrers are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Signatures only.
+    Signatures,
+    /// What is attested as well, as far as there is room for it.
+    AttestationsToo,
+}
+
+/// The attestations that were found. Unlike signatures, those that are too many, too large or of no
+/// form that is understood are passed over: others attest what they like, and a policy that misses
+/// one refuses.
+#[derive(Default)]
+struct Attestations {
+    found: Vec<Referrer>,
+    size: u64,
+}
+
+impl Attestations {
+    /// Where the bundle of that manifest is, if it may be fetched.
+    fn room_for(&self, image: Digest, manifest: &[u8]) -> Option<Descriptor> {
+        let layer = Referrer::layer(image, manifest).ok()?;
+        let fits = self.found.len() < MAX_REFERRERS && self.size + layer.size <= MAX_SIGNATURE;
+        fits.then_some(layer)
+    }
+
+    fn add(&mut self, referrer: Result<Referrer, OciError>) {
+        if let Ok(referrer) = referrer
+            && referrer.form() == Form::Attestation
+        {
+            self.size += referrer.bundle().len() as u64;
+            self.found.push(referrer);
+        }
+    }
+}
+
 impl Client {
     /// The Sigstore bundles that refer to an image, whole and compared.
-    pub(super) async fn signatures(&self, image: Digest) -> Result<Vec<Referrer>, RegistryError> {
-        let mut referrers = Vec::new();
+    pub(super) async fn referrers(
+        &self,
+        image: Digest,
+        wanted: Wanted,
+    ) -> Result<Vec<Referrer>, RegistryError> {
+        let mut signatures = Vec::new();
+        let mut attestations = Attestations::default();
         for entry in self.candidates(image).await? {
+            if wanted == Wanted::Signatures && is_attestation(&entry.annotations) {
+                continue;
+            }
             entry.check_size("a signature's manifest", MAX_MANIFEST)?;
             let manifest = self
                 .manifest(
@@ -41,21 +85,30 @@ impl Client {
                 })?;
             entry.check("a signature's manifest", &manifest)?;
             let unclear = !is_listed_as_bundle(&entry);
-            if Referrer::is_attestation(&manifest)? || (unclear && !Referrer::is_bundle(&manifest)?)
-            {
+            if unclear && !Referrer::is_bundle(&manifest)? {
                 continue;
             }
-            if referrers.len() == MAX_REFERRERS {
+            if Referrer::is_attestation(&manifest)? {
+                if wanted == Wanted::AttestationsToo
+                    && let Some(layer) = attestations.room_for(image, &manifest)
+                {
+                    let bundle = self.blob("an attestation", &layer, &Silent).await?;
+                    attestations.add(Referrer::from_parts(image, manifest, bundle));
+                }
+                continue;
+            }
+            if signatures.len() == MAX_REFERRERS {
                 return Err(OciError::TooManySignatures(MAX_REFERRERS + 1).into());
             }
             let layer = Referrer::layer(image, &manifest)?;
             let bundle = self.blob("a signature", &layer, &Silent).await?;
-            referrers.push(Referrer::from_parts(image, manifest, bundle)?);
+            signatures.push(Referrer::from_parts(image, manifest, bundle)?);
         }
-        Ok(referrers)
+        signatures.append(&mut attestations.found);
+        Ok(signatures)
     }
 
-    /// Refuses to add so many signatures to an image that nobody would look at them.
+    /// Refuses to add so many signatures or attestations to an image that nobody would look at them.
     pub(super) async fn check_room(
         &self,
         image: Digest,
@@ -66,6 +119,16 @@ impl Client {
             if !all.iter().any(|other| other.digest == entry.digest) {
                 all.push(entry.clone());
             }
+        }
+        let attestations = all
+            .iter()
+            .filter(|entry| is_attestation(&entry.annotations));
+        let attestations = attestations.count();
+        let adds = entries
+            .iter()
+            .any(|entry| is_attestation(&entry.annotations));
+        if adds && attestations > MAX_REFERRERS {
+            return Err(OciError::TooManyAttestations(attestations).into());
         }
         Ok(few(&all)?)
     }
@@ -99,9 +162,7 @@ impl Client {
                 .and_then(|link| next(link.to_str().ok()?));
             let body = answer::read(&self.registry, response, WHAT, MAX_MANIFEST, &Silent).await?;
             for entry in bundles(&Index::parse(&body)?)? {
-                if !all.iter().any(|other| other.digest == entry.digest) {
-                    all.push(entry);
-                }
+                add(&mut all, entry);
             }
             few(&all)?;
             match next {
@@ -178,14 +239,24 @@ fn bundles(index: &Index) -> Result<Vec<Descriptor>, OciError> {
             && matches!(
                 entry.artifact_type.as_deref(),
                 Some(BUNDLE_TYPE | EMPTY_TYPE)
-            )
-            && !is_attestation(&entry.annotations);
-        if may_be && !found.iter().any(|other| other.digest == entry.digest) {
-            found.push(entry.clone());
+            );
+        if may_be {
+            add(&mut found, entry.clone());
         }
     }
     few(&found)?;
     Ok(found)
+}
+
+/// Adds what is not there yet, and of attestations no more than may be looked at.
+fn add(all: &mut Vec<Descriptor>, entry: Descriptor) {
+    let attestations = all
+        .iter()
+        .filter(|other| is_attestation(&other.annotations));
+    let enough = is_attestation(&entry.annotations) && attestations.count() == MAX_CANDIDATES;
+    if !enough && !all.iter().any(|other| other.digest == entry.digest) {
+        all.push(entry);
+    }
 }
 
 /// Whether the list itself says that it is a Sigstore bundle.
@@ -194,9 +265,13 @@ fn is_listed_as_bundle(entry: &Descriptor) -> bool {
 }
 
 fn few(entries: &[Descriptor]) -> Result<(), OciError> {
-    let bundles = entries.iter().filter(|entry| is_listed_as_bundle(entry));
-    match bundles.count() > MAX_REFERRERS || entries.len() > MAX_CANDIDATES {
-        true => Err(OciError::TooManySignatures(entries.len())),
+    let others = entries
+        .iter()
+        .filter(|entry| !is_attestation(&entry.annotations));
+    let others: Vec<_> = others.collect();
+    let bundles = others.iter().filter(|entry| is_listed_as_bundle(entry));
+    match bundles.count() > MAX_REFERRERS || others.len() > MAX_CANDIDATES {
+        true => Err(OciError::TooManySignatures(others.len())),
         false => Ok(()),
     }
 }

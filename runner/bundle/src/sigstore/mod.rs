@@ -39,5 +39,5 @@ pub(crate) use bundle::{Bundle, Content, Said};
 pub(crate) use certificate::identity_of;
 pub(crate) use envelope::pre_authentication_encoding;
 pub(crate) use hash::Hash;
-pub(crate) use statement::PAYLOAD_TYPE;
+pub(crate) use statement::{PAYLOAD_TYPE, Statement};
 pub(crate) use verify::verify_bundle;

@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
+use wharf_policy::Digest;
 
 use super::hash::{Hash, from_hex};
 use super::{Artifact, Rejection};
@@ -20,9 +21,16 @@ const TYPES: [&str; 2] = [
 /// The most subjects of one statement.
 const MAX_SUBJECTS: usize = 4096;
 
+/// A statement that is understood as far as it is looked at: its type, and what it is about.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    predicate_type: String,
+    subjects: Vec<Subject>,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Statement {
+struct Wire {
     #[serde(rename = "_type")]
     kind: String,
     subject: Vec<Subject>,
@@ -31,7 +39,7 @@ struct Statement {
     _predicate: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct Subject {
     #[serde(default, rename = "name")]
     _name: Option<String>,
@@ -46,6 +54,62 @@ pub(super) struct About {
     pub(super) hash: Hash,
 }
 
+impl Statement {
+    /// Reads the payload of an envelope. Nothing of it is proven.
+    pub(crate) fn read(payload_type: &str, payload: &[u8]) -> Result<Self, Rejection> {
+        if payload_type != PAYLOAD_TYPE {
+            return Err(Rejection::Unsupported(format!(
+                "its payload is {:?}, and only in-toto statements say what they are about",
+                payload_type.chars().take(80).collect::<String>()
+            )));
+        }
+        let statement: Wire = serde_json::from_slice(payload)
+            .map_err(|error| Rejection::Malformed(format!("its in-toto statement: {error}")))?;
+        if !TYPES.contains(&statement.kind.as_str()) {
+            return Err(Rejection::Unsupported(format!(
+                "its statement is of the unknown type {:?}",
+                statement.kind.chars().take(80).collect::<String>()
+            )));
+        }
+        if statement.predicate_type.is_empty() {
+            return Err(Rejection::Malformed(
+                "its statement has no predicateType".to_owned(),
+            ));
+        }
+        let subjects = statement.subject;
+        if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
+            return Err(Rejection::Malformed(format!(
+                "its statement has {} subjects",
+                subjects.len()
+            )));
+        }
+        Ok(Self {
+            predicate_type: statement.predicate_type,
+            subjects,
+        })
+    }
+
+    /// What is attested.
+    pub(crate) fn predicate_type(&self) -> &str {
+        &self.predicate_type
+    }
+
+    /// Whether one of its subjects has this SHA-256.
+    pub(crate) fn names(&self, sha256: Digest) -> bool {
+        self.digests(Hash::Sha256)
+            .any(|named| named == sha256.as_bytes())
+    }
+
+    /// The digests of its subjects by that function.
+    fn digests(&self, hash: Hash) -> impl Iterator<Item = Vec<u8>> {
+        self.subjects
+            .iter()
+            .flat_map(|subject| &subject.digest)
+            .filter(move |(name, _)| Hash::by_short_name(name) == Some(hash))
+            .filter_map(|(_, digits)| from_hex(digits))
+    }
+}
+
 /// Finds the artifact among the subjects of a statement: by SHA-256, or by a longer digest where
 /// the file is at hand. One matching digest of one subject is enough.
 pub(super) fn find(
@@ -53,39 +117,9 @@ pub(super) fn find(
     payload: &[u8],
     artifact: &Artifact<'_>,
 ) -> Result<About, Rejection> {
-    if payload_type != PAYLOAD_TYPE {
-        return Err(Rejection::Unsupported(format!(
-            "its payload is {:?}, and only in-toto statements say what they are about",
-            payload_type.chars().take(80).collect::<String>()
-        )));
-    }
-    let statement: Statement = serde_json::from_slice(payload)
-        .map_err(|error| Rejection::Malformed(format!("its in-toto statement: {error}")))?;
-    if !TYPES.contains(&statement.kind.as_str()) {
-        return Err(Rejection::Unsupported(format!(
-            "its statement is of the unknown type {:?}",
-            statement.kind.chars().take(80).collect::<String>()
-        )));
-    }
-    if statement.predicate_type.is_empty() {
-        return Err(Rejection::Malformed(
-            "its statement has no predicateType".to_owned(),
-        ));
-    }
-    let subjects = &statement.subject;
-    if subjects.is_empty() || subjects.len() > MAX_SUBJECTS {
-        return Err(Rejection::Malformed(format!(
-            "its statement has {} subjects",
-            subjects.len()
-        )));
-    }
+    let statement = Statement::read(payload_type, payload)?;
     for hash in [Hash::Sha256, Hash::Sha512, Hash::Sha384] {
-        let named: Vec<Vec<u8>> = subjects
-            .iter()
-            .flat_map(|subject| &subject.digest)
-            .filter(|(name, _)| Hash::by_short_name(name) == Some(hash))
-            .filter_map(|(_, digits)| from_hex(digits))
-            .collect();
+        let named: Vec<Vec<u8>> = statement.digests(hash).collect();
         if named.is_empty() {
             continue;
         }
@@ -102,7 +136,7 @@ pub(super) fn find(
     }
     Err(Rejection::WrongArtifact(format!(
         "none of the {} subjects of its statement is {}",
-        subjects.len(),
+        statement.subjects.len(),
         artifact.digest()
     )))
 }

@@ -3,8 +3,11 @@
 //! Everything that is not plainly allowed is refused. The manifest of a component is not looked at
 //! before somebody who is trusted is known to have signed the whole of it.
 
+mod attested;
+mod beside;
 mod reasons;
 mod rule;
+mod signers;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,15 +15,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use wharf_policy::{Digest, Moment, PluginName, Policy};
 
+use crate::attestation_file::Subject;
 use crate::sigstore::{self, Artifact, RootError, TrustRoot};
 use crate::{
     BundleError, KeyError, MAX_COMPONENT, Manifest, PublicKey, Refusal, SignatureFile, TrustError,
     digest,
 };
 
+use attested::Attested;
+pub use beside::Beside;
 pub(crate) use reasons::Reasons;
 use rule::Rule;
-pub(crate) use rule::signed_by;
+pub(crate) use signers::signed_by;
 
 /// Whom the operator trusts to sign which plugins.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +42,7 @@ pub struct Verified {
     digest: Digest,
     manifest: Manifest,
     signers: Vec<Signer>,
+    attested: Vec<String>,
     may_be_older: bool,
 }
 
@@ -58,6 +65,11 @@ impl Verified {
     /// Those who are trusted for its name and signed it, at least one.
     pub fn signers(&self) -> &[Signer] {
         &self.signers
+    }
+
+    /// What was proven to be attested of it, since the policy asks for that: the types, each once.
+    pub fn attested(&self) -> &[String] {
+        &self.attested
     }
 
     /// Whether it may be older than what was run before: the policy allows that, or pins exactly
@@ -134,31 +146,47 @@ impl TrustPolicy {
         Ok(Self { rules: rules? })
     }
 
-    /// Decides whether a component is to be trusted now.
+    /// Decides whether a component is to be trusted now, with no more than its signatures at hand: it
+    /// is refused where the policy asks for attestations.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn verify(&self, bytes: Arc<[u8]>, signature: Option<&[u8]>) -> Result<Verified, Refusal> {
-        self.verify_at(bytes, signature, Timestamp::now().into())
+    pub fn verify(&self, bytes: Arc<[u8]>, signatures: Option<&[u8]>) -> Result<Verified, Refusal> {
+        let attestations = None;
+        self.verify_with(
+            bytes,
+            Beside {
+                signatures,
+                attestations,
+            },
+        )
+    }
+
+    /// Decides whether a component is to be trusted now, with all that comes with it.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn verify_with(&self, bytes: Arc<[u8]>, beside: Beside<'_>) -> Result<Verified, Refusal> {
+        self.verify_at(bytes, beside, Timestamp::now().into())
     }
 
     /// Decides whether a component is to be trusted: signed, unchanged, by as many of the signers
-    /// of a rule for its name as the rule asks for, not too old, not denied, and by keys and rules
-    /// that are valid at that time.
+    /// of a rule for its name as the rule asks for, with all attested that it wants attested, not too
+    /// old, not denied, and by keys and rules that are valid at that time.
     ///
     /// # Errors
     /// Why it is refused.
     pub fn verify_at(
         &self,
         bytes: Arc<[u8]>,
-        signature: Option<&[u8]>,
+        beside: Beside<'_>,
         now: Moment,
     ) -> Result<Verified, Refusal> {
-        let signature = signature.ok_or(Refusal::Unsigned)?;
+        let signatures = beside.signatures.ok_or(Refusal::Unsigned)?;
         if self.rules.is_empty() {
             return Err(Refusal::NoTrust);
         }
-        let file = SignatureFile::parse(signature)?;
+        let file = SignatureFile::parse(signatures)?;
         if bytes.len() > MAX_COMPONENT {
             return Err(Refusal::BadManifest(BundleError::TooLarge {
                 what: "the component",
@@ -172,7 +200,11 @@ impl TrustPolicy {
         let proven = self.proven(&artifact, &file, now)?;
 
         let manifest = Manifest::read(&bytes)?;
-        let signers = trusted_for(&manifest.name, &proven, now)?;
+        let asked = self.covering(&manifest.name);
+        let asked = asked.flat_map(Rule::wants_attested).next().is_some();
+        let attestations = beside.attestations.filter(|_| asked);
+        let attested = Attested::new(Subject::new(&bytes, digest), attestations);
+        let (signers, attested) = trusted_for(&manifest.name, &proven, &attested, now)?;
         self.check_age(&manifest)?;
         self.check_denied(digest)?;
         self.check_pinned(&manifest.name, digest)?;
@@ -184,6 +216,7 @@ impl TrustPolicy {
             digest,
             manifest,
             signers,
+            attested,
             may_be_older,
         })
     }
@@ -191,6 +224,12 @@ impl TrustPolicy {
     /// What the operator would want to know: each rule, as it was read.
     pub fn rules(&self) -> impl Iterator<Item = RuleSummary> {
         self.rules.iter().map(Rule::summary)
+    }
+
+    /// Whether any rule asks for attestations: if none does, nobody needs to bring them.
+    pub fn wants_attestations(&self) -> bool {
+        let wanted = self.rules.iter().flat_map(Rule::wants_attested);
+        wanted.count() > 0
     }
 
     fn covering(&self, name: &PluginName) -> impl Iterator<Item = &Rule> {
@@ -263,6 +302,8 @@ pub struct RuleSummary {
     pub keys: Vec<(String, Digest)>,
     /// Its identities: the subject and the issuer.
     pub identities: Vec<(String, String)>,
+    /// What it wants attested.
+    pub attestations: Vec<AttestationSummary>,
     /// How many must have signed.
     pub require: u32,
     /// The trusted root it verifies with.
@@ -271,31 +312,46 @@ pub struct RuleSummary {
     pub valid_until: Option<Moment>,
 }
 
-/// The signers of the first rule for the name that enough of its signers satisfied.
+/// One attestation that a rule asks for, and any one of whom may have made it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct AttestationSummary {
+    /// What is attested.
+    #[serde(rename = "type")]
+    pub predicate_type: String,
+    /// Their keys: the path and the fingerprint.
+    pub keys: Vec<(String, Digest)>,
+    /// Their identities: the subject and the issuer.
+    pub identities: Vec<(String, String)>,
+}
+
+/// The signers of the rules for the name that enough of their signers satisfied, with all attested
+/// that they want attested, and what that is.
 fn trusted_for(
     name: &PluginName,
     proven: &[(&Rule, Vec<Signer>)],
+    attested: &Attested<'_>,
     now: Moment,
-) -> Result<Vec<Signer>, Refusal> {
+) -> Result<(Vec<Signer>, Vec<String>), Refusal> {
     let mut refusal = None;
     let mut trusted: Vec<Signer> = Vec::new();
+    let mut types: Vec<String> = Vec::new();
     for (rule, signers) in proven.iter().filter(|(rule, _)| rule.covers(name)) {
         if signers.is_empty() {
             continue;
         }
-        match rule.satisfied_by(name, signers, now) {
+        let satisfied = rule
+            .satisfied_by(name, signers, now)
+            .and_then(|()| rule.check_attested(attested, now));
+        match satisfied {
             Ok(()) => {
-                for signer in signers {
-                    if !trusted.contains(signer) {
-                        trusted.push(signer.clone());
-                    }
-                }
+                add_new(&mut trusted, signers.iter().cloned());
+                add_new(&mut types, rule.wants_attested().map(str::to_owned));
             }
             Err(why) => refusal = refusal.or(Some(why)),
         }
     }
     if !trusted.is_empty() {
-        return Ok(trusted);
+        return Ok((trusted, types));
     }
     Err(refusal.unwrap_or_else(|| {
         let signed = proven.iter().flat_map(|(_, signers)| signers);
@@ -306,6 +362,15 @@ fn trusted_for(
             signer: names.join(", "),
         }
     }))
+}
+
+/// Adds what is not there.
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: impl Iterator<Item = T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
 }
 
 /// A signer, for people.

@@ -1,5 +1,6 @@
 //! Why none of the trusted signers was found to have signed, of all the reasons that there are.
 
+use super::signers::Not;
 use crate::sigstore::Rejection;
 use crate::{Refusal, SignatureFile};
 
@@ -18,6 +19,19 @@ impl Reasons {
             | Rejection::WrongSigner(_)
             | Rejection::WrongIdentity { .. } => {}
             why => self.tell(Refusal::NotProven(why)),
+        }
+    }
+
+    /// The same of one who was tried for a rule.
+    pub(super) fn add_of(&mut self, why: Not) {
+        match why {
+            Not::Proven(why) => self.add(why),
+            Not::Altered(key) => self.tell(Refusal::Altered { key: key.path }),
+            Not::KeyNotTrustedNow(key) => self.tell(Refusal::KeyNotTrustedNow {
+                key: key.path,
+                not_before: key.not_before,
+                not_after: key.not_after,
+            }),
         }
     }
 

@@ -2,21 +2,19 @@
 
 use std::sync::Arc;
 
-use wharf_policy::{
-    Digest, EvidenceRule, Moment, NamePattern, PluginName, TrustRule, TrustedIdentity, TrustedKey,
-};
+use wharf_policy::{Digest, EvidenceRule, Moment, NamePattern, PluginName, TrustRule};
 
-use super::{Reasons, RuleSummary, Signer};
-use crate::sigstore::{
-    self, Artifact, Bundle, Evidence, Expected, Identity, Rejection, RootError, Said, TrustRoot,
-    VerifyingKey, verify_bundle,
-};
+use super::attested::{Attested, Demand};
+use super::signers::{Signers, With};
+use super::{AttestationSummary, Reasons, RuleSummary, Signer};
+use crate::sigstore::{self, Artifact, Evidence, RootError, TrustRoot};
 use crate::{KeyError, PublicKey, Refusal, SignatureFile, TrustError};
 
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     rule: TrustRule,
-    keys: Vec<(TrustedKey, PublicKey)>,
+    signers: Signers,
+    demands: Vec<Demand>,
     root: Arc<TrustRoot>,
 }
 
@@ -33,18 +31,25 @@ impl Rule {
         if rule.keys.is_empty() && rule.identities.is_empty() {
             return Err(TrustError::NoSigners(rule.named()));
         }
-        let keys: Result<_, _> = rule
-            .keys
-            .iter()
-            .map(|trusted| match key(&trusted.path) {
-                Ok(key) => Ok((trusted.clone(), key)),
-                Err(why) => Err(TrustError::Key {
-                    plugins: rule.named(),
-                    key: trusted.path.clone(),
-                    why,
-                }),
-            })
-            .collect();
+        let unreadable = |(key, why)| TrustError::Key {
+            plugins: rule.named(),
+            key,
+            why,
+        };
+        let signers = Signers::read(&rule.keys, &rule.identities, &key).map_err(unreadable)?;
+        let mut demands = Vec::new();
+        for wanted in &rule.attestations {
+            let signers = match wanted.is_by_signers_of_the_block() {
+                true => signers.clone(),
+                false => {
+                    Signers::read(&wanted.keys, &wanted.identities, &key).map_err(unreadable)?
+                }
+            };
+            demands.push(Demand {
+                predicate_type: wanted.predicate_type.clone(),
+                signers,
+            });
+        }
         let unusable = |name: &str, why| TrustError::Root {
             plugins: rule.named(),
             root: name.to_owned(),
@@ -58,36 +63,21 @@ impl Rule {
                 return Err(unusable("public-good", why));
             }
         };
-        let read = Self {
-            rule: rule.clone(),
-            keys: keys?,
-            root,
-        };
-        read.check_distinct()?;
-        Ok(read)
-    }
-
-    /// The same key under two names is one signer, whatever `require` says.
-    fn check_distinct(&self) -> Result<(), TrustError> {
-        let mut distinct: Vec<Digest> =
-            self.keys.iter().map(|(_, key)| key.fingerprint()).collect();
-        distinct.sort_unstable();
-        distinct.dedup();
-        let mut identities: Vec<&TrustedIdentity> = Vec::new();
-        for identity in &self.rule.identities {
-            if !identities.contains(&identity) {
-                identities.push(identity);
-            }
-        }
-        let signers = distinct.len() + identities.len();
-        if (self.rule.require.get() as usize) > signers {
+        // The same key under two names is one signer, whatever `require` says.
+        let distinct = signers.distinct();
+        if (rule.require.get() as usize) > distinct {
             return Err(TrustError::TooFewSigners {
-                plugins: self.rule.named(),
-                require: self.rule.require.get(),
-                signers,
+                plugins: rule.named(),
+                require: rule.require.get(),
+                signers: distinct,
             });
         }
-        Ok(())
+        Ok(Self {
+            rule: rule.clone(),
+            signers,
+            demands,
+            root,
+        })
     }
 
     pub(super) fn covers(&self, name: &PluginName) -> bool {
@@ -115,6 +105,17 @@ impl Rule {
     }
 
     pub(super) fn summary(&self) -> RuleSummary {
+        let keys = |signers: &Signers| {
+            let keys = signers.keys.iter();
+            keys.map(|(trusted, key)| (trusted.path.clone(), key.fingerprint()))
+                .collect()
+        };
+        let identities = |signers: &Signers| {
+            let identities = signers.identities.iter();
+            identities
+                .map(|identity| (identity.subject.clone(), identity.issuer.clone()))
+                .collect()
+        };
         RuleSummary {
             plugins: self
                 .rule
@@ -122,16 +123,16 @@ impl Rule {
                 .iter()
                 .map(NamePattern::to_string)
                 .collect(),
-            keys: self
-                .keys
+            keys: keys(&self.signers),
+            identities: identities(&self.signers),
+            attestations: self
+                .demands
                 .iter()
-                .map(|(trusted, key)| (trusted.path.clone(), key.fingerprint()))
-                .collect(),
-            identities: self
-                .rule
-                .identities
-                .iter()
-                .map(|identity| (identity.subject.clone(), identity.issuer.clone()))
+                .map(|demand| AttestationSummary {
+                    predicate_type: demand.predicate_type.clone(),
+                    keys: keys(&demand.signers),
+                    identities: identities(&demand.signers),
+                })
                 .collect(),
             require: self.rule.require.get(),
             trusted_root: self.root.name().to_owned(),
@@ -149,73 +150,29 @@ impl Rule {
     ) -> Vec<Signer> {
         let mut signers = Vec::new();
         for signature in file.signatures() {
-            match signature.said() {
-                Said::Key(_) => {
-                    self.proven_keys(artifact, signature, now, reasons, &mut signers);
-                }
-                Said::Identity(Some(said)) => {
-                    self.proven_identity(artifact, signature, &said, reasons, &mut signers);
-                }
-                Said::Identity(None) => {}
+            let (made, others) = self.signers.who_made(signature, artifact, self.with(now));
+            signers.extend(made);
+            for why in others {
+                reasons.add_of(why);
             }
         }
         signers
     }
 
-    fn proven_keys(
-        &self,
-        artifact: &Artifact<'_>,
-        signature: &Bundle,
-        now: Moment,
-        reasons: &mut Reasons,
-        signers: &mut Vec<Signer>,
-    ) {
-        let evidence = self.evidence(Evidence::KeyAlone);
-        for (trusted, key) in &self.keys {
-            match signed_by(artifact, signature, key, &self.root, evidence) {
-                Ok(()) if trusted.is_trusted_at(now) => signers.push(Signer {
-                    who: sigstore::Signer::Key(key.fingerprint()),
-                    name: trusted.path.clone(),
-                }),
-                Ok(()) => reasons.tell(Refusal::KeyNotTrustedNow {
-                    key: trusted.path.clone(),
-                    not_before: trusted.not_before,
-                    not_after: trusted.not_after,
-                }),
-                Err(Rejection::BadSignature(_)) if names(signature, key) => {
-                    reasons.tell(Refusal::Altered {
-                        key: trusted.path.clone(),
-                    });
-                }
-                Err(why) => reasons.add(why),
-            }
-        }
+    /// The types of what it wants attested.
+    pub(super) fn wants_attested(&self) -> impl Iterator<Item = &str> {
+        let demands = self.demands.iter();
+        demands.map(|demand| demand.predicate_type.as_str())
     }
 
-    /// What the certificate says chooses what to try; that it is true is then proven.
-    fn proven_identity(
+    /// Whether all is attested that it wants attested, now.
+    pub(super) fn check_attested(
         &self,
-        artifact: &Artifact<'_>,
-        signature: &Bundle,
-        said: &Identity,
-        reasons: &mut Reasons,
-        signers: &mut Vec<Signer>,
-    ) {
-        let named = |trusted: &&TrustedIdentity| {
-            trusted.issuer == said.issuer && trusted.subject == said.subject
-        };
-        if self.rule.identities.iter().find(named).is_none() {
-            return;
-        }
-        let expected = Expected::Identity(said);
-        let evidence = self.evidence(Evidence::Log);
-        match verify_bundle(artifact, signature, expected, &self.root, evidence) {
-            Ok(verified) => signers.push(Signer {
-                name: said.subject.clone(),
-                who: verified.signer().clone(),
-            }),
-            Err(why) => reasons.add(why),
-        }
+        attested: &Attested<'_>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let mut demands = self.demands.iter();
+        demands.try_for_each(|demand| demand.check(attested, self.with(now)))
     }
 
     /// Whether these signers are enough, now.
@@ -250,39 +207,19 @@ impl Rule {
         Ok(())
     }
 
-    fn evidence(&self, without: Evidence) -> Evidence {
-        match self.rule.evidence {
+    /// What every bundle is verified with that this rule is asked about.
+    fn with(&self, now: Moment) -> With<'_> {
+        let evidence = |without| match self.rule.evidence {
             None => without,
             Some(EvidenceRule::Any) => Evidence::Any,
             Some(EvidenceRule::Log) => Evidence::Log,
             Some(EvidenceRule::Timestamp) => Evidence::Timestamp,
             Some(EvidenceRule::LogAndTimestamp) => Evidence::LogAndTimestamp,
+        };
+        With {
+            root: &self.root,
+            evidence: (evidence(Evidence::KeyAlone), evidence(Evidence::Log)),
+            now,
         }
     }
-}
-
-/// Whether a signature says that this key made it. Nobody signs that: it is for messages.
-fn names(signature: &Bundle, key: &PublicKey) -> bool {
-    signature.hint().is_some_and(|hint| hint == key.hint())
-}
-
-/// Whether the owner of that key made a signature. What a plugin's signature says about its key
-/// is the fingerprint or nothing: another hint is a contradiction.
-pub(crate) fn signed_by(
-    artifact: &Artifact<'_>,
-    signature: &Bundle,
-    key: &PublicKey,
-    root: &TrustRoot,
-    evidence: Evidence,
-) -> Result<(), Rejection> {
-    if signature
-        .hint()
-        .is_some_and(|hint| !hint.is_empty() && hint != key.hint())
-    {
-        return Err(Rejection::WrongSigner(
-            "its hint names another key".to_owned(),
-        ));
-    }
-    let key = VerifyingKey::from(key);
-    verify_bundle(artifact, signature, Expected::Key(&key), root, evidence).map(drop)
 }

@@ -7,7 +7,8 @@ use wharf_bundle::oci::{
     BUNDLE_TYPE, Form, INDEX_TYPE, MANIFEST_TYPE, OciError, Published, Trust, fallback_tag,
 };
 use wharf_bundle::registry::{Access, Options, RegistryError, Silent, Verdict};
-use wharf_bundle::{Refusal, sign};
+use wharf_bundle::{Beside, Refusal, TrustPolicy, Unattested, attest, sign};
+use wharf_policy::Digest;
 
 use super::common::{TRUST_ALL, key, plugin, stranger, trust};
 use super::fake::{Fake, index, manifest};
@@ -251,6 +252,166 @@ async fn entries_that_cosign_lists_as_empty_configurations_are_found() {
     push(&fake.reference(":1.0"), &signed()).await.unwrap();
     let pulled = pull(&fake.reference(":1.0")).await.unwrap();
     assert_eq!(pulled.published.referrers().len(), 1);
+}
+
+const SLSA: &str = "https://slsa.dev/provenance/v1";
+
+/// A policy that wants provenance.
+fn wants_provenance() -> TrustPolicy {
+    trust(&format!(
+        "{TRUST_ALL}\nattestations = [{{ type = '{SLSA}', keys = ['theirs.pub'] }}]"
+    ))
+}
+
+/// The same with this attestation.
+fn attested(published: &Published, attestation: &[u8]) -> Published {
+    let signatures = published.signature_file();
+    let beside = Beside {
+        signatures: signatures.as_deref(),
+        attestations: Some(attestation),
+    };
+    Published::with(published.component().clone(), beside).unwrap()
+}
+
+fn provenance(of: Digest) -> Vec<u8> {
+    attest(of, SLSA, &json!({ "buildDefinition": {} }), stranger()).unwrap()
+}
+
+#[tokio::test]
+async fn attestations_are_pushed_as_cosign_does_and_pulled_with_the_plugin_that_wants_them() {
+    for fake in [Fake::honest().await, Fake::old().await] {
+        let plain = signed();
+        let of_component = provenance(plain.image().component.digest);
+        let published = attested(&plain, &of_component);
+        assert_eq!(published.digest(), plain.digest());
+        let reference = fake.reference(":1.0");
+        push(&reference, &plain).await.unwrap();
+        let refused = pull(&reference).await.unwrap().published;
+        let refusal = Trust::Policy(&wants_provenance()).verify(&refused);
+        assert!(
+            matches!(&refusal, Err(Refusal::Unattested { why, .. }) if **why == Unattested::NoneAtAll),
+            "{refusal:?}"
+        );
+        let pushed = push(&reference, &published).await.unwrap();
+        assert_eq!((pushed.signatures, pushed.attestations), (1, 1));
+        let pulled = pull(&reference).await.unwrap().published;
+        assert_eq!(pulled.attestations_file(), Some(of_component));
+        let accepted = Trust::Policy(&wants_provenance()).verify(&pulled).unwrap();
+        assert_eq!(accepted.attested, [SLSA]);
+        let referrer = pulled.attestations().next().unwrap();
+        let manifest: Value = serde_json::from_slice(referrer.manifest()).unwrap();
+        assert_eq!(
+            manifest["annotations"],
+            json!({
+                "dev.sigstore.bundle.content": "dsse-envelope",
+                "dev.sigstore.bundle.predicateType": SLSA,
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_attestation_of_the_image_that_others_pushed_counts_and_that_of_another_image_does_not()
+{
+    let fake = Fake::honest().await;
+    let published = signed();
+    let reference = fake.reference(":1.0");
+    push(&reference, &published).await.unwrap();
+    // As `cosign attest` does: it refers to this image, whatever its statement is about.
+    let add = |bundle: &[u8]| {
+        let empty = json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": wharf_bundle::digest(b"{}"), "size": 2 });
+        let manifest = json!({
+            "schemaVersion": 2, "mediaType": MANIFEST_TYPE, "artifactType": BUNDLE_TYPE,
+            "config": empty,
+            "layers": [{ "mediaType": BUNDLE_TYPE, "digest": wharf_bundle::digest(bundle), "size": bundle.len() }],
+            "subject": published.descriptor(),
+            "annotations": { "dev.sigstore.bundle.predicateType": SLSA },
+        });
+        let manifest = manifest.to_string().into_bytes();
+        fake.with(|store| {
+            let name = wharf_bundle::digest(bundle).to_string();
+            store.blobs.insert(name, bundle.to_vec());
+            let name = wharf_bundle::digest(&manifest).to_string();
+            store
+                .manifests
+                .insert(name, (MANIFEST_TYPE.to_owned(), manifest));
+        });
+    };
+    add(&provenance(wharf_bundle::digest(b"another image")));
+    let pulled = pull(&reference).await.unwrap().published;
+    assert_eq!(pulled.attestations().count(), 1);
+    assert_eq!(pulled.attestations_file(), None);
+    assert!(Trust::Policy(&wants_provenance()).verify(&pulled).is_err());
+    let good = provenance(published.digest());
+    add(&good);
+    let pulled = pull(&reference).await.unwrap().published;
+    assert_eq!(pulled.attestations().count(), 2);
+    assert_eq!(pulled.attestations_file(), Some(good));
+    Trust::Policy(&wants_provenance()).verify(&pulled).unwrap();
+}
+
+#[tokio::test]
+async fn no_image_gets_more_attestations_than_are_looked_at() {
+    let fake = Fake::old().await;
+    let plain = signed();
+    let of = |number: usize| {
+        let kind = format!("https://acme.test/{number}");
+        let digest = plain.image().component.digest;
+        attest(digest, &kind, &json!({}), stranger()).unwrap()
+    };
+    let reference = fake.reference(":1.0");
+    for number in 0..17 {
+        let result = push(&reference, &attested(&plain, &of(number))).await;
+        match number < 16 {
+            true => drop(result.unwrap()),
+            false => assert!(
+                matches!(
+                    &result,
+                    Err(RegistryError::Oci(OciError::TooManyAttestations(17)))
+                ),
+                "{result:?}"
+            ),
+        }
+    }
+    let pulled = pull(&reference).await.unwrap().published;
+    assert_eq!(pulled.signatures().count(), 1);
+    assert_eq!(pulled.attestations().count(), 16);
+}
+
+#[tokio::test]
+async fn an_attestation_that_is_kept_back_or_exchanged_ends_in_a_refusal_by_who_wants_it() {
+    let plain = signed();
+    let good = provenance(plain.image().component.digest);
+    let published = attested(&plain, &good);
+    let referrer = published.attestations().next().unwrap();
+    let (name, blob) = (
+        referrer.descriptor().digest.to_string(),
+        wharf_bundle::digest(referrer.bundle()).to_string(),
+    );
+    for what in ["listed no more", "another bundle", "another manifest"] {
+        let fake = Fake::honest().await;
+        let reference = fake.reference(":1.0");
+        push(&reference, &published).await.unwrap();
+        fake.with(|store| match what {
+            "listed no more" => drop(store.manifests.remove(&name)),
+            "another bundle" => {
+                let other = provenance(wharf_bundle::digest(b"other"));
+                store.blobs.insert(blob.clone(), other);
+            }
+            _ => {
+                let (_, bytes) = store.manifests.get_mut(&name).unwrap();
+                let text = String::from_utf8(bytes.clone()).unwrap();
+                *bytes = text.replace("provenance/v1", "provenance/v9").into_bytes();
+            }
+        });
+        match pull(&reference).await {
+            Ok(pulled) => {
+                let verdict = Trust::Policy(&wants_provenance()).verify(&pulled.published);
+                assert!(matches!(verdict, Err(Refusal::Unattested { .. })), "{what}");
+            }
+            Err(error) => assert_eq!(error.verdict(), Verdict::Refused, "{what}: {error}"),
+        }
+    }
 }
 
 #[tokio::test]
