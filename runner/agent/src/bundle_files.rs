@@ -6,10 +6,11 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use wharf_bundle::{MAX_COMPONENT, MAX_SIGNATURE_FILE, Manifest};
+use wharf_bundle::{MAX_COMPONENT, Manifest};
 use wharf_policy::Digest;
 
 use crate::AgentError;
+use crate::papers::Papers;
 use crate::private_file::{private_folder, write_whole};
 
 /// The folder of bundles in the state folder.
@@ -34,9 +35,9 @@ impl BundleFiles {
         self.folder.join(format!("{}.wasm", digest.to_hex()))
     }
 
-    fn signature(&self, digest: Digest) -> PathBuf {
-        self.folder
-            .join(format!("{}.wasm.sigstore.json", digest.to_hex()))
+    fn beside(&self, digest: Digest, suffix: &str) -> PathBuf {
+        let name = format!("{}.wasm{suffix}", digest.to_hex());
+        self.folder.join(name)
     }
 
     /// The component, if a whole one is here. One that was changed on disk is removed.
@@ -51,9 +52,9 @@ impl BundleFiles {
         None
     }
 
-    /// The signature, if there is one here.
-    pub(crate) fn read_signature(&self, digest: Digest) -> Option<Vec<u8>> {
-        read(&self.signature(digest), MAX_SIGNATURE_FILE as u64)
+    /// What lies beside a component here.
+    pub(crate) fn read_papers(&self, digest: Digest) -> Papers {
+        Papers::each(|kind| read(&self.beside(digest, kind.suffix()), kind.limit()))
     }
 
     /// Keeps a component. That it cannot be kept is no reason not to run it.
@@ -62,9 +63,11 @@ impl BundleFiles {
         self.make_room();
     }
 
-    /// Keeps a signature.
-    pub(crate) fn keep_signature(&self, digest: Digest, bytes: &[u8]) {
-        self.keep(&self.signature(digest), bytes);
+    /// Keeps what was verified with a component.
+    pub(crate) fn keep_papers(&self, digest: Digest, papers: &Papers) {
+        for (kind, bytes) in papers.iter() {
+            self.keep(&self.beside(digest, kind.suffix()), bytes);
+        }
     }
 
     fn keep(&self, path: &Path, bytes: &[u8]) {
@@ -147,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_grew_on_disk_is_not_read() {
+    fn what_lies_beside_a_component_and_grew_on_disk_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let files = BundleFiles::open(folder.path().join("bundles")).unwrap();
         let digest = wharf_bundle::digest(b"component");
-        let largest = vec![b' '; MAX_SIGNATURE_FILE];
-        files.keep_signature(digest, &largest);
-        assert_eq!(files.read_signature(digest).unwrap(), largest);
-        files.keep_signature(digest, &[largest.as_slice(), b" "].concat());
-        assert!(files.read_signature(digest).is_none());
+        let of = |size| Papers::each(|kind| Some(vec![b' '; kind.limit() as usize + size]));
+        files.keep_papers(digest, &of(0));
+        assert_eq!(files.read_papers(digest), of(0));
+        files.keep_papers(digest, &of(1));
+        assert_eq!(files.read_papers(digest), Papers::default());
     }
 }

@@ -5,14 +5,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use dashmap::DashMap;
 use tokio::sync::OnceCell;
-use wharf_bundle::{MAX_COMPONENT, MAX_SIGNATURE_FILE, TrustPolicy, Verified};
+use wharf_bundle::{MAX_COMPONENT, TrustPolicy, Verified};
 use wharf_engine::{Engine, EngineError, Plugin};
 use wharf_policy::Digest;
 
 use crate::bundle_files::BundleFiles;
 use crate::controller::{Controller, FetchError};
+use crate::papers::{Kind, Papers};
 use crate::versions::Versions;
 
 /// Plugins that are kept loaded.
@@ -165,37 +167,44 @@ impl Bundles {
         Ok((fetched.as_ref().into(), Source::Controller))
     }
 
-    /// Verifies a component with the signature that is kept, or else with the controller's: it may
-    /// have been signed anew, by a key that is trusted now or by one more.
+    /// Verifies a component with the papers that are kept, or else with the controller's: it may have
+    /// been signed anew, by a key that is trusted now or by one more, or attested.
     async fn trusted(&self, digest: Digest, bytes: &Arc<[u8]>) -> Result<Verified, Unready> {
         let files = self.files.clone();
-        let kept = tokio::task::spawn_blocking(move || files.read_signature(digest)).await;
-        let Ok(Some(kept)) = kept else {
-            let fresh = self.fetch_signature(digest).await?;
-            return self.verify_and_keep(digest, bytes, fresh).await;
-        };
-        match self.verify(digest, bytes, Some(kept.clone())).await {
-            Err(refused @ Unready::Refused { .. }) => match self.fetch_signature(digest).await? {
-                // Nothing new: why the old one does not do says more than that there is none.
-                None => Err(refused),
-                Some(fresh) if fresh == kept => Err(refused),
-                fresh => self.verify_and_keep(digest, bytes, fresh).await,
+        let kept = tokio::task::spawn_blocking(move || files.read_papers(digest)).await;
+        let kept = kept.unwrap_or_default();
+        // That none is kept, the verifier need not be asked.
+        let refused = match kept.signatures {
+            None => None,
+            Some(_) => match self.verify(digest, bytes, kept.clone()).await {
+                Err(refused @ Unready::Refused { .. }) => Some(refused),
+                result => return result,
             },
-            result => result,
+        };
+        let fresh = self.fetch_papers(digest).await?.or(&kept);
+        match refused {
+            // Nothing new: why the old ones do not do says more than that there are none.
+            Some(refused) if fresh == kept => Err(refused),
+            _ => self.verify_and_keep(digest, bytes, fresh).await,
         }
     }
 
-    /// The controller's signature; none if it has none, for the verifier to say what that means.
-    async fn fetch_signature(&self, digest: Digest) -> Result<Option<Vec<u8>>, Unready> {
-        match self
-            .controller
-            .signature(digest, MAX_SIGNATURE_FILE as u64)
-            .await
-        {
-            Ok(signature) => Ok(Some(signature.to_vec())),
-            Err(FetchError::Missing(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+    /// The controller's papers; none of a kind if it has none, for the verifier to say what that
+    /// means. Attestations that the policy does not ask for are not fetched.
+    async fn fetch_papers(&self, digest: Digest) -> Result<Papers, Unready> {
+        let signatures = self.controller.signature(digest, Kind::Signatures.limit());
+        let signatures = unless_missing(signatures.await)?;
+        let attestations = match self.trust.wants_attestations() {
+            true => {
+                let limit = Kind::Attestations.limit();
+                unless_missing(self.controller.attestations(digest, limit).await)?
+            }
+            false => None,
+        };
+        Ok(Papers {
+            signatures,
+            attestations,
+        })
     }
 
     /// From now on nothing older runs.
@@ -212,14 +221,12 @@ impl Bundles {
         &self,
         digest: Digest,
         bytes: &Arc<[u8]>,
-        signature: Option<Vec<u8>>,
+        papers: Papers,
     ) -> Result<Verified, Unready> {
-        let verified = self.verify(digest, bytes, signature.clone()).await?;
-        if let Some(signature) = signature {
-            let files = self.files.clone();
-            let keep = move || files.keep_signature(digest, &signature);
-            let _ = tokio::task::spawn_blocking(keep).await;
-        }
+        let verified = self.verify(digest, bytes, papers.clone()).await?;
+        let files = self.files.clone();
+        let keep = move || files.keep_papers(digest, &papers);
+        let _ = tokio::task::spawn_blocking(keep).await;
         Ok(verified)
     }
 
@@ -227,12 +234,12 @@ impl Bundles {
         &self,
         digest: Digest,
         bytes: &Arc<[u8]>,
-        signature: Option<Vec<u8>>,
+        papers: Papers,
     ) -> Result<Verified, Unready> {
         let (trust, bytes) = (Arc::clone(&self.trust), Arc::clone(bytes));
         tokio::task::spawn_blocking(move || {
             let verified = trust
-                .verify(bytes, signature.as_deref())
+                .verify_with(bytes, papers.beside())
                 .map_err(|why| Unready::Refused { digest, why })?;
             // The bytes were compared with the digest when they came; this is the last word.
             if verified.digest() != digest {
@@ -242,5 +249,14 @@ impl Bundles {
         })
         .await
         .unwrap_or(Err(Unready::Broke(digest)))
+    }
+}
+
+/// What the controller has, or that it has none.
+fn unless_missing(fetched: Result<Bytes, FetchError>) -> Result<Option<Vec<u8>>, FetchError> {
+    match fetched {
+        Ok(bytes) => Ok(Some(bytes.to_vec())),
+        Err(FetchError::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }

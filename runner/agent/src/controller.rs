@@ -95,6 +95,17 @@ impl Controller {
             .await
     }
 
+    /// What is attested of a component.
+    pub(crate) async fn attestations(
+        &self,
+        digest: Digest,
+        limit: u64,
+    ) -> Result<Bytes, FetchError> {
+        let path = format!("v1/bundles/{digest}/attestations");
+        self.get(&path, format!("attestations of {digest}"), limit)
+            .await
+    }
+
     /// A stored document.
     pub(crate) async fn payload(&self, digest: Digest, limit: u64) -> Result<Bytes, FetchError> {
         let path = format!("v1/payloads/{digest}");

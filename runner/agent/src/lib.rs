@@ -32,6 +32,7 @@ mod logs;
 mod metrics;
 mod outbox;
 mod over;
+mod papers;
 mod payloads;
 mod policy;
 mod private_file;

@@ -402,6 +402,59 @@ async fn signatures_are_taken_if_runners_would_read_them_and_they_are_of_the_bun
 }
 
 #[tokio::test]
+async fn attestations_are_taken_if_runners_would_read_them_and_they_are_of_the_bundle() {
+    let house = House::furnished().await;
+    let bytes = bundle("2.0.0");
+    let digest = house.publish(&bytes).await;
+    let path = format!("/v1/bundles/{digest}/attestations");
+    let key = SigningKey::generate().unwrap();
+    let of = |digest| {
+        let kind = "https://slsa.dev/provenance/v1";
+        wharf_bundle::attest(digest, kind, &json!({ "buildDefinition": {} }), &key).unwrap()
+    };
+    let one = of(digest);
+    assert_eq!(house.get(&path).await.0, 404);
+    let unknown = wharf_bundle::digest(b"no bundle");
+    let nowhere = format!("/v1/bundles/{unknown}/attestations");
+    assert_eq!(house.put(&nowhere, &of(unknown)).await.0, 404);
+
+    let one_too_many = one.repeat(17);
+    let signature = wharf_bundle::sign(&bytes, &key).unwrap();
+    let refused: [(&[u8], &str); 6] = [
+        (b"", "bad-attestations"),
+        (b"{}", "bad-attestations"),
+        (&signature, "bad-attestations"),
+        (&one_too_many, "bad-attestations"),
+        (&of(unknown), "wrong-digest"),
+        (&[one.as_slice(), &of(unknown)].concat(), "wrong-digest"),
+    ];
+    for (body, code) in refused {
+        let (status, answer) = house.put(&path, body).await;
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!(code)));
+    }
+    assert_eq!(house.put(&path, &vec![b' '; (1 << 20) + 1]).await.0, 413);
+    assert_eq!(house.get(&path).await.0, 404, "nothing of that is kept");
+
+    let attested = async || {
+        let (_, plugins) = house.get("/v1/plugins").await;
+        let plugins = plugins["plugins"].as_array().unwrap().clone();
+        let plugin = plugins.iter().find(|p| p["version"] == "2.0.0");
+        plugin.unwrap()["attested"].clone()
+    };
+    assert_eq!(attested().await, false);
+    // One, and then two in its place; a runner gets them as they were published.
+    let runner = house.runner(0).await;
+    let lines = [one.as_slice(), b"\n", &of(digest), b"\n"].concat();
+    for published in [&one, &lines] {
+        assert_eq!(house.put(&path, published).await.0, 204);
+        let fetched = house.call(Method::GET, &path, &runner.session, Vec::new());
+        assert_eq!(fetched.await.bytes().await.unwrap(), published);
+    }
+    assert_eq!(attested().await, true);
+    drop(runner);
+}
+
+#[tokio::test]
 async fn a_session_ends_with_its_connection() {
     let house = House::furnished().await;
     let mut runner = house.runner(0).await;

@@ -42,6 +42,9 @@ const HEARTBEAT_MS: u64 = 100;
 pub(super) struct Shelf {
     pub(super) bundles: HashMap<Digest, Vec<u8>>,
     pub(super) signatures: HashMap<Digest, Vec<u8>>,
+    pub(super) attestations: HashMap<Digest, Vec<u8>>,
+    /// How often attestations were asked for.
+    pub(super) asked_for_attestations: u32,
     pub(super) payloads: HashMap<Digest, Vec<u8>>,
     /// So many uploads fail first.
     pub(super) failing_uploads: u32,
@@ -104,6 +107,7 @@ impl Fake {
             .route("/v1/runners/enrol", post(enrol))
             .route("/v1/bundles/{digest}", get(bundle))
             .route("/v1/bundles/{digest}/signature", get(signature))
+            .route("/v1/bundles/{digest}/attestations", get(attestations))
             .route("/v1/payloads/{digest}", get(payload).put(store))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(shared);
@@ -365,6 +369,17 @@ async fn signature(
 ) -> Answer {
     from_shelf(&shared, &headers, |shelf| {
         shelf.signatures.get(&digest).cloned()
+    })
+}
+
+async fn attestations(
+    State(shared): State<Shared>,
+    UrlPath(digest): UrlPath<Digest>,
+    headers: HeaderMap,
+) -> Answer {
+    shared.shelf.lock().unwrap().asked_for_attestations += 1;
+    from_shelf(&shared, &headers, |shelf| {
+        shelf.attestations.get(&digest).cloned()
     })
 }
 

@@ -1,5 +1,6 @@
 //! The runner against a controller that the test plays.
 
+mod attestations;
 mod controller;
 mod delivery;
 mod drain;

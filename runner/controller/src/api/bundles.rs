@@ -1,6 +1,6 @@
-//! Bundles and their signatures: published by people, fetched by runners.
+//! Bundles, their signatures and attestations: published by people, fetched by runners.
 //!
-//! The controller does not verify signatures. Runners do, by their own policy.
+//! The controller does not verify signatures or attestations. Runners do, by their own policy.
 
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
-use wharf_bundle::{MAX_SIGNATURE_FILE, Manifest, SignatureFile};
+use wharf_bundle::{
+    AttestationFile, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, Manifest, Refusal, SignatureFile,
+};
 use wharf_policy::Digest;
 
 use super::auth::{AtLeast, Fetcher, Operator};
@@ -26,6 +28,7 @@ use crate::store::Shelf;
 const MAX_BUNDLE: usize = 64 << 20;
 
 const WASM: &str = "application/wasm";
+const JSON_LINES: &str = "application/jsonl";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let put = Operation {
@@ -90,11 +93,35 @@ pub(super) fn routes(routes: Routes) -> Routes {
         ],
         ..get.clone()
     };
+    let put_attestations = Operation {
+        path: "/v1/bundles/{digest}/attestations",
+        id: "publishAttestations",
+        summary: "Publish the Sigstore bundles that attest something of a bundle, one after the other, in place of earlier ones",
+        body: Some((JSON_LINES, None)),
+        limit: MAX_ATTESTATION_FILE,
+        ..put_signature.clone()
+    };
+    let get_attestations = Operation {
+        path: "/v1/bundles/{digest}/attestations",
+        id: "getAttestations",
+        summary: "The Sigstore bundles that attest something of a bundle, as they were published",
+        answers: &[
+            (
+                200,
+                "One Sigstore bundle, or several one after the other.",
+                Some((JSON_LINES, None)),
+            ),
+            (404, "There are none.", Some((JSON, Some("Error")))),
+        ],
+        ..get.clone()
+    };
     routes
         .add(put, put_bundle)
         .add(get, get_bundle)
         .add(put_signature, put_bundle_signature)
         .add(get_signature, get_bundle_signature)
+        .add(put_attestations, put_bundle_attestations)
+        .add(get_attestations, get_bundle_attestations)
 }
 
 async fn put_bundle(
@@ -149,17 +176,7 @@ async fn put_bundle_signature(
     Segment(digest): Segment<Digest>,
     Whole(bytes): Whole,
 ) -> Result<StatusCode, ApiError> {
-    if app
-        .directory
-        .catalog
-        .resolve(&PluginRef::Exactly(digest))
-        .is_none()
-    {
-        return Err(ApiError::not_found(
-            "no-such-bundle",
-            format!("there is no bundle {digest}: publish it before its signature"),
-        ));
-    }
+    must_be_published(&app, digest)?;
     let blobs = app.blobs.clone();
     blocking(move || {
         // Only that runners would read it; whether it proves anything is for them to say.
@@ -194,6 +211,50 @@ async fn get_bundle_signature(
         "signature of a bundle",
     )
     .await
+}
+
+async fn put_bundle_attestations(
+    _: AtLeast<Operator>,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+    Whole(bytes): Whole,
+) -> Result<StatusCode, ApiError> {
+    must_be_published(&app, digest)?;
+    let blobs = app.blobs.clone();
+    blocking(move || {
+        // As for signatures: the form alone, and that they are where runners look for them.
+        let attestations = AttestationFile::parse(&bytes)
+            .map_err(|error| ApiError::bad_request("bad-attestations", error))?;
+        let component = blobs.get(Shelf::Bundles, &digest)?.unwrap_or_default();
+        attestations
+            .check_about(&component)
+            .map_err(|error: Refusal| ApiError::bad_request("wrong-digest", error))?;
+        blobs.put(Shelf::Attestations, &digest, &bytes)?;
+        Ok::<_, ApiError>(())
+    })
+    .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn get_bundle_attestations(
+    _: Fetcher,
+    State(app): State<Arc<App>>,
+    Segment(digest): Segment<Digest>,
+) -> Result<Response, ApiError> {
+    let what = "attestation of a bundle";
+    fetch(&app, Shelf::Attestations, digest, JSON_LINES, what).await
+}
+
+/// What goes with a bundle comes after it.
+fn must_be_published(app: &App, digest: Digest) -> Result<(), ApiError> {
+    let known = app.directory.catalog.resolve(&PluginRef::Exactly(digest));
+    match known {
+        Some(_) => Ok(()),
+        None => Err(ApiError::not_found(
+            "no-such-bundle",
+            format!("there is no bundle {digest}: publish it before what goes with it"),
+        )),
+    }
 }
 
 /// The bytes of a blob as a response.

@@ -63,6 +63,7 @@ pub(super) fn document(app: &App, record: &BundleRecord) -> Value {
         "description": record.manifest.description,
         "size": record.size,
         "signed": app.blobs.size(Shelf::Signatures, &record.digest).is_some(),
+        "attested": app.blobs.size(Shelf::Attestations, &record.digest).is_some(),
         "published_ms": millis(record.published),
         "actions": actions,
     })

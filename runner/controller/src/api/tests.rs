@@ -32,6 +32,8 @@ fn the_document_lists_every_route_and_every_schema_that_it_names_is_there() {
         GET /v1/bundles/{digest}
         PUT /v1/bundles/{digest}/signature
         GET /v1/bundles/{digest}/signature
+        PUT /v1/bundles/{digest}/attestations
+        GET /v1/bundles/{digest}/attestations
         GET /v1/plugins
         POST /v1/executions
         GET /v1/executions

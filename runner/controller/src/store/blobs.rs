@@ -1,4 +1,4 @@
-//! Large things as files named by their digest: bundles, their signatures, payloads.
+//! Large things as files named by their digest: bundles, their signatures and attestations, payloads.
 //!
 //! A file appears under its name only when it is whole and on the disk, so a reader never sees a
 //! half of one, and a reference that was committed never dangles.
@@ -17,6 +17,8 @@ pub(crate) enum Shelf {
     Bundles,
     /// Sigstore bundles, by the digest of the component that they sign.
     Signatures,
+    /// Sigstore bundles that attest something of a component, by its digest.
+    Attestations,
     /// JSON documents, by their own digest.
     Payloads,
     /// Sealed secrets, by the digest of their group and name.
@@ -24,9 +26,10 @@ pub(crate) enum Shelf {
 }
 
 impl Shelf {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Bundles,
         Self::Signatures,
+        Self::Attestations,
         Self::Payloads,
         Self::Sealed,
     ];
@@ -40,6 +43,7 @@ impl Shelf {
         match self {
             Self::Bundles => "bundles",
             Self::Signatures => "signatures",
+            Self::Attestations => "attestations",
             Self::Payloads => "payloads",
             Self::Sealed => "sealed",
         }
