@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::home;
+use crate::local::Papers;
 
 /// Which controller, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -104,19 +105,21 @@ impl Client {
         Ok(())
     }
 
-    /// Uploads a component and, where there is one, its signature.
-    pub(crate) async fn publish(
-        &self,
-        component: Vec<u8>,
-        signature: Option<Vec<u8>>,
-    ) -> Result<Value> {
+    /// Uploads a component and what is to vouch for it. The signatures go last: who finds them finds
+    /// the attestations as well.
+    pub(crate) async fn publish(&self, component: Vec<u8>, papers: Papers) -> Result<Value> {
         let digest = wharf_bundle::digest(&component);
         let path = format!("/v1/bundles/{digest}");
         let published = self.put(&path, "application/wasm", component).await?;
-        if let Some(signature) = signature {
-            let _: Value = self
-                .put(&format!("{path}/signature"), "application/json", signature)
-                .await?;
+        for (name, content_type, content) in [
+            ("attestations", "application/jsonl", papers.attestations),
+            ("signature", "application/json", papers.signatures),
+        ] {
+            if let Some(content) = content {
+                let _: Value = self
+                    .put(&format!("{path}/{name}"), content_type, content)
+                    .await?;
+            }
         }
         Ok(published)
     }

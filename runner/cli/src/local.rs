@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use wharf_bundle::TrustPolicy;
+use wharf_bundle::{Beside, TrustPolicy, attestations_path, signature_path};
 use wharf_policy::Policy;
 
 use crate::exit::{Context, Exit, Result};
@@ -11,6 +11,42 @@ use crate::exit::{Context, Exit, Result};
 /// The bytes of a file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+}
+
+/// What is to vouch for a plugin: the contents of the files beside it. Nothing of it is verified.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Papers {
+    pub(crate) signatures: Option<Vec<u8>>,
+    pub(crate) attestations: Option<Vec<u8>>,
+}
+
+impl Papers {
+    /// What lies beside that file. What is not there is nobody's mistake; what cannot be read is one.
+    pub(crate) fn beside(file: &Path) -> Result<Self> {
+        Ok(Self {
+            signatures: read_if_there(&signature_path(file))?,
+            attestations: read_if_there(&attestations_path(file))?,
+        })
+    }
+
+    /// As the verifier takes them.
+    pub(crate) fn as_beside(&self) -> Beside<'_> {
+        Beside {
+            signatures: self.signatures.as_deref(),
+            attestations: self.attestations.as_deref(),
+        }
+    }
+}
+
+/// The bytes of a file, if there is one.
+pub(crate) fn read_if_there(file: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            Err(error).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+        }
+    }
 }
 
 /// A policy file and the trust that it says, with the keys that it names.

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wharf_bundle::layout::LayoutError;
 use wharf_bundle::oci::{Accepted, Form, Published, Reference, Trust};
 use wharf_bundle::registry::{Access, Client, Options, Progress, RegistryError, Verdict};
-use wharf_bundle::{PublicKey, TrustPolicy, signature_path};
+use wharf_bundle::{PublicKey, TrustPolicy, attestations_path, signature_path};
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
@@ -140,22 +140,26 @@ impl Trusted {
     }
 }
 
-/// Writes a plugin and, beside it, its signature; each appears whole or not at all. The signature goes
-/// first: should the machine stop in between, what is left is refused, not run.
+/// Writes a plugin and, beside it, what vouches for it; each appears whole or not at all. The plugin
+/// goes last: should the machine stop in between, what is left is refused, not run.
 pub(crate) fn write_plugin(file: &Path, published: &Published) -> Result<()> {
-    let beside = signature_path(file);
-    match published.signature_file() {
-        Some(signature) => local::write_whole(&beside, &signature)?,
-        // One of something else would only mislead.
-        None => match fs::remove_file(&beside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).or_exit(
-                    Exit::Usage,
-                    format_args!("cannot remove {}", beside.display()),
-                );
-            }
-            _ => {}
-        },
+    for (beside, content) in [
+        (attestations_path(file), published.attestations_file()),
+        (signature_path(file), published.signature_file()),
+    ] {
+        match content {
+            Some(content) => local::write_whole(&beside, &content)?,
+            // One of something else would only mislead.
+            None => match fs::remove_file(&beside) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).or_exit(
+                        Exit::Usage,
+                        format_args!("cannot remove {}", beside.display()),
+                    );
+                }
+                _ => {}
+            },
+        }
     }
     local::write_whole(file, published.component())
 }

@@ -1,4 +1,5 @@
-//! A plugin as commands name it: a file with its signature beside it, or one in a registry.
+//! A plugin as commands name it: a file with its signatures and attestations beside it, or one in a
+//! registry.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,10 +8,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use wharf_bundle::oci::Reference;
-use wharf_bundle::signature_path;
 
 use crate::exit::{Failure, Result};
-use crate::local;
+use crate::local::{self, Papers};
 use crate::registry::Reach;
 
 /// Where a plugin is.
@@ -22,10 +22,10 @@ pub(crate) enum Source {
     Registry(String),
 }
 
-/// The bytes of a plugin and of its signature file. Nothing of it is verified.
+/// The bytes of a plugin and what is to vouch for it. Nothing of it is verified.
 pub(crate) struct Found {
     pub(crate) bytes: Arc<[u8]>,
-    pub(crate) signature: Option<Vec<u8>>,
+    pub(crate) papers: Papers,
 }
 
 impl Source {
@@ -34,14 +34,17 @@ impl Source {
         match self {
             Self::File(file) => Ok(Found {
                 bytes: local::read(file)?.into(),
-                signature: std::fs::read(signature_path(file)).ok(),
+                papers: Papers::beside(file)?,
             }),
             Self::Registry(named) => {
                 let reference: Reference = named.parse().map_err(Failure::usage)?;
                 let (published, _) = reach.fetch(&reference, None, quiet).await?;
                 Ok(Found {
                     bytes: published.component().clone(),
-                    signature: published.signature_file(),
+                    papers: Papers {
+                        signatures: published.signature_file(),
+                        attestations: published.attestations_file(),
+                    },
                 })
             }
         }

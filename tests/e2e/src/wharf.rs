@@ -95,3 +95,22 @@ pub fn on_terminal(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> 
     let seen = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.code().unwrap_or(-1), seen)
 }
+
+/// Runs the real cosign in a folder, with the password of [`wharf_in`], and tells whether it succeeded.
+/// A test that calls it has `cosign` in its name: where there is none, those are left out.
+pub fn cosign(folder: &Path, arguments: &[&str]) -> bool {
+    let got = Command::new(source().join("tests/tools/get-cosign"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&got.stderr);
+    assert!(got.status.success(), "{error}");
+    let done = Command::new(String::from_utf8(got.stdout).unwrap().trim())
+        .args(arguments)
+        .current_dir(folder)
+        .env("COSIGN_PASSWORD", "test")
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    eprintln!("{}", String::from_utf8_lossy(&done.stderr));
+    done.status.success()
+}

@@ -5,11 +5,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, World, bundles, on_terminal, source, wharf_in};
+use wharf_e2e::{Answer, World, bundles, cosign, on_terminal, source, wharf_in};
 use wharf_test_servers::{DockerRegistry, tool};
 
 /// `htpasswd -B` of the user and the password below.
@@ -479,23 +479,6 @@ async fn an_action_runs_straight_from_a_registry_if_the_policy_trusts_it() {
     assert!(ran.out.contains("42"), "{}", ran.out);
 }
 
-fn cosign(folder: &Path, arguments: &[&str]) -> bool {
-    let got = Command::new(source().join("tests/tools/get-cosign"))
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&got.stderr);
-    assert!(got.status.success(), "{error}");
-    let done = Command::new(String::from_utf8(got.stdout).unwrap().trim())
-        .args(arguments)
-        .current_dir(folder)
-        .env("COSIGN_PASSWORD", "test")
-        .env("HOME", folder)
-        .output()
-        .unwrap();
-    eprintln!("{}", String::from_utf8_lossy(&done.stderr));
-    done.status.success()
-}
-
 #[tokio::test]
 async fn cosign_verifies_the_image_that_wharf_pushed() {
     let Some(registry) = DockerRegistry::start().await else {
@@ -591,6 +574,68 @@ async fn wharf_pulls_what_cosign_signed_and_a_policy_asks_for_more() {
         &image,
     ];
     assert!(cosign(here, &args));
+}
+
+#[tokio::test]
+async fn what_cosign_attests_of_an_image_is_an_attestation_of_the_plugin_that_was_pushed() {
+    let Some(registry) = DockerRegistry::start().await else {
+        return;
+    };
+    let desk = Desk::new();
+    let here = desk.folder.path();
+    let image = format!("{}/acme/http:1.0", registry.host());
+    let pushed = desk.wharf(&["push", &image, "http.wasm", "--json"]).ok();
+    let pinned = pushed.json()["pinned"].as_str().unwrap().to_owned();
+    let kind = "https://acme.test/review/v1";
+    desk.write("predicate.json", "{}");
+    desk.write(
+        "wanting.toml",
+        &format!("[[trust]]\nplugins = ['*']\nkeys = ['ours/wharf.pub']\nattestations = [{{ type = '{kind}', keys = ['cosign.pub'] }}]\n"),
+    );
+    assert!(cosign(here, &["generate-key-pair"]));
+    let offline = ["signing-config", "create", "--out", "offline.json"];
+    assert!(cosign(here, &offline));
+    let pull = |more: &[&str]| {
+        let args = ["pull", &image, "-o", "out.wasm", "--policy", "wanting.toml"];
+        desk.wharf(&[&args, more].concat())
+    };
+    let refused = pull(&[]);
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    let attest = [
+        &[
+            "attest",
+            "--yes",
+            "--key",
+            "cosign.key",
+            "--signing-config",
+            "offline.json",
+        ][..],
+        &["--type", kind, "--predicate", "predicate.json", &pinned],
+    ]
+    .concat();
+    assert!(cosign(here, &attest));
+    let pulled = pull(&["--json"]).ok().json();
+    assert_eq!(pulled["attested"], json!([kind]));
+    // It goes with the plugin from here on, also without a network.
+    desk.wharf(&["verify", "out.wasm", "--policy", "wanting.toml"])
+        .ok();
+    desk.wharf(&["bundle", "save", "out.wasm", "-o", "a.tar"])
+        .ok();
+    let load = [
+        "bundle",
+        "load",
+        "a.tar",
+        "-o",
+        "loaded",
+        "--policy",
+        "wanting.toml",
+    ];
+    desk.wharf(&load).ok();
+    let beside = "out.wasm.attestations.jsonl";
+    assert_eq!(
+        desk.read("loaded/http.wasm.attestations.jsonl"),
+        desk.read(beside)
+    );
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, Process, World, bundles, source, until, wharf_in};
+use wharf_e2e::{Answer, Process, World, bundles, cosign, source, until, wharf_in};
+
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
 /// A bundle of its own, and two people who can sign it.
 struct Signers {
@@ -52,6 +54,28 @@ impl Signers {
             all.push(b'\n');
         }
         std::fs::write(&beside, all).unwrap();
+    }
+
+    /// What anna signed must have provenance by bert.
+    fn policy_that_wants_provenance(&self) -> PathBuf {
+        let file = self.path("policy.toml");
+        let text = format!(
+            "[[trust]]\nplugins = ['transform']\nkeys = ['anna/wharf.pub']\nattestations = [{{ type = '{PROVENANCE}', keys = ['bert/wharf.pub'] }}]\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    /// Has somebody attest the provenance of a file.
+    fn attest(&self, name: &str, file: &Path, bundle: &Path) {
+        let predicate = self.path("predicate.json");
+        std::fs::write(&predicate, r#"{"buildDefinition": {}}"#).unwrap();
+        let key = self.path(name).join("wharf.key");
+        let paths = [file, &key, &predicate, bundle].map(|path| path.to_str().unwrap());
+        let [file, key, predicate, bundle] = paths;
+        let what = ["--attest", predicate, "--type", PROVENANCE];
+        let args = [&["sign", file, "--key", key, "--bundle", bundle][..], &what].concat();
+        self.wharf(&args).ok();
     }
 
     /// A policy that trusts both, and asks for so many of them.
@@ -175,4 +199,157 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
         "{text}"
     );
     drop(runner);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_runs_once_its_provenance_is_published_and_not_before_without_a_restart() {
+    let signers = Signers::of("transform");
+    let world = World::quiet().await;
+    signers.sign(&["anna"]);
+    world.publish(&signers.bundle()).await;
+    let policy = signers.policy_that_wants_provenance();
+    let shown = signers.wharf(&["policy", "check", policy.to_str().unwrap()]);
+    let shown = shown.ok().out;
+    assert!(
+        shown.contains(&format!("attested  {PROVENANCE}, by one of")) && shown.contains("bert"),
+        "{shown}"
+    );
+    // The runner knows the controller and nobody else.
+    let runner = world.runner("runner", &policy).await;
+    let kept = world.dir().join("runner/bundles");
+    let refused = async |says: &str| {
+        let refused = run(&world).await;
+        assert_eq!(refused["outcome"], "refused", "{refused}");
+        let why = refused["error"]["message"].as_str().unwrap();
+        assert!(why.contains(PROVENANCE) && why.contains(says), "{why}");
+        assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 0);
+    };
+    refused("nothing is attested of it").await;
+
+    // By whoever signed it, who may not attest it; the program says so before it is published.
+    let beside = signers.path("bundle.wasm.attestations.jsonl");
+    signers.attest("anna", &signers.bundle(), &beside);
+    let verify = ["verify", signers.bundle().to_str().unwrap(), "--policy"].map(str::to_owned);
+    let verify = [&verify[..], &[policy.to_str().unwrap().to_owned()]].concat();
+    let verify: Vec<&str> = verify.iter().map(String::as_str).collect();
+    let answer = signers.wharf(&verify);
+    assert!(
+        answer.code == 3 && answer.err.contains("by nobody whom"),
+        "{}",
+        answer.err
+    );
+    world.publish(&signers.bundle()).await;
+    refused("by nobody whom the block trusts").await;
+
+    // An attestation of another plugin is not even published.
+    let other = signers.path("other.wasm");
+    std::fs::copy(bundles().file("http"), &other).unwrap();
+    std::fs::remove_file(&beside).unwrap();
+    signers.attest("bert", &other, &beside);
+    let file = signers.bundle();
+    let answer = world.wharf(&["plugin", "publish", file.to_str().unwrap()]);
+    assert!(
+        answer.code != 0 && answer.err.contains("about another file"),
+        "{}",
+        answer.err
+    );
+
+    std::fs::remove_file(&beside).unwrap();
+    signers.attest("bert", &signers.bundle(), &beside);
+    let said = signers
+        .wharf(&[&verify[..], &["--json"]].concat())
+        .ok()
+        .json();
+    assert_eq!(said["attested"], json!([PROVENANCE]));
+    world.publish(&signers.bundle()).await;
+    let done = run(&world).await;
+    assert_eq!(done["outcome"], "done", "{done}");
+    assert_eq!(std::fs::read_dir(&kept).unwrap().count(), 3);
+    drop(runner);
+}
+
+/// A predicate that cosign takes for provenance.
+const PREDICATE: &str = r#"{"buildDefinition":{"buildType":"https://example.test/build","externalParameters":{"a":1}},"runDetails":{"builder":{"id":"https://example.test/builder"}}}"#;
+
+#[test]
+fn what_cosign_attests_satisfies_a_policy_and_cosign_verifies_what_wharf_attests() {
+    let desk = tempfile::tempdir().unwrap();
+    let here = desk.path();
+    let write = |name: &str, text: &str| std::fs::write(here.join(name), text).unwrap();
+    std::fs::copy(bundles().file("transform"), here.join("p.wasm")).unwrap();
+    write("predicate.json", PREDICATE);
+    write(
+        "policy.toml",
+        "[[trust]]\nplugins = ['*']\nkeys = ['keys/wharf.pub']\nattestations = [{ type = 'https://slsa.dev/provenance/v1', keys = ['cosign.pub'] }]\n",
+    );
+    let wharf = |args: &[&str]| wharf_in(here, args, &[]);
+    wharf(&["keygen", "keys"]).ok();
+    wharf(&["sign", "p.wasm", "--key", "keys/wharf.key", "--replace"]).ok();
+    let attest = [
+        &["attest-blob", "--yes", "--key", "cosign.key"][..],
+        &[
+            "--signing-config",
+            "offline.json",
+            "--type",
+            "slsaprovenance1",
+        ],
+        &[
+            "--predicate",
+            "predicate.json",
+            "--bundle",
+            "p.wasm.attestations.jsonl",
+            "p.wasm",
+        ],
+    ]
+    .concat();
+    for arguments in [
+        &["generate-key-pair"][..],
+        &["signing-config", "create", "--out", "offline.json"],
+        &attest,
+    ] {
+        assert!(cosign(here, arguments), "cosign {arguments:?}");
+    }
+    let verify = ["verify", "p.wasm", "--policy", "policy.toml"];
+    let said = wharf(&verify).ok().out;
+    assert!(
+        said.contains("attested: https://slsa.dev/provenance/v1"),
+        "{said}"
+    );
+
+    // Beside it, one of ours: the other tool takes it, for this file alone.
+    let ours = [
+        &[
+            "sign",
+            "p.wasm",
+            "--key",
+            "keys/wharf.key",
+            "--attest",
+            "predicate.json",
+        ][..],
+        &["--type", "https://slsa.dev/provenance/v1"],
+    ]
+    .concat();
+    let added = wharf(&[&ours[..], &["--json"]].concat()).ok().json();
+    assert_eq!(added["attestations"], 2);
+    wharf(&verify).ok();
+    wharf(&[&ours[..], &["--bundle", "ours.json"]].concat()).ok();
+    let verified = |file: &str| {
+        let how = ["--insecure-ignore-tlog", "--key", "keys/wharf.pub"];
+        let what = ["--type", "slsaprovenance1", "--bundle", "ours.json", file];
+        cosign(
+            here,
+            &[&["verify-blob-attestation"], &how[..], &what].concat(),
+        )
+    };
+    assert!(verified("p.wasm"));
+    assert!(!verified("policy.toml"));
+
+    // Without what cosign made nothing is left of it.
+    std::fs::rename(
+        here.join("ours.json"),
+        here.join("p.wasm.attestations.jsonl"),
+    )
+    .unwrap();
+    let refused = wharf(&verify);
+    assert_eq!(refused.code, 3, "{}", refused.err);
 }

@@ -17,7 +17,7 @@ use crate::{local, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Put plugins and all their signatures into one archive: an OCI image layout in a tar file
+    /// Put plugins with all their signatures and attestations into one archive: an OCI image layout in a tar file
     ///
     /// The same plugins always give the same archive. Nothing is verified here: whoever loads it does.
     Save {
@@ -33,7 +33,7 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write the plugins of an archive, each with its signature beside it
+    /// Write the plugins of an archive, each with its signatures and attestations beside it
     ///
     /// Every digest in the archive is compared. Whether somebody who is trusted signed the plugins
     /// is asked too if somebody is named, and by every runner before it runs one.
@@ -104,7 +104,8 @@ async fn save(plugins: &[String], output: &Path, reach: &Reach, json: bool) -> R
                     "from": named,
                     "digest": plugin.digest(),
                     "component": plugin.image().component.digest,
-                    "signatures": plugin.referrers().len(),
+                    "signatures": plugin.signatures().count(),
+                    "attestations": plugin.attestations().count(),
                 })
             })
             .collect();
@@ -150,7 +151,8 @@ fn load(archive: &Path, output: &Path, whom: &Whom, json: bool) -> Result<Exit> 
             "file": file,
             "digest": plugin.digest(),
             "component": plugin.image().component.digest,
-            "signatures": plugin.referrers().len(),
+            "signatures": plugin.signatures().count(),
+            "attestations": plugin.attestations().count(),
             "signers": accepted.as_ref().map(|accepted| &accepted.signers),
         }));
     }

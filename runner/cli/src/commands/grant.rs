@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use wharf_bundle::{Manifest, TrustPolicy, signature_path};
+use wharf_bundle::{Manifest, TrustPolicy};
 use wharf_policy::{ActionName, Finding, Policy, Row, Subject};
 
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{local, terminal};
+use crate::local::{self, Papers};
+use crate::terminal;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -69,9 +70,9 @@ impl Plugin {
         let bytes: Arc<[u8]> = local::read(file)?.into();
         let manifest = Manifest::read(&bytes).or_exit(Exit::Usage, file.display())?;
         let shape = wharf_bundle::shape(&bytes).or_exit(Exit::Usage, file.display())?;
-        let signature = std::fs::read(signature_path(file)).ok();
+        let papers = Papers::beside(file)?;
         let digest = wharf_bundle::digest(&bytes);
-        let verified = trust.verify(bytes, signature.as_deref());
+        let verified = trust.verify_with(bytes, papers.as_beside());
         Ok(Self {
             manifest,
             digest,

@@ -1,5 +1,6 @@
 //! The command line, one module a command. `wharf help` is its reference.
 
+mod attest;
 mod audit;
 mod bundle;
 mod cache;

@@ -56,9 +56,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Upload a plugin and its signature to a controller
+    /// Upload a plugin, its signatures and its attestations to a controller
     Publish {
-        /// A packed plugin, its signature beside it; or oci://REFERENCE, in a registry, whose
+        /// A packed plugin, FILE.sigstore.json and FILE.attestations.jsonl beside it; or oci://REFERENCE, in a registry, whose
         /// authorities WHARF_REGISTRY_CA_FILE names
         #[arg(value_name = "FILE")]
         plugin: Source,
@@ -140,14 +140,12 @@ impl Command {
             } => {
                 let client = Client::connect(&connection)?;
                 let found = plugin.read(&Reach::from_env(), json).await?;
-                if found.signature.is_none() {
+                if found.papers.signatures.is_none() {
                     terminal::note(format_args!(
                         "{plugin} is not signed: no runner will run it; sign it with `wharf sign` and publish it again"
                     ));
                 }
-                let published = client
-                    .publish(found.bytes.to_vec(), found.signature)
-                    .await?;
+                let published = client.publish(found.bytes.to_vec(), found.papers).await?;
                 if json {
                     terminal::print_json(&published);
                 } else {

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wharf_bundle::{RuleSummary, TrustPolicy};
-use wharf_policy::{Moment, Policy};
+use wharf_policy::{Digest, Moment, Policy, TrustedKey};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::{local, terminal};
@@ -89,11 +89,19 @@ fn describe(rule: &RuleSummary) -> String {
         rule.require,
         rule.trusted_root
     )];
-    for (path, fingerprint) in &rule.keys {
-        lines.push(format!("  key       {path}  {fingerprint}"));
-    }
-    for (subject, issuer) in &rule.identities {
-        lines.push(format!("  identity  {subject}  by {issuer}"));
+    let signers = |indent: &str, keys: &[(String, Digest)], identities: &[(String, String)]| {
+        let keys = keys.iter();
+        let keys =
+            keys.map(|(path, fingerprint)| format!("{indent}key       {path}  {fingerprint}"));
+        let identities = identities.iter();
+        let identities =
+            identities.map(|(subject, issuer)| format!("{indent}identity  {subject}  by {issuer}"));
+        keys.chain(identities).collect::<Vec<_>>()
+    };
+    lines.extend(signers("  ", &rule.keys, &rule.identities));
+    for wanted in &rule.attestations {
+        lines.push(format!("  attested  {}, by one of", wanted.predicate_type));
+        lines.extend(signers("    ", &wanted.keys, &wanted.identities));
     }
     if let Some(until) = rule.valid_until {
         lines.push(format!("  ends      {until}"));
@@ -116,21 +124,19 @@ fn warnings(policy: &Policy, trust: &TrustPolicy, now: Moment) -> Vec<String> {
                 warnings.push(format!("the block for {plugins} ends soon, at {until}"));
             }
         }
-        for key in &rule.keys {
-            match (key.not_before, key.not_after) {
-                (_, Some(end)) if end < now => {
-                    warnings.push(format!("the key `{}` was trusted until {end}", key.path));
-                }
-                (_, Some(end)) if end <= now.plus(SOON) => {
-                    warnings.push(format!(
-                        "the key `{}` is trusted until {end} only",
-                        key.path
-                    ));
-                }
-                (Some(start), _) if now < start => {
-                    warnings.push(format!("the key `{}` is trusted from {start} on", key.path));
-                }
-                _ => {}
+        let attesters = rule.attestations.iter().flat_map(|wanted| &wanted.keys);
+        let keys = rule.keys.iter().chain(attesters);
+        warnings.extend(keys.filter_map(|key| about_key(key, now)));
+        for wanted in &rule.attestations {
+            let (keys, identities) = match wanted.is_by_signers_of_the_block() {
+                true => (&rule.keys, &rule.identities),
+                false => (&wanted.keys, &wanted.identities),
+            };
+            if identities.is_empty() && !keys.iter().any(|key| key.is_trusted_at(now)) {
+                warnings.push(format!(
+                    "the block for {plugins} wants {} attested, and no key for that is trusted today",
+                    wanted.predicate_type
+                ));
             }
         }
         let usable = rule
@@ -147,4 +153,21 @@ fn warnings(policy: &Policy, trust: &TrustPolicy, now: Moment) -> Vec<String> {
         }
     }
     warnings
+}
+
+/// What is to be said of a key that is not simply trusted.
+fn about_key(key: &TrustedKey, now: Moment) -> Option<String> {
+    match (key.not_before, key.not_after) {
+        (_, Some(end)) if end < now => {
+            Some(format!("the key `{}` was trusted until {end}", key.path))
+        }
+        (_, Some(end)) if end <= now.plus(SOON) => Some(format!(
+            "the key `{}` is trusted until {end} only",
+            key.path
+        )),
+        (Some(start), _) if now < start => {
+            Some(format!("the key `{}` is trusted from {start} on", key.path))
+        }
+        _ => None,
+    }
 }

@@ -19,7 +19,7 @@ use crate::terminal;
 pub(crate) struct Pull {
     /// Where from: REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@sha256:HEX
     reference: Reference,
-    /// The file to write, with FILE.sigstore.json beside it; the last part of the repository and
+    /// The file to write, with FILE.sigstore.json and FILE.attestations.jsonl beside it; the last part of the repository and
     /// .wasm if left out
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -55,7 +55,9 @@ impl Pull {
                 "pinned": pinned.to_string(),
                 "component": accepted.digest,
                 "signers": accepted.signers,
-                "signatures": published.referrers().len(),
+                "signatures": published.signatures().count(),
+                "attestations": published.attestations().count(),
+                "attested": accepted.attested,
                 "transferred": transferred,
                 "file": file,
             }));

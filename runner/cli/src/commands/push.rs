@@ -1,4 +1,4 @@
-//! `wharf push`: publish a plugin and its signatures in an OCI registry.
+//! `wharf push`: publish a plugin, its signatures and attestations in an OCI registry.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,17 +7,17 @@ use clap::Args;
 use serde_json::json;
 use wharf_bundle::oci::{OciError, Published, Reference};
 use wharf_bundle::registry::{Access, RegistryError};
-use wharf_bundle::signature_path;
 
 use super::keys;
 use crate::exit::{Context, Exit, Failure, Result};
+use crate::local::{self, Papers};
 use crate::registry::{Reach, failure, progress};
-use crate::{local, terminal};
+use crate::terminal;
 
-/// Publish a plugin and its signatures in an OCI registry
+/// Publish a plugin, its signatures and attestations in an OCI registry
 ///
-/// The same plugin always gets the same digest. Its FILE.sigstore.json goes with it: each signature
-/// becomes a referrer of the image.
+/// The same plugin always gets the same digest. Its FILE.sigstore.json and FILE.attestations.jsonl go
+/// with it: each signature and each attestation becomes a referrer of the image.
 #[derive(Debug, Args)]
 pub(crate) struct Push {
     /// Where to: REGISTRY/REPOSITORY:TAG
@@ -38,7 +38,7 @@ pub(crate) struct Push {
 impl Push {
     pub(crate) async fn run(self) -> Result<Exit> {
         let mut published = read(&self.file)?;
-        if published.referrers().is_empty() {
+        if published.signature_file().is_none() {
             terminal::note(format_args!(
                 "{} is not signed: no runner will run it; sign it with `wharf sign` and push it again",
                 self.file.display()
@@ -68,6 +68,7 @@ impl Push {
                 "pinned": digest.to_string(),
                 "component": published.image().component.digest,
                 "signatures": pushed.signatures,
+                "attestations": pushed.attestations,
                 "transferred": pushed.transferred,
             }));
         } else {
@@ -77,21 +78,11 @@ impl Push {
     }
 }
 
-/// A packed plugin with its signatures, if it has any.
+/// A packed plugin with its signatures and attestations, if it has any.
 pub(super) fn read(file: &Path) -> Result<Published> {
     let bytes = local::read(file)?;
-    let beside = signature_path(file);
-    let signature = match std::fs::read(&beside) {
-        Ok(signature) => Some(signature),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            return Err(Failure::usage(format!(
-                "cannot read {}: {error}",
-                beside.display()
-            )));
-        }
-    };
-    Published::new(bytes.into(), signature.as_deref()).map_err(|error: OciError| {
+    let papers = Papers::beside(file)?;
+    Published::with(bytes.into(), papers.as_beside()).map_err(|error: OciError| {
         let message = format!("{}: {error}", file.display());
         match RegistryError::from(error).verdict() {
             wharf_bundle::registry::Verdict::Usage => Failure::usage(message),

@@ -142,7 +142,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     if let Some(file) = &args.grant {
         policy = policy.with_grants_of(local::load_grants(file)?);
     }
-    let Found { bytes, signature } = args.plugin.read(&args.reach, args.json).await?;
+    let Found { bytes, papers } = args.plugin.read(&args.reach, args.json).await?;
     let record = match &args.audit {
         Some(file) => Some(Audit::file(file, "local").or_exit(Exit::Usage, "no audit record")?),
         None => None,
@@ -166,7 +166,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         failure
     };
     let verified = trust
-        .verify(bytes, signature.as_deref())
+        .verify_with(bytes, papers.as_beside())
         .or_exit(Exit::Refused, format_args!("{} is refused", &args.plugin))
         .map_err(|failure| audited(&by, failure))?;
 

@@ -16,11 +16,12 @@ use wharf_bundle::{
     signature_path,
 };
 
+use super::attest::{self, Attest};
 use super::keys;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
 
-/// Signs a file: writes FILE.sigstore.json.
+/// Signs a file: writes FILE.sigstore.json. With --attest, attests something of it.
 ///
 /// By a key nothing leaves this machine unless --rekor-url or --timestamp-url asks for it. By an
 /// identity (--identity-token, --keyless) a certificate authority confirms it, and a public log
@@ -51,6 +52,8 @@ pub(crate) struct Sign {
     /// Write over what is there, also over signatures of others
     #[arg(long, conflicts_with = "add")]
     replace: bool,
+    #[command(flatten)]
+    attest: Attest,
     #[command(flatten)]
     with: With,
     /// Print the answer as JSON
@@ -110,6 +113,16 @@ impl From<RekorVersion> for LogVersion {
 
 impl Sign {
     pub(crate) async fn run(self) -> Result<Exit> {
+        if let (Some((predicate, kind)), Some(key)) = (self.attest.wanted(), &self.key) {
+            let to = attest::Target {
+                file: &self.file,
+                key,
+                bundle: self.bundle.as_deref(),
+                replace: self.replace,
+                json: self.json,
+            };
+            return attest::run(predicate, kind, &to);
+        }
         let bytes = local::read(&self.file)?;
         let target = match &self.bundle {
             Some(path) => path.clone(),

@@ -14,7 +14,8 @@ use wharf_bundle::{MAX_COMPONENT, signature_path};
 use wharf_policy::Digest;
 
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{local, terminal};
+use crate::local::{self, Papers};
+use crate::terminal;
 
 /// Verifies any file against its Sigstore bundle. Nothing is fetched.
 ///
@@ -30,7 +31,8 @@ pub(crate) struct Verify {
     /// The Sigstore bundle; FILE.sigstore.json if left out
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// A trust policy: who may sign which plugins
+    /// A trust policy: who may sign which plugins. What it wants attested is looked for in
+    /// FILE.attestations.jsonl
     #[arg(long, value_name = "FILE", conflicts_with_all = ["trusted_root", "evidence"])]
     policy: Option<PathBuf>,
     /// A public key (PEM): ECDSA P-256, P-384, P-521, Ed25519 or RSA
@@ -169,12 +171,12 @@ impl Verify {
         }
         let file = Path::new(&self.artifact);
         let bytes: Arc<[u8]> = local::read(file)?.into();
-        let bundle = match &self.bundle {
-            Some(_) => Some(self.read_bundle()?),
-            None => fs::read(signature_path(file)).ok(),
-        };
+        let mut papers = Papers::beside(file)?;
+        if self.bundle.is_some() {
+            papers.signatures = Some(self.read_bundle()?);
+        }
         let (_, trust) = local::load_policy(policy)?;
-        let verified = trust.verify(bytes, bundle.as_deref()).or_exit(
+        let verified = trust.verify_with(bytes, papers.as_beside()).or_exit(
             Exit::Refused,
             format_args!("{} is not verified", file.display()),
         )?;
@@ -184,14 +186,23 @@ impl Verify {
             .map(|signer| signer.name.as_str())
             .collect();
         let digest = verified.digest();
+        let attested = verified.attested();
         if self.json {
-            terminal::print_json(
-                &json!({ "ok": true, "file": file, "digest": digest, "signers": signers }),
-            );
+            terminal::print_json(&json!({
+                "ok": true,
+                "file": file,
+                "digest": digest,
+                "signers": signers,
+                "attested": attested,
+            }));
         } else {
             terminal::print(format_args!(
-                "verified {digest}, signed by {}",
-                signers.join(", ")
+                "verified {digest}, signed by {}{}",
+                signers.join(", "),
+                match attested {
+                    [] => String::new(),
+                    types => format!("; attested: {}", types.join(", ")),
+                }
             ));
         }
         Ok(Exit::Done)

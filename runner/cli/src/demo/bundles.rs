@@ -51,10 +51,8 @@ impl Bundles {
             &self.stranger,
         ];
         for bundle in all {
-            let signature = fs::read(signature_path(&bundle.file)).ok();
-            client
-                .publish(local::read(&bundle.file)?, signature)
-                .await?;
+            let papers = local::Papers::beside(&bundle.file)?;
+            client.publish(local::read(&bundle.file)?, papers).await?;
         }
         Ok(())
     }
