@@ -2,23 +2,22 @@
 //!
 //! Decides about texts alone. Nothing here verifies an attestation, and nothing writes a file.
 
-use wharf_policy::Digest;
-
-use crate::attestation_file::Attestation;
+use crate::attestation_file::{Attestation, Subject};
 use crate::bundle_file::documents;
 use crate::signature_set::same_signer;
-use crate::{AttestationFile, Refusal};
+use crate::{AttestationFile, Refusal, digest};
 
-/// The file of attestations with one more of the file of that digest. It takes the place of an older
-/// one of the same type by the signer of the same name; and of all, if none is about that file, as
-/// after a new build.
+/// The file of attestations with one more, of the file with that content. It takes the place of an
+/// older one of the same type by the signer of the same name; and of all, if none is about that file,
+/// as after a new build.
 ///
 /// # Errors
 /// What is there is not a file of attestations, or together they are too many or too large.
-pub fn add_attestation(existing: &[u8], new: &[u8], of: Digest) -> Result<Vec<u8>, Refusal> {
+pub fn add_attestation(existing: &[u8], new: &[u8], of: &[u8]) -> Result<Vec<u8>, Refusal> {
     let added = AttestationFile::parse(new)?;
     let there = AttestationFile::parse(existing)?;
-    let about = |attestation: &Attestation| attestation.statement.names(of);
+    let subject = Subject::new(of, digest(of));
+    let about = |attestation: &Attestation| attestation.about(&subject).is_some();
     let replaced = |old: &Attestation| {
         about(old)
             && added.attestations().iter().any(|new| {
@@ -46,7 +45,7 @@ pub fn add_attestation(existing: &[u8], new: &[u8], of: Digest) -> Result<Vec<u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SigningKey, attest, digest};
+    use crate::{SigningKey, attest};
 
     fn attested(of: &[u8], kind: &str, by: &SigningKey) -> Vec<u8> {
         let kind = format!("https://acme.test/{kind}");
@@ -67,7 +66,7 @@ mod tests {
             SigningKey::generate().unwrap(),
             SigningKey::generate().unwrap(),
         );
-        let add = |file: &[u8], new: &[u8]| add_attestation(file, new, digest(b"content")).unwrap();
+        let add = |file: &[u8], new: &[u8]| add_attestation(file, new, b"content").unwrap();
         let file = attested(b"content", "build", &theirs);
         let file = add(&file, &attested(b"content", "build", &ours));
         let file = add(&file, &attested(b"content", "review", &ours));
@@ -82,10 +81,10 @@ mod tests {
     fn attestations_of_an_older_build_go_and_what_is_none_is_kept() {
         let key = SigningKey::generate().unwrap();
         let new = attested(b"new", "build", &key);
-        let file = add_attestation(&attested(b"old", "review", &key), &new, digest(b"new"));
+        let file = add_attestation(&attested(b"old", "review", &key), &new, b"new");
         assert_eq!(types(&file.unwrap()), ["build"]);
         for damaged in [&b"notes"[..], b"", &new[..new.len() - 1]] {
-            assert!(add_attestation(damaged, &new, digest(b"new")).is_err());
+            assert!(add_attestation(damaged, &new, b"new").is_err());
         }
     }
 }

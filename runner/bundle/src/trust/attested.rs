@@ -105,11 +105,93 @@ fn types(file: &AttestationFile) -> String {
 
 #[cfg(test)]
 mod tests {
-    use wharf_policy::TrustedKey;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use wharf_policy::{Digest, TrustedIdentity, TrustedKey};
 
     use super::*;
     use crate::sigstore::{Evidence, TrustRoot};
     use crate::{SigningKey, attest, digest};
+
+    const BUNDLE: &str = include_str!("../../tests/sigstore/bundles/kubewarden-slsa.json");
+    const ABOUT: &str = "sha256:c811d58de79c92f03214e63aa339484e488d694ae8a6283b5f3f17a9faf50172";
+    const ISSUER: &str = "https://token.actions.githubusercontent.com";
+    const WORKFLOW: &str = "https://github.com/kubewarden/kubewarden-controller/.github/workflows/release.yml@refs/tags/v1.34.0";
+
+    /// Whether a statement of a workflow on GitHub counts where that identity is asked for.
+    fn by_identity(
+        bundle: &str,
+        about: Digest,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<(), Refusal> {
+        let identity = TrustedIdentity {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+        };
+        let demand = Demand {
+            predicate_type: crate::oci::PREDICATE.to_owned(),
+            signers: Signers {
+                keys: Vec::new(),
+                identities: vec![identity],
+            },
+        };
+        let root = TrustRoot::public_good().unwrap();
+        let with = With {
+            root: &root,
+            evidence: (Evidence::KeyAlone, Evidence::Log),
+            now: "2026-06-01".parse().unwrap(),
+        };
+        let attested = Attested::new(Subject::new(b"", about), Some(bundle.as_bytes()));
+        demand.check(&attested, with)
+    }
+
+    fn lack(result: Result<(), Refusal>) -> Unattested {
+        match result {
+            Err(Refusal::Unattested { why, .. }) => *why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_workflow_attested_counts_for_exactly_its_identity_and_its_file() {
+        let about: Digest = ABOUT.parse().unwrap();
+        assert_eq!(by_identity(BUNDLE, about, ISSUER, WORKFLOW), Ok(()));
+        let tag = WORKFLOW.replace("v1.34.0", "v1.34.1");
+        for (issuer, subject) in [(ISSUER, tag.as_str()), ("https://issuer.test", WORKFLOW)] {
+            let why = lack(by_identity(BUNDLE, about, issuer, subject));
+            assert!(
+                matches!(&why, Unattested::ByOthers(who) if who.contains(WORKFLOW)),
+                "{why}"
+            );
+        }
+        let other = lack(by_identity(BUNDLE, digest(b"other"), ISSUER, WORKFLOW));
+        assert_eq!(other, Unattested::OfOtherFiles);
+    }
+
+    #[test]
+    fn what_a_workflow_attested_does_not_count_once_anything_that_proves_it_is_changed() {
+        let about: Digest = ABOUT.parse().unwrap();
+        let change = |member: &str| {
+            let mut bundle: serde_json::Value = serde_json::from_str(BUNDLE).unwrap();
+            let text = bundle.pointer_mut(member).unwrap();
+            let mut bytes = STANDARD.decode(text.as_str().unwrap()).unwrap();
+            let middle = bytes.len() / 2;
+            *bytes.get_mut(middle).unwrap() ^= 1;
+            *text = STANDARD.encode(bytes).into();
+            bundle.to_string()
+        };
+        for member in [
+            "/dsseEnvelope/signatures/0/sig",
+            "/verificationMaterial/tlogEntries/0/inclusionProof/rootHash",
+            "/verificationMaterial/tlogEntries/0/canonicalizedBody",
+        ] {
+            assert!(
+                by_identity(&change(member), about, ISSUER, WORKFLOW).is_err(),
+                "{member}"
+            );
+        }
+    }
 
     #[test]
     fn the_evidence_that_the_block_asks_for_is_asked_of_its_attestations_too() {

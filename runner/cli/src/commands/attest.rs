@@ -51,12 +51,13 @@ impl Attest {
 
 /// Attests, and writes the attestation beside those that are there.
 pub(super) fn run(predicate: &Path, predicate_type: &str, to: &Target<'_>) -> Result<Exit> {
-    let content = local::read_text(predicate)?;
-    let predicate: Value = serde_json::from_str(&content).or_exit(
+    let text = local::read_text(predicate)?;
+    let predicate: Value = serde_json::from_str(&text).or_exit(
         Exit::Usage,
         format_args!("{} is not JSON", predicate.display()),
     )?;
-    let subject = digest(&local::read(to.file)?);
+    let content = local::read(to.file)?;
+    let subject = digest(&content);
     let target = match to.bundle {
         Some(path) => path.to_owned(),
         None => attestations_path(to.file),
@@ -69,7 +70,7 @@ pub(super) fn run(predicate: &Path, predicate_type: &str, to: &Target<'_>) -> Re
     };
     let all = match there {
         None => AttestationFile::parse(&new).map(|_| [&new[..], b"\n"].concat()),
-        Some(there) => add_attestation(&there, &new, subject),
+        Some(there) => add_attestation(&there, &new, &content),
     };
     let all = all.map_err(|error| {
         Failure::usage(format!("{}: {error}", target.display())).help(
