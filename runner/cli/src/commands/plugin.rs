@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use wharf_bundle::{Manifest, PackOptions, PluginToml, signature_path};
+use wharf_bundle::{
+    AttestationFile, Manifest, PackOptions, PluginToml, attestations_path, signature_path,
+};
 use wharf_policy::PluginName;
 
 use super::group::rows;
@@ -204,6 +206,22 @@ fn tell(packed: &plugin_build::Packed, json: bool) {
     }
 }
 
+/// What lies beside a plugin as attestations, for people. Nothing of it is verified.
+fn attested(file: &Path, bytes: &[u8]) -> String {
+    let Ok(content) = std::fs::read(attestations_path(file)) else {
+        return "nothing".to_owned();
+    };
+    let read = AttestationFile::parse(&content)
+        .and_then(|attestations| attestations.check_about(bytes).map(|()| attestations));
+    match read {
+        Ok(attestations) => {
+            let types: Vec<&str> = attestations.predicate_types().collect();
+            format!("{}; by whom is not verified here", types.join(", "))
+        }
+        Err(reason) => format!("something that cannot be used: {reason}"),
+    }
+}
+
 fn inspect(file: &Path, json: bool) -> Result<()> {
     let bytes = local::read(file)?;
     let manifest = Manifest::read(&bytes).or_exit(Exit::Usage, file.display())?;
@@ -219,6 +237,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
             Err(reason) => format!("has a signature that cannot be used: {reason}"),
         },
     };
+    let attested = attested(file, &bytes);
     let digest = wharf_bundle::digest(&bytes);
     if json {
         terminal::print_json(&json!({
@@ -229,6 +248,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
             "imports": shape.imports,
             "exports": shape.exports,
             "signature": signed,
+            "attestations": attested,
         }));
         return Ok(());
     }
@@ -239,6 +259,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     terminal::print(format_args!("digest     {digest}"));
     terminal::print(format_args!("size       {} bytes", bytes.len()));
     terminal::print(format_args!("signature  {signed}"));
+    terminal::print(format_args!("attested   {attested}"));
     let capabilities = serde_json::to_value(&manifest.capabilities).unwrap_or_default();
     let asks: Vec<String> = capabilities
         .as_object()
