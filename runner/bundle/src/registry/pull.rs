@@ -16,8 +16,8 @@ pub struct Pulled {
 }
 
 impl Client {
-    /// Pulls the plugin, what signs it and what is attested of it. `here` may be what is at its target already: if that is
-    /// the component, it is not fetched again.
+    /// Pulls the plugin, what signs it and what is attested of it. `here` may be what is at its target
+    /// already: if that is the component, it is not fetched again.
     ///
     /// # Errors
     /// The registry cannot be reached or does not allow it, or something is not what it must be.

@@ -115,19 +115,18 @@ impl Client {
         entries: &[Descriptor],
     ) -> Result<(), RegistryError> {
         let mut all = self.candidates(image).await?;
+        let mut adds_attestations = false;
         for entry in entries {
             if !all.iter().any(|other| other.digest == entry.digest) {
+                adds_attestations |= is_attestation(&entry.annotations);
                 all.push(entry.clone());
             }
         }
         let attestations = all
             .iter()
-            .filter(|entry| is_attestation(&entry.annotations));
-        let attestations = attestations.count();
-        let adds = entries
-            .iter()
-            .any(|entry| is_attestation(&entry.annotations));
-        if adds && attestations > MAX_REFERRERS {
+            .filter(|entry| is_attestation(&entry.annotations))
+            .count();
+        if adds_attestations && attestations > MAX_REFERRERS {
             return Err(OciError::TooManyAttestations(attestations).into());
         }
         Ok(few(&all)?)

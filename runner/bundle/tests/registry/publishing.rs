@@ -360,7 +360,9 @@ async fn no_image_gets_more_attestations_than_are_looked_at() {
         attest(digest, &kind, &json!({}), stranger()).unwrap()
     };
     let reference = fake.reference(":1.0");
-    for number in 0..17 {
+    let first = attested(&plain, &of(0));
+    push(&reference, &first).await.unwrap();
+    for number in 1..17 {
         let result = push(&reference, &attested(&plain, &of(number))).await;
         match number < 16 {
             true => drop(result.unwrap()),
@@ -373,6 +375,8 @@ async fn no_image_gets_more_attestations_than_are_looked_at() {
             ),
         }
     }
+    // What is there already can be pushed again.
+    push(&reference, &first).await.unwrap();
     let pulled = pull(&reference).await.unwrap().published;
     assert_eq!(pulled.signatures().count(), 1);
     assert_eq!(pulled.attestations().count(), 16);
