@@ -30,6 +30,7 @@ use crate::journal;
 use crate::log_pipe;
 use crate::logs::Logs;
 use crate::metrics::{Listener, Metrics};
+use crate::newest::NewestSealed;
 use crate::payloads::Uploads;
 use crate::private_file::lock;
 use crate::real::Real;
@@ -97,9 +98,10 @@ impl Agent {
         };
         let (session, live) = watch::channel(None);
         let controller = Controller::new(endpoint.clone(), tls.as_deref(), live)?;
-        let membership = identity.membership(Arc::new(controller.clone()));
-        let policy = RunnerPolicy::load(&config.policy, Some(&membership))?;
         let audit = Auditor::open(&config.state_dir, &identity.card.runner)?;
+        let newest = NewestSealed::open(&config.state_dir, audit.clone())?;
+        let membership = identity.membership(Arc::new(controller.clone()), Arc::new(newest));
+        let policy = RunnerPolicy::load(&config.policy, Some(&membership))?;
         audit.tell(&RunnerEvent::PolicyLoaded {
             policy: policy.digest,
         });

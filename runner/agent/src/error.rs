@@ -44,15 +44,17 @@ pub enum AgentError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The versions that were run cannot be read. Passing over them would let older ones run.
+    /// What was newest cannot be read. Passing over it would let in what is older.
     #[error(
-        "{path} cannot be used: {reason}; it keeps plugins from being rolled back: restore it, or remove it to forget which versions have run"
+        "{path} cannot be used: {reason}; it keeps {what} from being rolled back: restore it, or remove it to forget which were the newest"
     )]
-    Versions {
+    Remembered {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+        /// What it is about, in the plural.
+        what: &'static str,
     },
     /// The journal cannot be opened or is corrupt. Results in it would be lost if it were ignored.
     #[error(

@@ -8,7 +8,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 use wharf_protocol::{BootId, Challenge, GroupName, Pipe, RunnerId, hello_message};
-use wharf_stores::{Membership, Shelf};
+use wharf_stores::{Membership, Newest, Shelf};
 use zeroize::Zeroizing;
 
 use crate::AgentError;
@@ -49,11 +49,12 @@ impl Identity {
     }
 
     /// What lets this runner open the sealed secrets of its group.
-    pub(crate) fn membership(&self, shelf: Arc<dyn Shelf>) -> Membership {
+    pub(crate) fn membership(&self, shelf: Arc<dyn Shelf>, newest: Arc<dyn Newest>) -> Membership {
         Membership {
             shelf,
             group: self.card.group.to_string(),
             key: self.key.clone(),
+            newest,
         }
     }
 

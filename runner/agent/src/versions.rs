@@ -2,8 +2,7 @@
 //! was mended is not brought back by whoever can choose which bundle is run.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use semver::Version;
@@ -12,16 +11,13 @@ use wharf_bundle::{Refusal, Verified};
 use wharf_policy::PluginName;
 
 use crate::AgentError;
-use crate::private_file::write_whole;
+use crate::state_file::StateFile;
 
 /// The file in the state folder.
 const FILE: &str = "versions.json";
 
 /// The format of the file.
 const FORMAT: u32 = 1;
-
-/// The largest file. A name and a version are a few hundred bytes.
-const MAX_FILE: u64 = 16 << 20;
 
 /// What has been run. A pure state: it decides, and does no I/O.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,7 +53,7 @@ impl Highest {
 /// The same, kept in a file.
 #[derive(Debug)]
 pub(crate) struct Versions {
-    path: PathBuf,
+    file: StateFile,
     highest: Mutex<Highest>,
 }
 
@@ -74,33 +70,17 @@ impl Versions {
     /// # Errors
     /// The file cannot be read: it is not passed over, since that would forget.
     pub(crate) fn open(state: &Path) -> Result<Self, AgentError> {
-        let path = state.join(FILE);
-        let damaged = |reason: String| AgentError::Versions {
-            path: path.clone(),
-            reason,
-        };
-        let size = match fs::metadata(&path) {
-            Ok(about) => about.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self {
-                    path,
-                    highest: Mutex::default(),
-                });
+        let file = StateFile::new(state, FILE, "plugins");
+        let highest = match file.read::<Stored>()? {
+            None => Highest::default(),
+            Some(Stored { format, .. }) if format != FORMAT => {
+                return Err(file.damaged(format!("it has format {format}")));
             }
-            Err(error) => return Err(damaged(error.to_string())),
+            Some(stored) => Highest(stored.highest),
         };
-        if size > MAX_FILE {
-            return Err(damaged(format!("it has {size} bytes")));
-        }
-        let bytes = fs::read(&path).map_err(|error| damaged(error.to_string()))?;
-        let stored: Stored =
-            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if stored.format != FORMAT {
-            return Err(damaged(format!("it has format {}", stored.format)));
-        }
         Ok(Self {
-            path,
-            highest: Mutex::new(Highest(stored.highest)),
+            file,
+            highest: Mutex::new(highest),
         })
     }
 
@@ -144,16 +124,14 @@ impl Versions {
             format: FORMAT,
             highest: highest.0.clone(),
         };
-        let json = serde_json::to_vec_pretty(&stored).map_err(|error| AgentError::Versions {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        })?;
-        write_whole(&self.path, &json)
+        self.file.write(&stored)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn admit(versions: &Versions, name: &str, version: &str, older: bool) -> Result<(), Refusal> {

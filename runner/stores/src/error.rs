@@ -77,6 +77,14 @@ pub enum StoreError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// A sealed secret that opens and is not used.
+    #[error("{what} is not used: {why}")]
+    NotTaken {
+        /// Which.
+        what: String,
+        /// Why not.
+        why: crate::NotTaken,
+    },
     /// The store's answer is not one.
     #[error("{0} gave an answer that cannot be used: {1}")]
     BadAnswer(String, String),
@@ -115,6 +123,7 @@ impl StoreError {
             | Self::TooLarge(_)
             | Self::FieldNeeded(_)
             | Self::BadPlace { .. }
+            | Self::NotTaken { .. }
             | Self::BadAnswer(..) => Trouble::Unusable,
         }
     }

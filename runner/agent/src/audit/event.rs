@@ -1,7 +1,7 @@
 //! What the runner itself tells the auditor. The names are part of the record's format.
 
 use serde::Serialize;
-use wharf_policy::Digest;
+use wharf_policy::{Digest, SecretName};
 use wharf_protocol::{Assignment, AttemptKey, FailureKind, Pipe, Verdict};
 
 /// The longest text of an event.
@@ -44,6 +44,15 @@ pub(crate) enum RunnerEvent {
         pipe: Pipe,
         /// What was wrong.
         why: String,
+    },
+    /// The controller gave out a sealed secret that is older than one that was used before.
+    SealedSecretRefused {
+        /// Its name on the controller.
+        sealed: SecretName,
+        /// When it was put.
+        put: String,
+        /// When the newest was put.
+        newest: String,
     },
     /// The controller asks the runner to leave.
     DrainAsked {},

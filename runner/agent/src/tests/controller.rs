@@ -46,6 +46,8 @@ pub(super) struct Shelf {
     /// How often attestations were asked for.
     pub(super) asked_for_attestations: u32,
     pub(super) payloads: HashMap<Digest, Vec<u8>>,
+    /// What is given out as any sealed secret.
+    pub(super) sealed: Option<Vec<u8>>,
     /// So many uploads fail first.
     pub(super) failing_uploads: u32,
     /// Uploads are refused for good.
@@ -109,6 +111,7 @@ impl Fake {
             .route("/v1/bundles/{digest}/signature", get(signature))
             .route("/v1/bundles/{digest}/attestations", get(attestations))
             .route("/v1/payloads/{digest}", get(payload).put(store))
+            .route("/v1/runner/secrets/{name}", get(sealed))
             .layer(axum::extract::DefaultBodyLimit::disable())
             .with_state(shared);
         let listener = TcpListener::bind(address).await.unwrap();
@@ -391,6 +394,10 @@ async fn payload(
     from_shelf(&shared, &headers, |shelf| {
         shelf.payloads.get(&digest).cloned()
     })
+}
+
+async fn sealed(State(shared): State<Shared>, headers: HeaderMap) -> Answer {
+    from_shelf(&shared, &headers, |shelf| shelf.sealed.clone())
 }
 
 async fn store(

@@ -109,6 +109,17 @@ impl House {
         self.publish(bytes, Some(signature))
     }
 
+    /// The same runner, started anew once it has left.
+    pub(super) async fn restart(mut self) -> Self {
+        self.runner.drain().await;
+        while self.peer.next().await.is_some() {}
+        soon("leaving", self.runner.wait()).await.unwrap();
+        let policy = self.state.with_file_name("policy.toml");
+        self.runner = Agent::start(config(&self.state, &policy)).unwrap();
+        self.peer = self.fake.peer(Pipe::Control).await;
+        self
+    }
+
     pub(super) async fn run(&mut self, work: Assignment) -> Verdict {
         let expected = work.key;
         self.peer.send(ToRunner::Assign(Box::new(work))).await;
@@ -152,13 +163,7 @@ async fn a_signed_plugin_is_fetched_once_and_run_and_kept_for_the_next_start() {
     house.fake.shelf.lock().unwrap().bundles.clear();
     let verdict = house.run(work(key(2), "test", digest)).await;
     assert!(failed_with(&verdict, "exit-1"), "{verdict:?}");
-    house.runner.drain().await;
-    while house.peer.next().await.is_some() {}
-    soon("leaving", house.runner.wait()).await.unwrap();
-
-    let policy = house.state.with_file_name("policy.toml");
-    house.runner = Agent::start(config(&house.state, &policy)).unwrap();
-    house.peer = house.fake.peer(Pipe::Control).await;
+    house = house.restart().await;
     let verdict = house.run(work(key(3), "test", digest)).await;
     assert!(failed_with(&verdict, "exit-1"), "{verdict:?}");
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use wharf_bundle::SigningKey;
 use wharf_policy::SecretName;
 use wharf_protocol::GroupName;
-use wharf_stores::{Label, RunnerKey, SecretValue, recipients, seal};
+use wharf_stores::{Label, PutAt, RunnerKey, SealError, SecretValue, put_at, recipients, seal};
 
 use super::group::rows;
 use super::keys::password;
@@ -68,7 +68,8 @@ impl Put {
             group: self.at.group.to_string(),
             name: self.name.clone(),
         };
-        let sealed = seal(&label, &value, &runners).or_exit(Exit::Usage, "cannot seal it")?;
+        let put = self.later_than_what_is_there(&client, &label).await?;
+        let sealed = seal(&label, put, &value, &runners).or_exit(Exit::Usage, "cannot seal it")?;
         let signature = wharf_bundle::sign(&sealed, &key).or_exit(Exit::Usage, "cannot sign it")?;
         let signature: Box<RawValue> =
             serde_json::from_slice(&signature).or_exit(Exit::Usage, "cannot sign it")?;
@@ -125,6 +126,21 @@ impl Put {
         }
     }
 
+    /// Now, unless that is before what is there was put: runners take nothing older than what they took.
+    async fn later_than_what_is_there(&self, client: &Client, label: &Label) -> Result<PutAt> {
+        let listed: Value = client.get(&path(&self.at.group, None)).await?;
+        let now = PutAt::now();
+        if !rows(&listed).any(|secret| secret["name"] == self.name.as_str()) {
+            return Ok(now);
+        }
+        let there = kept(client, &self.at.group, &self.name).await?;
+        match put_at(label, &there) {
+            Ok(there) => later(label, there, now),
+            // What cannot be read is nothing that a runner took.
+            Err(_) => Ok(now),
+        }
+    }
+
     fn value(&self) -> Result<SecretValue> {
         let mut bytes = match &self.value {
             Some(file) if file.as_os_str() != "-" => crate::local::read(file)?,
@@ -168,19 +184,17 @@ pub(crate) async fn list(at: Where) -> Result<Exit> {
                 Exit::Unreachable,
                 "the controller lists a secret without a name",
             )?;
-        let kept: Value = client.get(&path(&at.group, Some(&name))).await?;
+        let sealed = kept(&client, &at.group, &name).await?;
         let label = Label {
             group: at.group.to_string(),
             name: name.clone(),
         };
-        let sealed = STANDARD
-            .decode(kept["sealed"].as_str().unwrap_or_default())
-            .unwrap_or_default();
-        let sealed_to: BTreeSet<String> = recipients(&label, &sealed)
-            .or_exit(Exit::Refused, "a secret cannot be read")?
-            .iter()
-            .map(RunnerKey::to_string)
-            .collect();
+        let sealed_to = match recipients(&label, &sealed) {
+            // No runner opens it any more.
+            Err(SealError::Timeless(_)) => Vec::new(),
+            read => read.or_exit(Exit::Refused, "a secret cannot be read")?,
+        };
+        let sealed_to: BTreeSet<String> = sealed_to.iter().map(RunnerKey::to_string).collect();
         let without: Vec<&str> = rows(&runners)
             .filter(|runner| {
                 RunnerKey::from_base64(runner["public_key"].as_str().unwrap_or_default())
@@ -234,8 +248,47 @@ impl Put {
     }
 }
 
+/// When something is put in the place of what was put there before.
+fn later(label: &Label, there: PutAt, now: PutAt) -> Result<PutAt> {
+    if now > there {
+        return Ok(now);
+    }
+    Err(Failure::refused(format!(
+        "{label} was put at {there}, and here it is only {now}: runners would not take this as the newer one"
+    ))
+    .help("set this machine's clock, or wait until that time is over"))
+}
+
+/// What the controller keeps under a name.
+async fn kept(client: &Client, group: &GroupName, name: &SecretName) -> Result<Vec<u8>> {
+    let kept: Value = client.get(&path(group, Some(name))).await?;
+    let sealed = kept["sealed"].as_str().unwrap_or_default();
+    Ok(STANDARD.decode(sealed).unwrap_or_default())
+}
+
 /// The API's path of a group's secrets, or of one. Names have namespaces; a path segment has none.
 fn path(group: &GroupName, name: Option<&SecretName>) -> String {
     let name = name.map(|name| format!("/{}", name.as_str().replace('/', "%2F")));
     format!("/v1/groups/{group}/secrets{}", name.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_put_with_a_time_that_runners_would_take_for_an_older_one() {
+        let label = Label {
+            group: "production".to_owned(),
+            name: "db".parse().unwrap(),
+        };
+        let [there, before, after] = [1_000, 999, 1_001].map(PutAt::from_millis);
+        assert!(later(&label, there, after).is_ok_and(|put| put == after));
+        for now in [before, there] {
+            let refused = later(&label, there, now).err().unwrap().to_string();
+            for says in ["`db`", "00:00:01Z", "00:00:0"] {
+                assert!(refused.contains(says), "{says}: {refused}");
+            }
+        }
+    }
 }

@@ -9,8 +9,10 @@
 //!
 //! Nothing here knows where a sealed secret is kept. Sealing alone would let a controller put another
 //! value in the place of one, because anyone can seal; so nothing is opened before its signature
-//! has been checked.
+//! has been checked. A signature alone would let it put an older value there, which was signed, too; so
+//! what is signed says when it was put, and whoever opens it remembers the newest.
 
+mod put_at;
 mod store;
 
 use std::fmt;
@@ -27,12 +29,15 @@ use zeroize::Zeroizing;
 
 use crate::{LARGEST, SecretValue};
 
-pub use store::{Membership, SealedStore, Shelf, ShelfError, Shelved};
+pub use put_at::PutAt;
+pub use store::{Membership, Newest, NotTaken, SealedStore, Shelf, ShelfError, Shelved};
 
 /// The largest sealed secret, in bytes: enough for some thousands of runners.
 pub const LARGEST_SEALED: usize = 1 << 20;
 
-const FORMAT: &str = "wharf-sealed-secret-1";
+const FORMAT: &str = "wharf-sealed-secret-2";
+/// The format that did not say when a secret was put.
+const TIMELESS: &str = "wharf-sealed-secret-1";
 /// Values are filled up to a multiple of this, so that a length says little.
 const BLOCK: usize = 256;
 
@@ -46,13 +51,14 @@ pub struct Label {
 }
 
 impl Label {
-    /// Each part with its length before it, so that no two labels are the same bytes.
-    fn bytes(&self) -> Vec<u8> {
+    /// With when it was put, and each part with its length before it, so that no two are the same bytes.
+    fn bytes(&self, put: PutAt) -> Vec<u8> {
         let mut bytes = Vec::new();
         for part in [FORMAT, &self.group, self.name.as_str()] {
             bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
             bytes.extend_from_slice(part.as_bytes());
         }
+        bytes.extend_from_slice(&put.to_be_bytes());
         bytes
     }
 }
@@ -127,6 +133,11 @@ pub enum SealError {
     /// What is kept is not a sealed secret of this version.
     #[error("what the controller has for {0} is not a sealed secret: {1}")]
     Malformed(Label, String),
+    /// It was sealed before it was said when.
+    #[error(
+        "{0} was sealed by an older wharf, which did not write down when, so that it could be given out again for ever: put it again with `wharf secret put`"
+    )]
+    Timeless(Label),
     /// It was sealed for something else.
     #[error("what the controller has for {asked} was sealed for {found}")]
     Misplaced {
@@ -154,9 +165,16 @@ struct Wire {
     format: String,
     group: String,
     name: SecretName,
+    put_ms: PutAt,
     value: Part,
     /// The key that opens `value`, for each runner.
     runners: Vec<ForRunner>,
+}
+
+/// What every version of the format begins with.
+#[derive(Deserialize)]
+struct Version {
+    format: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,21 +216,28 @@ impl Part {
 const VALUE: &str = "wharf sealed secret: value";
 const KEY: &str = "wharf sealed secret: key";
 
-/// Seals a value to these runners. What comes out is to be signed, and can be kept by anyone.
+/// Seals a value to these runners. What comes out is to be signed, and can be kept by anyone. Runners
+/// that have taken a value with a later `put` will not take this one.
 ///
 /// # Errors
 /// There are no runners, or the value is empty or too large.
-pub fn seal(label: &Label, value: &SecretValue, to: &[RunnerKey]) -> Result<Vec<u8>, SealError> {
+pub fn seal(
+    label: &Label,
+    put: PutAt,
+    value: &SecretValue,
+    to: &[RunnerKey],
+) -> Result<Vec<u8>, SealError> {
     if to.is_empty() {
         return Err(SealError::NoRunners);
     }
-    let bound = label.bytes();
+    let bound = label.bytes(put);
     let failed = |error: rustls::Error| SealError::Failed(error.to_string());
     let (public, private) = SUITE.generate_key_pair().map_err(failed)?;
     let wire = Wire {
         format: FORMAT.to_owned(),
         group: label.group.clone(),
         name: label.name.clone(),
+        put_ms: put,
         value: Part::seal(VALUE, &bound, &filled(value)?, &public)?,
         runners: to
             .iter()
@@ -240,7 +265,15 @@ pub fn recipients(label: &Label, sealed: &[u8]) -> Result<Vec<RunnerKey>, SealEr
     keys.collect()
 }
 
-/// Opens a sealed secret with a runner's key. Check its signature first.
+/// When a sealed secret was put, as it says.
+///
+/// # Errors
+/// It is not a sealed secret.
+pub fn put_at(label: &Label, sealed: &[u8]) -> Result<PutAt, SealError> {
+    read(label, sealed).map(|wire| wire.put_ms)
+}
+
+/// Opens a sealed secret with a runner's key, and says when it was put. Check its signature first.
 ///
 /// # Errors
 /// It is not one, is not for this place or this runner, or was changed.
@@ -248,7 +281,7 @@ pub(crate) fn open(
     label: &Label,
     sealed: &[u8],
     key: &SigningKey,
-) -> Result<SecretValue, SealError> {
+) -> Result<(SecretValue, PutAt), SealError> {
     let wire = read(label, sealed)?;
     let own = RunnerKey::of(key);
     let part = wire
@@ -256,7 +289,7 @@ pub(crate) fn open(
         .iter()
         .find(|part| part.runner == own.to_base64())
         .ok_or_else(|| SealError::NotForThisRunner(label.clone(), own.to_string()))?;
-    let bound = label.bytes();
+    let bound = label.bytes(wire.put_ms);
     let scalar = Zeroizing::new(key.to_scalar_bytes());
     let private = HpkePrivateKey::from(scalar.to_vec());
     let broken = || SealError::Broken(label.clone());
@@ -266,7 +299,8 @@ pub(crate) fn open(
         .value
         .open(VALUE, &bound, &content)
         .ok_or_else(broken)?;
-    unfilled(&value).ok_or_else(broken)
+    let value = unfilled(&value).ok_or_else(broken)?;
+    Ok((value, wire.put_ms))
 }
 
 fn read(label: &Label, sealed: &[u8]) -> Result<Wire, SealError> {
@@ -276,11 +310,14 @@ fn read(label: &Label, sealed: &[u8]) -> Result<Wire, SealError> {
             "it has more than {LARGEST_SEALED} bytes"
         )));
     }
-    let wire: Wire =
-        serde_json::from_slice(sealed).map_err(|error| malformed(error.to_string()))?;
-    if wire.format != FORMAT {
-        return Err(malformed(format!("it is not of the format {FORMAT}")));
+    let unread = |error: serde_json::Error| malformed(error.to_string());
+    let version: Version = serde_json::from_slice(sealed).map_err(unread)?;
+    match version.format.as_str() {
+        FORMAT => {}
+        TIMELESS => return Err(SealError::Timeless(label.clone())),
+        _ => return Err(malformed(format!("it is not of the format {FORMAT}"))),
     }
+    let wire: Wire = serde_json::from_slice(sealed).map_err(unread)?;
     let found = Label {
         group: wire.group.clone(),
         name: wire.name.clone(),

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use wharf_bundle::{PublicKey, verify_with_key};
 use wharf_policy::{ControllerConfig, SecretName};
 
-use super::{Label, SealError, open};
+use super::{Label, PutAt, SealError, open};
 use crate::open::Unusable;
 use crate::store::no_version;
 use crate::{Document, Place, SecretStore, StoreError};
@@ -47,6 +47,36 @@ pub enum ShelfError {
     Unusable(String),
 }
 
+/// What a runner remembers of the sealed secrets that it has taken. What was signed once stays signed, so
+/// whoever kept an old value could give it out again.
+pub trait Newest: Send + Sync + 'static {
+    /// Takes note of a secret that is about to be used, for good.
+    ///
+    /// # Errors
+    /// It must not be used.
+    fn take(&self, label: &Label, put: PutAt) -> Result<(), NotTaken>;
+}
+
+/// Why a sealed secret is not used although it opens.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// A newer one was used before.
+    #[error(
+        "it was put at {put}, and this runner has already used one that was put at {newest}: somebody gives out an old value; if it is the right one, put it again with `wharf secret put`, or {forget}"
+    )]
+    Older {
+        /// When this one was put.
+        put: PutAt,
+        /// When the newest was put.
+        newest: PutAt,
+        /// How the runner is made to forget that one.
+        forget: String,
+    },
+    /// It cannot be remembered.
+    #[error("this runner cannot remember that it has used it: {0}")]
+    Unwritten(String),
+}
+
 /// What makes a runner one of its group.
 #[derive(Clone)]
 pub struct Membership {
@@ -56,6 +86,8 @@ pub struct Membership {
     pub group: String,
     /// The runner's own key.
     pub key: SigningKey,
+    /// What it has taken before.
+    pub newest: Arc<dyn Newest>,
 }
 
 /// Opens what the operator has sealed to this runner.
@@ -132,12 +164,25 @@ impl SecretStore for SealedStore {
         };
         verify_with_key(&kept.sealed, &kept.signature, &self.signers)
             .map_err(|refusal| unusable(format!("{label}: {refusal}")))?;
-        match open(&label, &kept.sealed, &self.membership.key) {
-            Ok(value) => Ok(Document::text(value)),
-            Err(error @ SealError::NotForThisRunner(..)) => {
-                Err(StoreError::Denied(label.to_string(), error.to_string()))
-            }
-            Err(error) => Err(unusable(error.to_string())),
+        let (value, put) =
+            open(&label, &kept.sealed, &self.membership.key).map_err(|error| match error {
+                error @ SealError::NotForThisRunner(..) => {
+                    StoreError::Denied(label.to_string(), error.to_string())
+                }
+                error => unusable(error.to_string()),
+            })?;
+        if put.is_far_ahead_of(PutAt::now()) {
+            return Err(unusable(format!(
+                "{label} was put at {put}, more than a day from now: set the clock of whoever put it, or this runner's, and put it again"
+            )));
         }
+        self.membership
+            .newest
+            .take(&label, put)
+            .map_err(|why| StoreError::NotTaken {
+                what: label.to_string(),
+                why,
+            })?;
+        Ok(Document::text(value))
     }
 }

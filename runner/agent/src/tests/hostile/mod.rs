@@ -4,6 +4,7 @@
 mod dispatches;
 mod frames;
 mod handshakes;
+mod sealed;
 
 use std::path::Path;
 
