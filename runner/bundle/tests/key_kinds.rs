@@ -15,8 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use wharf_bundle::sigstore::{
-    Artifact, Evidence, Expected, Rejection, TrustRoot, VerifiedArtifact, VerifyingKey,
-    verify_artifact,
+    Artifact, Evidence, Expected, Rejection, TrustRoot, VerifiedArtifact, VerifyingKey, verify_file,
 };
 
 const FILE: &[u8] = b"any file";
@@ -170,7 +169,7 @@ fn verify(
     key: &VerifyingKey,
 ) -> Result<VerifiedArtifact, Rejection> {
     let root = TrustRoot::public_good().unwrap();
-    verify_artifact(
+    verify_file(
         artifact,
         bundle,
         Expected::Key(key),
@@ -255,6 +254,50 @@ fn attestations_are_found_by_any_digest_of_any_subject() {
             assert_eq!(error.kind(), "wrong-artifact", "{}: {error}", signer.name);
         }
     }
+}
+
+#[test]
+fn of_several_bundles_the_one_of_whom_was_asked_for_counts() {
+    let signers = signers();
+    let bundles: Vec<Vec<u8>> = signers.iter().map(|one| message(one, true)).collect();
+    let all = bundles.join(&b'\n');
+    let file = Artifact::from_bytes(FILE);
+    for signer in &signers {
+        verify(&file, &all, &signer.key())
+            .unwrap_or_else(|error| panic!("{}: {error}", signer.name));
+        // Bundles without a hint may be anybody's: what they say of another file is told.
+        let error = verify(&Artifact::from_bytes(b"other"), &all, &signer.key()).unwrap_err();
+        assert_eq!(error.kind(), "wrong-artifact", "{error}");
+    }
+    let stranger = ed25519ph();
+    assert_eq!(
+        verify(&file, &all, &stranger.key()).unwrap_err().kind(),
+        "bad-signature"
+    );
+
+    // Whose hint names another is not tried, and nothing but bundles may be in the file.
+    let named = |signer: &Signer| {
+        let mut bundle: Value = serde_json::from_slice(&message(signer, true)).unwrap();
+        let hint = STANDARD.encode(Sha256::digest(&signer.spki));
+        bundle["verificationMaterial"]["publicKey"]["hint"] = json!(hint);
+        bundle.to_string().into_bytes()
+    };
+    let two = [named(&signers[0]), named(&signers[1])].concat();
+    verify(&file, &two, &signers[1].key()).unwrap();
+    assert_eq!(
+        verify(&file, &two, &stranger.key()).unwrap_err().kind(),
+        "wrong-signer"
+    );
+    for more in [&b"{}"[..], b"null", b"x", b"{", &two[..two.len() - 1]] {
+        let error = verify(&file, &[&two, more].concat(), &signers[0].key()).unwrap_err();
+        assert_eq!(error.kind(), "malformed", "{error}");
+    }
+    let error = verify(&file, &two.repeat(9), &signers[0].key()).unwrap_err();
+    assert_eq!(error.kind(), "malformed", "{error}");
+    assert_eq!(
+        verify(&file, b"", &signers[0].key()).unwrap_err().kind(),
+        "malformed"
+    );
 }
 
 #[test]

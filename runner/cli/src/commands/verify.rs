@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 use wharf_bundle::sigstore::{
     Artifact, Evidence, Expected, Identity, MAX_BUNDLE, Signer, TrustRoot, VerifiedArtifact,
-    VerifyingKey, verify_artifact,
+    VerifyingKey, verify_file,
 };
 use wharf_bundle::{MAX_COMPONENT, signature_path};
 use wharf_policy::Digest;
@@ -28,7 +28,7 @@ pub(crate) struct Verify {
     /// Any file, or the sha256:HEX of one; with --policy a plugin
     #[arg(value_name = "FILE_OR_DIGEST")]
     artifact: String,
-    /// The Sigstore bundle; FILE.sigstore.json if left out
+    /// The Sigstore bundle, or several one after the other; FILE.sigstore.json if left out
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// A trust policy: who may sign which plugins. What it wants attested is looked for in
@@ -151,7 +151,7 @@ impl Verify {
                 }
             }
         };
-        match verify_artifact(&artifact, &bundle, expected, &root, evidence) {
+        match verify_file(&artifact, &bundle, expected, &root, evidence) {
             Ok(verified) => {
                 self.report(&verified, &root);
                 Ok(Exit::Done)

@@ -74,6 +74,11 @@ fn the_signature_of_another_is_neither_lost_nor_replaced_without_being_told_to()
     assert_eq!(desk.signature(), theirs);
     assert_eq!(desk.sign("ours", &["--add"]).ok().json()["signatures"], 2);
     assert!(desk.signature().starts_with(&theirs));
+    for (name, code) in [("ours", 0), ("theirs", 0), ("third", 3)] {
+        let key = format!("{name}/wharf.pub");
+        let verified = desk.run(&["verify", "any.file", "--key", &key]);
+        assert_eq!(verified.code, code, "{name}: {}", verified.err);
+    }
     // The same signer again is not a third one.
     assert_eq!(desk.sign("ours", &["--add"]).ok().json()["signatures"], 2);
     assert_eq!(
