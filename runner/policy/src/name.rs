@@ -112,6 +112,19 @@ impl NamePattern {
                 .is_some_and(|rest| rest.starts_with('/')),
         }
     }
+
+    /// Whether there can be a plugin that both cover.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::Exactly(name), pattern) | (pattern, Self::Exactly(name)) => {
+                pattern.matches(name)
+            }
+            (Self::Below(one), Self::Below(two)) => {
+                one == two || self.matches(two) || other.matches(one)
+            }
+        }
+    }
 }
 
 impl FromStr for NamePattern {
@@ -161,6 +174,23 @@ mod tests {
         assert!(pattern.matches(&"acme/a/b".parse().unwrap()));
         assert!(!pattern.matches(&"acme".parse().unwrap()));
         assert!(!pattern.matches(&"acme2/tickets".parse().unwrap()));
+    }
+
+    #[test]
+    fn patterns_overlap_where_one_plugin_can_be_covered_by_both() {
+        let patterns = [
+            "*", "acme/*", "acme/x/*", "acme/x", "acme/x/y", "acme", "b/*",
+        ];
+        let names = ["acme", "acme/x", "acme/x/y", "acme/x/z", "b/c", "d"];
+        for one in patterns.map(|text| text.parse::<NamePattern>().unwrap()) {
+            for two in patterns.map(|text| text.parse::<NamePattern>().unwrap()) {
+                let both = names.iter().any(|name| {
+                    let name: PluginName = name.parse().unwrap();
+                    one.matches(&name) && two.matches(&name)
+                });
+                assert_eq!(one.overlaps(&two), both, "{one} {two}");
+            }
+        }
     }
 
     #[test]

@@ -236,6 +236,26 @@ fn a_policy_is_checked_with_everything_that_it_names() {
     assert!(warnings.contains("trusted until 2020"), "{warnings}");
     let answer = check(good, &[]).ok();
     assert!(answer.out.contains("a.pub"), "{}", answer.out);
+    // What one block wants attested, and another for some of the same names does not.
+    let wanted = "attestations = [{ type = 'https://slsa.dev/provenance/v1' }]\n";
+    let strict = format!("{good}{wanted}");
+    let other =
+        |names: &str| format!("{strict}[[trust]]\nplugins = ['{names}']\nkeys = ['a.pub']\n");
+    for (policy, around) in [
+        (strict.clone(), false),
+        (other("*"), true),
+        (other("acme/x"), true),
+        (other("b/*"), false),
+        (format!("{}{wanted}", other("*")), false),
+    ] {
+        let answer = check(&policy, &["--json"]).ok().json();
+        let warnings = answer["warnings"].to_string();
+        assert_eq!(
+            warnings.contains("without the attestation"),
+            around,
+            "{warnings}"
+        );
+    }
     for (was, is, says) in [
         ("a.pub", "gone.pub", "gone.pub"),
         ("root.json", "gone.json", "gone.json"),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use wharf_bundle::{RuleSummary, TrustPolicy};
-use wharf_policy::{Digest, Moment, Policy, TrustedKey};
+use wharf_policy::{Digest, Moment, Policy, TrustRule, TrustedKey};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::{local, terminal};
@@ -115,6 +115,7 @@ fn warnings(policy: &Policy, trust: &TrustPolicy, now: Moment) -> Vec<String> {
     if trust.rules().next().is_none() {
         warnings.push("it trusts nobody: no plugin will run under it".to_owned());
     }
+    warnings.extend(ways_around(policy));
     for rule in &policy.trust {
         let plugins = rule.named();
         if let Some(until) = rule.valid_until {
@@ -170,4 +171,34 @@ fn about_key(key: &TrustedKey, now: Moment) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Blocks that let in, without it, what another block wants attested.
+fn ways_around(policy: &Policy) -> Vec<String> {
+    let overlap = |one: &TrustRule, two: &TrustRule| {
+        let pairs = one
+            .plugins
+            .iter()
+            .flat_map(|a| two.plugins.iter().map(move |b| (a, b)));
+        pairs.into_iter().any(|(a, b)| a.overlaps(b))
+    };
+    let mut ways = Vec::new();
+    for strict in &policy.trust {
+        for wanted in strict.attestations.iter().map(|a| &a.predicate_type) {
+            for other in &policy.trust {
+                let asks = other
+                    .attestations
+                    .iter()
+                    .any(|a| a.predicate_type == *wanted);
+                if !asks && overlap(strict, other) {
+                    ways.push(format!(
+                        "the block for {} lets in without the attestation {wanted}, which the block for {} asks for: ask for it in both, unless that is meant",
+                        other.named(),
+                        strict.named()
+                    ));
+                }
+            }
+        }
+    }
+    ways
 }
