@@ -23,7 +23,7 @@ pub(crate) struct Attest {
         conflicts_with_all = ["add", "signing_config", "rekor_url", "timestamp_url"]
     )]
     attest: Option<PathBuf>,
-    /// What it attests: a predicate type, such as https://slsa.dev/provenance/v1
+    /// What it attests: a predicate type, such as `https://slsa.dev/provenance/v1`
     #[arg(
         long = "type",
         id = "predicate_type",
