@@ -1,4 +1,7 @@
 //! Why a bundle is not trusted. Every reason is a full stop: there is no way on from a refusal.
+//!
+//! Each names the line of the policy that would let the bundle in, or that keeps it out. Where no
+//! line could (it is not signed, or was changed), it says that.
 
 use wharf_policy::{Digest, Moment, PluginName};
 
@@ -9,11 +12,16 @@ use crate::sigstore::Rejection;
 pub(crate) const TRUST_A_KEY: &str =
     "`keys = [\"signer.pub\"]`, with their public key in that file,";
 
+/// For how long a line extends what has ended, in seconds.
+const MONTH: i64 = 30 * 24 * 60 * 60;
+
 /// Why a bundle was refused, and what its author or the operator can do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no signature.
-    #[error("it is not signed: sign it with `wharf sign`, and keep FILE.sigstore.json beside it")]
+    #[error(
+        "it is not signed, and no line of a policy lets in what is not: sign it with `wharf sign`, and keep FILE.sigstore.json beside it"
+    )]
     Unsigned,
     /// Nobody is trusted.
     #[error(
@@ -22,12 +30,12 @@ pub enum Refusal {
     NoTrust,
     /// The signature is not a Sigstore bundle of the one form that is accepted.
     #[error(
-        "the signature is not a Sigstore v0.3 bundle with a message signature: {0}; sign again with `wharf sign` or `cosign sign-blob`"
+        "the signature is not a Sigstore v0.3 bundle with a message signature: {0}; no line of a policy lets in another: sign again with `wharf sign` or `cosign sign-blob`"
     )]
     MalformedSignature(String),
     /// The signature is about other bytes.
     #[error(
-        "it was changed after it was signed, or the signature is of another file: the signature is for {signed}, the file is {actual}; get both again from their author"
+        "it was changed after it was signed, or the signature is of another file: the signature is for {signed}, the file is {actual}; no line of a policy lets that in: get both again from their author"
     )]
     Tampered {
         /// The digest in the signature.
@@ -37,7 +45,7 @@ pub enum Refusal {
     },
     /// Its signature says that a trusted key made it, and that key did not.
     #[error(
-        "it was changed after it was signed, or its signature was: it says that `{key}` signed it, and that key did not sign these bytes; get both again from their author"
+        "it was changed after it was signed, or its signature was: it says that `{key}` signed it, and that key did not sign these bytes; no line of a policy lets that in: get both again from their author"
     )]
     Altered {
         /// The key as the policy names it.
@@ -45,7 +53,8 @@ pub enum Refusal {
     },
     /// Signed by somebody who is trusted, and something that comes with the signature is not good.
     #[error(
-        "it is signed, and what comes with the signature is not good: {0}; get it signed again, or name the right trusted-root in the [[trust]] block"
+        "it is signed, and what comes with the signature is not good: {0}; get it signed again; or, {line}",
+        line = proving(.0)
     )]
     NotProven(Rejection),
     /// None of the trusted signers made the signature.
@@ -70,8 +79,9 @@ pub enum Refusal {
     },
     /// Signed with a key before or after its time.
     #[error(
-        "it is signed with `{key}`, which the policy trusts {}: sign it with the key of today",
-        span(not_before, not_after)
+        "it is signed with `{key}`, which the policy trusts {}: sign it with the key of today; {} in its [[trust]] block, in the place of that key, trusts the key now, if it is still in good hands",
+        span(not_before, not_after),
+        longer(key, not_before, not_after, at)
     )]
     KeyNotTrustedNow {
         /// The key as the policy names it.
@@ -80,6 +90,8 @@ pub enum Refusal {
         not_before: Option<Moment>,
         /// Until when it is trusted.
         not_after: Option<Moment>,
+        /// When that was asked.
+        at: Moment,
     },
     /// Too few of the signers of a rule have signed.
     #[error(
@@ -96,7 +108,7 @@ pub enum Refusal {
     },
     /// Something that must be attested of it is not.
     #[error(
-        "its [[trust]] block asks for an attestation of type {predicate_type}: {why}; get one from who built it (`cosign attest-blob`, `wharf sign --attest`) into FILE.attestations.jsonl, and publish both again"
+        "its [[trust]] block asks for an attestation of type {predicate_type}: {why}; get one from who built it (`cosign attest-blob`, `wharf sign --attest`) into FILE.attestations.jsonl, and publish both again; what asks for it is `attestations = [{{ type = {predicate_type:?} }}]`, with others and with signers perhaps, there"
     )]
     Unattested {
         /// What must be attested.
@@ -106,12 +118,12 @@ pub enum Refusal {
     },
     /// What should attest something is not of the one form that is accepted.
     #[error(
-        "the attestations are not Sigstore v0.3 bundles with in-toto statements: {0}; put what `cosign attest-blob --bundle` writes, one after the other, into FILE.attestations.jsonl"
+        "the attestations are not Sigstore v0.3 bundles with in-toto statements: {0}; no line of a policy lets in others: put what `cosign attest-blob --bundle` writes, one after the other, into FILE.attestations.jsonl"
     )]
     MalformedAttestations(String),
     /// An attestation that is to go with a component is about something else.
     #[error(
-        "an attestation of type {predicate_type} is about another file: none of its subjects is {actual}, nor the image of it; remove its line from FILE.attestations.jsonl, or get the file that it is about"
+        "an attestation of type {predicate_type} is about another file: none of its subjects is {actual}, nor the image of it; no line of a policy changes that: remove its line from FILE.attestations.jsonl, or get the file that it is about"
     )]
     AttestationOfAnother {
         /// What it attests.
@@ -121,13 +133,16 @@ pub enum Refusal {
     },
     /// The rule that would let it in has ended.
     #[error(
-        "the [[trust]] block for {plugins} ended at {until}: extend its valid-until, if it is still meant"
+        "the [[trust]] block for {plugins} ended at {until}: `valid-until = \"{}\"` there lets it in for another 30 days, if the block is still meant",
+        at.plus(MONTH)
     )]
     RuleEnded {
         /// The patterns of the rule.
         plugins: String,
         /// When.
         until: Moment,
+        /// When that was asked.
+        at: Moment,
     },
     /// Older than what this runner has run.
     #[error(
@@ -164,10 +179,12 @@ pub enum Refusal {
         minimum: Box<semver::Version>,
     },
     /// The operator denied exactly these bytes.
-    #[error("{0} is among the denied-digests of the policy: use another version")]
+    #[error(
+        "the policy denies exactly these bytes: use another version; what keeps them out is `denied-digests = [\"{0}\"]`, with others perhaps, in a [[trust]] block"
+    )]
     DeniedDigest(Digest),
     /// Signed, but not a plugin.
-    #[error("it is signed, but it is not a plugin: {0}")]
+    #[error("it is signed, but it is not a plugin, and no line of a policy makes it one: {0}")]
     BadManifest(#[from] BundleError),
 }
 
@@ -233,11 +250,235 @@ impl Unattested {
     }
 }
 
+/// What would be content with what comes with the signature.
+fn proving(why: &Rejection) -> &'static str {
+    match why {
+        Rejection::NotEnough(_) => {
+            "where one of a log entry and a timestamp is enough, `evidence = \"any\"` in its [[trust]] block (a key needs neither without that line)"
+        }
+        Rejection::Malformed(_)
+        | Rejection::Unsupported(_)
+        | Rejection::WrongSigner(_)
+        | Rejection::WrongArtifact(_)
+        | Rejection::BadSignature(_)
+        | Rejection::WrongIdentity { .. }
+        | Rejection::Certificate(_)
+        | Rejection::Log(_)
+        | Rejection::Timestamp(_) => {
+            "where other authorities and logs vouch for its signers, `trusted-root = \"trusted-root.json\"` in its [[trust]] block, with theirs in that file"
+        }
+    }
+}
+
+/// The line that trusts a key now, and no longer than needed.
+fn longer(
+    key: &str,
+    not_before: &Option<Moment>,
+    not_after: &Option<Moment>,
+    at: &Moment,
+) -> String {
+    let bound = |name: &str, moment: Option<Moment>| match moment {
+        Some(moment) => format!(", {name} = \"{moment}\""),
+        None => String::new(),
+    };
+    let first = not_before.map(|first| first.min(*at));
+    let last = not_after.map(|last| if last < *at { at.plus(MONTH) } else { last });
+    format!(
+        "`keys = [{{ path = {key:?}{}{} }}]`",
+        bound("not-before", first),
+        bound("not-after", last)
+    )
+}
+
 fn span(from: &Option<Moment>, until: &Option<Moment>) -> String {
     match (from, until) {
         (Some(from), Some(until)) => format!("from {from} until {until} only"),
         (Some(from), None) => format!("from {from} on only"),
         (None, Some(until)) => format!("until {until} only"),
         (None, None) => "always".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_policy::Policy;
+
+    use super::*;
+
+    /// What an operator can do about a refusal.
+    enum Line {
+        /// This line lets it in.
+        LetsIn(&'static str),
+        /// This line keeps it out.
+        KeepsOut(&'static str),
+        /// No line should let that in.
+        None,
+    }
+
+    fn line(refusal: &Refusal) -> Line {
+        // A new refusal has to say here what its line is.
+        match refusal {
+            Refusal::Unsigned
+            | Refusal::MalformedSignature(_)
+            | Refusal::Tampered { .. }
+            | Refusal::Altered { .. }
+            | Refusal::MalformedAttestations(_)
+            | Refusal::AttestationOfAnother { .. }
+            | Refusal::BadManifest(_) => Line::None,
+            Refusal::Unattested { .. } => Line::KeepsOut("attestations"),
+            Refusal::NoTrust | Refusal::UnknownSigner { .. } => Line::LetsIn("keys"),
+            Refusal::NotProven(Rejection::NotEnough(_)) => Line::LetsIn("evidence"),
+            Refusal::NotProven(_) => Line::LetsIn("trusted-root"),
+            Refusal::NotTrustedForName { .. } => Line::LetsIn("plugins"),
+            Refusal::KeyNotTrustedNow { .. } => Line::LetsIn("keys"),
+            Refusal::TooFewSigners { .. } => Line::LetsIn("require"),
+            Refusal::RuleEnded { .. } => Line::LetsIn("valid-until"),
+            Refusal::RolledBack { .. } => Line::LetsIn("allow-older"),
+            Refusal::NotPinned { .. } => Line::LetsIn("pinned-digests"),
+            Refusal::TooOld { .. } => Line::LetsIn("minimum-version"),
+            Refusal::DeniedDigest(_) => Line::KeepsOut("denied-digests"),
+        }
+    }
+
+    fn all() -> Vec<Refusal> {
+        let name: PluginName = "acme/tool".parse().unwrap();
+        let digest = crate::digest(b"x");
+        let version = || Box::new(semver::Version::new(1, 2, 3));
+        let at: Moment = "2026-11-22T09:00:00Z".parse().unwrap();
+        let words = || "…".to_owned();
+        vec![
+            Refusal::Unsigned,
+            Refusal::NoTrust,
+            Refusal::MalformedSignature(words()),
+            Refusal::Tampered {
+                signed: digest,
+                actual: digest,
+            },
+            Refusal::Altered { key: words() },
+            Refusal::NotProven(Rejection::Log(words())),
+            Refusal::NotProven(Rejection::NotEnough(words())),
+            Refusal::UnknownSigner {
+                line: TRUST_A_KEY.to_owned(),
+                hint: words(),
+            },
+            Refusal::NotTrustedForName {
+                name: name.clone(),
+                signer: words(),
+            },
+            key_refused(Some("2025-01-01"), Some("2026-01-01"), at),
+            Refusal::TooFewSigners {
+                name: name.clone(),
+                require: 2,
+                signed: vec![words()],
+            },
+            Refusal::RuleEnded {
+                plugins: words(),
+                until: at,
+                at,
+            },
+            Refusal::Unattested {
+                predicate_type: "https://slsa.dev/provenance/v1".to_owned(),
+                why: Box::new(Unattested::NoneAtAll),
+            },
+            Refusal::MalformedAttestations(words()),
+            Refusal::AttestationOfAnother {
+                predicate_type: words(),
+                actual: digest,
+            },
+            Refusal::RolledBack {
+                name: name.clone(),
+                version: version(),
+                highest: version(),
+            },
+            Refusal::NotPinned {
+                name: name.clone(),
+                digest,
+            },
+            Refusal::TooOld {
+                name,
+                version: version(),
+                minimum: version(),
+            },
+            Refusal::DeniedDigest(digest),
+            Refusal::BadManifest(BundleError::TooLarge {
+                what: "it",
+                size: 2,
+                limit: 1,
+            }),
+        ]
+    }
+
+    fn key_refused(first: Option<&str>, last: Option<&str>, at: Moment) -> Refusal {
+        Refusal::KeyNotTrustedNow {
+            key: "a\\b.pub".to_owned(),
+            not_before: first.map(|time| time.parse().unwrap()),
+            not_after: last.map(|time| time.parse().unwrap()),
+            at,
+        }
+    }
+
+    /// The block of a policy with the lines that a refusal names in backticks.
+    fn pasted(refusal: &Refusal) -> toml::Table {
+        let text = refusal.to_string();
+        let mut lines = toml::Table::new();
+        for part in text.split('`') {
+            lines.extend(part.parse::<toml::Table>().unwrap_or_default());
+        }
+        let mut block = lines.clone();
+        for (key, value) in [("plugins", "*"), ("keys", "a.pub")] {
+            let value = toml::Value::from(vec![value]);
+            block.entry(key).or_insert(value);
+        }
+        policy(&text, block);
+        lines
+    }
+
+    fn policy(text: &str, block: toml::Table) -> Policy {
+        let policy = toml::Table::from_iter([("trust".to_owned(), vec![block].into())]);
+        Policy::from_toml(&policy.to_string()).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    #[test]
+    fn every_refusal_names_the_line_that_lets_it_in_or_keeps_it_out() {
+        for refusal in all() {
+            let text = refusal.to_string();
+            match line(&refusal) {
+                Line::LetsIn(key) | Line::KeepsOut(key) => {
+                    assert!(pasted(&refusal).contains_key(key), "{text}");
+                }
+                Line::None => {
+                    assert!(text.contains("no line of a policy"), "{text}");
+                    assert!(pasted(&refusal).is_empty(), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_refusal_is_in_the_list_above() {
+        let kinds: std::collections::HashSet<_> =
+            all().iter().map(std::mem::discriminant).collect();
+        assert_eq!(kinds.len(), 19);
+    }
+
+    #[test]
+    fn the_line_for_a_key_out_of_its_time_trusts_it_now() {
+        let at: Moment = "2026-06-01T12:00:00Z".parse().unwrap();
+        for (first, last) in [
+            (Some("2027-01-01"), None),
+            (None, Some("2026-01-01")),
+            (Some("2027-01-01"), Some("2028-01-01")),
+            (Some("2025-01-01"), Some("2026-01-01")),
+        ] {
+            let mut block = pasted(&key_refused(first, last, at));
+            block.insert("plugins".to_owned(), vec!["*"].into());
+            let policy = policy("", block);
+            let key = &policy.trust[0].keys[0];
+            assert_eq!(key.path, "a\\b.pub");
+            assert!(key.is_trusted_at(at), "{policy:?}");
+            // And no more than it must.
+            assert_eq!(key.not_before.is_some(), first.is_some());
+            assert_eq!(key.not_after.is_some(), last.is_some());
+        }
     }
 }

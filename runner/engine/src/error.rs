@@ -83,7 +83,7 @@ pub enum Refused {
     Mismatch(String),
     /// A grant gives more memory than the engine can.
     #[error(
-        "memory of {asked} is granted, but this runner gives at most {most}: lower `limits = {{ memory = \"…\" }}` in the [[grant]]"
+        "memory of {asked} is granted, but this runner gives at most {most}: `limits = {{ memory = \"{most}\" }}` in the [[grant]] for this plugin lets it run with that"
     )]
     MemoryTooLarge {
         /// The limit in the grant.
@@ -93,7 +93,7 @@ pub enum Refused {
     },
     /// A grant gives larger tables than the engine can.
     #[error(
-        "tables of {asked} elements are granted, but this runner gives at most {most}: lower `limits = {{ table-elements = … }}` in the [[grant]]"
+        "tables of {asked} elements are granted, but this runner gives at most {most}: `limits = {{ table-elements = {most} }}` in the [[grant]] for this plugin lets it run with that"
     )]
     TablesTooLarge {
         /// The limit in the grant.
@@ -104,4 +104,88 @@ pub enum Refused {
     /// The input is not what the action's schema asks for.
     #[error("the input does not fit the action: {}", FieldError::list(.0))]
     Input(Vec<FieldError>),
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_policy::{Interface, LimitRequest, Policy};
+
+    use super::*;
+
+    /// Whether the operator can do something about it: what the plugin is cannot be granted.
+    fn has_a_line(refused: &Refused) -> bool {
+        // A new refusal has to say here whether it names a line.
+        match refused {
+            Refused::NotGranted { .. }
+            | Refused::MemoryTooLarge { .. }
+            | Refused::TablesTooLarge { .. } => true,
+            Refused::UnknownAction { .. }
+            | Refused::UnknownImport { .. }
+            | Refused::Mismatch(_)
+            | Refused::Input(_) => false,
+        }
+    }
+
+    /// A grant with the lines that a message names in backticks.
+    fn pasted(refused: &Refused) -> Option<Policy> {
+        let message = refused.to_string();
+        let lines: Vec<&str> = message
+            .split('`')
+            .filter(|part| {
+                part.parse::<toml::Table>()
+                    .is_ok_and(|table| !table.is_empty())
+            })
+            .collect();
+        if lines.is_empty() {
+            return None;
+        }
+        // Those of the grant stand behind those of the manifest.
+        let mut grant = toml::Table::new();
+        for line in lines {
+            grant.extend(line.parse::<toml::Table>().unwrap());
+        }
+        grant.insert("plugins".to_owned(), vec!["*"].into());
+        let policy = toml::Table::from_iter([("grant".to_owned(), vec![grant].into())]);
+        let policy = Policy::from_toml(&policy.to_string());
+        Some(policy.unwrap_or_else(|error| panic!("{error}: {message}")))
+    }
+
+    #[test]
+    fn every_refusal_that_a_grant_can_mend_names_the_line() {
+        let most = ByteSize::mib(512);
+        let words = || "words".to_owned();
+        let grant = Interface::ALL.into_iter().find_map(Interface::grant_hint);
+        for refused in [
+            Refused::UnknownAction {
+                plugin: words(),
+                action: words(),
+                known: vec![],
+            },
+            Refused::UnknownImport { import: words() },
+            Refused::NotGranted {
+                import: words(),
+                grant: grant.unwrap().to_owned(),
+            },
+            Refused::Mismatch(words()),
+            Refused::MemoryTooLarge {
+                asked: ByteSize::mib(1024),
+                most,
+            },
+            Refused::TablesTooLarge {
+                asked: 2000,
+                most: 1000,
+            },
+            Refused::Input(vec![]),
+        ] {
+            let policy = pasted(&refused);
+            assert_eq!(policy.is_some(), has_a_line(&refused), "{refused}");
+            let limits =
+                policy.map_or_else(LimitRequest::default, |policy| policy.grants[0].limits);
+            match refused {
+                Refused::MemoryTooLarge { .. } => assert_eq!(limits.memory, Some(most)),
+                Refused::TablesTooLarge { .. } => assert_eq!(limits.table_elements, Some(1000)),
+                _ => {}
+            }
+        }
+    }
 }

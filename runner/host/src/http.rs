@@ -65,7 +65,7 @@ async fn exchange(
     match timeout {
         Some(timeout) => tokio::time::timeout(timeout, whole)
             .await
-            .unwrap_or(Err(EgressError::Timeout)),
+            .unwrap_or(Err(EgressError::request_timed_out())),
         None => whole.await,
     }
 }
@@ -119,7 +119,7 @@ impl From<EgressError> for HttpError {
             EgressError::Denied(why) | EgressError::Prohibited(why) => Self::Denied(why),
             EgressError::Unreachable(why) => Self::Unreachable(why),
             EgressError::Protocol(why) => Self::Protocol(why),
-            EgressError::Timeout => Self::Timeout,
+            EgressError::Timeout(_) => Self::Timeout,
             EgressError::TooLarge(limit) => Self::TooLarge(limit),
             EgressError::Exhausted(why) => Self::Exhausted(why),
         }

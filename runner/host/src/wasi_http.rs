@@ -106,7 +106,7 @@ fn translate(run: &Run, error: EgressError) -> Error {
         EgressError::Prohibited(_) => Error::DestinationIpProhibited,
         EgressError::Unreachable(_) => Error::DestinationUnavailable,
         EgressError::Protocol(why) => Error::InternalError(Some(why)),
-        EgressError::Timeout => Error::ConnectionReadTimeout,
+        EgressError::Timeout(_) => Error::ConnectionReadTimeout,
         EgressError::TooLarge(limit) => Error::HttpResponseBodySize(Some(limit)),
         EgressError::Exhausted(_) => Error::ConnectionLimitReached,
     }

@@ -62,6 +62,10 @@ fn a_refused_connection_names_a_line_that_allows_it() {
         let refusal = rights(ASKS, "").check_tcp(&host, Some(5432)).unwrap_err();
         let pasted = rights(ASKS, &line(&refusal.to_string(), "tcp"));
         assert!(pasted.check_tcp(&host, Some(5432)).is_ok(), "{refusal}");
+        // Looking up a name is not for one port.
+        let refusal = rights(ASKS, "").check_tcp(&host, None).unwrap_err();
+        let pasted = rights(ASKS, &line(&refusal.to_string(), "tcp"));
+        assert!(pasted.check_tcp(&host, None).is_ok(), "{refusal}");
     }
 }
 
@@ -72,6 +76,61 @@ fn a_refused_secret_names_a_line_that_allows_it() {
         let pasted = rights(ASKS, &line(&refusal.to_string(), "secrets"));
         assert!(pasted.secret("api-token", rung).is_ok(), "{refusal}");
     }
+}
+
+#[test]
+fn a_refused_operation_names_a_line_that_allows_it() {
+    use Operation::*;
+    for operation in [Hmac, Sign, Jwt, Bearer, Basic, AwsSigv4] {
+        let secret = "secrets = [{ name = 'api-token', rungs = ['operate'] }]";
+        let policy = |lines: &str| {
+            let policy = format!("{SECRETS}{lines}\n[[grant]]\nplugins=['http']\n{secret}\n");
+            Policy::from_toml(&policy).unwrap_or_else(|error| panic!("{error}: {policy}"))
+        };
+        let rights = |policy: &Policy| {
+            Rights::effective(
+                &"http".parse().unwrap(),
+                &"request".parse().unwrap(),
+                &toml::from_str(ASKS).unwrap(),
+                &LimitRequest::default(),
+                policy,
+                &CallRights::default(),
+            )
+        };
+        let none = rights(&policy("operations = []"));
+        let refusal = none.operate("api-token", operation).unwrap_err();
+        let pasted = rights(&policy(&line(&refusal.to_string(), "operations")));
+        assert!(pasted.operate("api-token", operation).is_ok(), "{refusal}");
+    }
+}
+
+#[test]
+fn a_refused_token_names_a_line_that_allows_it() {
+    let claims = |value: serde_json::Value| value.as_object().unwrap().clone();
+    let fixed = "iss = 'app'\nkid = '1'\nalgorithm = 'EdDSA'\nlifetime = '1m'";
+    let rule = |lines: &str| toml::from_str::<JwtRule>(lines).unwrap();
+    // What is pasted takes the place of what was there.
+    let instead = |refusal: &str, member: &str| {
+        let mut lines: toml::Table = fixed.parse().unwrap();
+        lines.extend(line(refusal, member).parse::<toml::Table>().unwrap());
+        rule(&lines.to_string())
+    };
+    let other = || claims(serde_json::json!({ "iss": "an \"other\"" }));
+    let refusal = rule(fixed).claims(other(), None, 0).unwrap_err();
+    let pasted = instead(&refusal.to_string(), "iss");
+    assert!(pasted.claims(other(), None, 0).is_ok(), "{refusal}");
+    let refusal = rule(fixed).key_id(Some("2".into())).unwrap_err();
+    let pasted = instead(&refusal.to_string(), "kid");
+    assert!(pasted.key_id(Some("2".into())).is_ok(), "{refusal}");
+    let wanted = Some(JwtAlgorithm::Es256);
+    let refusal = rule(fixed).algorithm(wanted).unwrap_err();
+    let pasted = instead(&refusal.to_string(), "algorithm");
+    assert!(pasted.algorithm(wanted).is_ok(), "{refusal}");
+    let refusal = rule(fixed).claims(claims(serde_json::json!({})), Some(90), 0);
+    let refusal = refusal.unwrap_err();
+    let pasted = instead(&refusal.to_string(), "lifetime");
+    let none = claims(serde_json::json!({}));
+    assert!(pasted.claims(none, Some(90), 0).is_ok(), "{refusal}");
 }
 
 #[test]

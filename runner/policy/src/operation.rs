@@ -121,12 +121,19 @@ pub enum JwtRefusal {
     HostsClaim(&'static str),
     /// The plugin wants another value than the operator fixed.
     #[error(
-        "the operator fixed `{0}` for this key and the plugin wants another: leave it out, or change `{0}` in `jwt` of the [[secret]] block"
+        "the operator fixed `{claim}` for this key and the plugin wants another: leave it out; {} allows the other",
+        instead(claim, wanted)
     )]
-    Fixed(&'static str),
+    Fixed {
+        /// What is fixed.
+        claim: &'static str,
+        /// What the plugin wants, where that is one text that a policy can fix.
+        wanted: Option<String>,
+    },
     /// The token would live too long, or not at all.
     #[error(
-        "a lifetime of {wanted} s is not allowed: from 1 s to {longest} s; raise `lifetime` in `jwt` of the [[secret]] block for more"
+        "a lifetime of {wanted} s is not allowed: from 1 s to {longest} s; `lifetime = \"{}s\"` in `jwt` of its [[secret]] block allows it",
+        wanted.max(&1)
     )]
     Lifetime {
         /// What was asked for, in seconds.
@@ -134,6 +141,19 @@ pub enum JwtRefusal {
         /// What is allowed, in seconds.
         longest: u64,
     },
+}
+
+/// The longest text of a plugin that is repeated, in bytes.
+const SHOWN: usize = 256;
+
+fn instead(claim: &str, wanted: &Option<String>) -> String {
+    match wanted {
+        Some(wanted) if wanted.len() <= SHOWN => {
+            let wanted = toml::Value::from(wanted.as_str());
+            format!("`{claim} = {wanted}` in `jwt` of its [[secret]] block")
+        }
+        _ => format!("leaving `{claim}` out of `jwt` of its [[secret]] block"),
+    }
 }
 
 impl JwtRule {
@@ -188,7 +208,12 @@ impl JwtRule {
                     claims.insert(name.to_owned(), Value::from(fixed.as_str()));
                 }
                 Some(Value::String(same)) if same == fixed => {}
-                Some(_) => return Err(JwtRefusal::Fixed(name)),
+                Some(other) => {
+                    return Err(JwtRefusal::Fixed {
+                        claim: name,
+                        wanted: other.as_str().map(str::to_owned),
+                    });
+                }
             }
         }
         let longest = self.longest();
@@ -205,13 +230,19 @@ impl JwtRule {
     }
 }
 
-fn agreed<T: Clone + PartialEq>(
+fn agreed<T: Clone + PartialEq + Serialize>(
     what: &'static str,
     fixed: Option<&T>,
     wanted: Option<T>,
 ) -> Result<Option<T>, JwtRefusal> {
     match (fixed, wanted) {
-        (Some(fixed), Some(wanted)) if *fixed != wanted => Err(JwtRefusal::Fixed(what)),
+        (Some(fixed), Some(wanted)) if *fixed != wanted => {
+            let wanted = serde_json::to_value(wanted).ok();
+            Err(JwtRefusal::Fixed {
+                claim: what,
+                wanted: wanted.and_then(|text| Some(text.as_str()?.to_owned())),
+            })
+        }
         (Some(fixed), _) => Ok(Some(fixed.clone())),
         (None, wanted) => Ok(wanted),
     }
@@ -259,7 +290,7 @@ mod tests {
             ("aud", Value::Null),
         ] {
             assert!(
-                matches!(claims(&rule, json!({ name: value }), None), Err(JwtRefusal::Fixed(what)) if what == name),
+                matches!(claims(&rule, json!({ name: value }), None), Err(JwtRefusal::Fixed { claim, .. }) if claim == name),
             );
         }
         assert!(rule.key_id(Some("2".into())).is_err());

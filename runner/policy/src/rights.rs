@@ -341,14 +341,14 @@ impl Refusal {
     fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
         let Self { why, place } = self;
         let (what, ports) = match port {
-            Some(port) => (format!("TCP to {host}:{port}"), port.to_string()),
-            None => (format!("looking up {host} for TCP"), "…".to_owned()),
+            Some(port) => (format!("TCP to {host}:{port}"), format!("[{port}]")),
+            None => (format!("looking up {host} for TCP"), "\"*\"".to_owned()),
         };
         Denied {
             what,
             why: (*why).to_owned(),
             hint: format!(
-                "{place} tcp = [{{ host = \"{host}\", ports = [{ports}] }}] would allow it"
+                "{place} tcp = [{{ host = \"{host}\", ports = {ports} }}] would allow it"
             ),
         }
     }

@@ -1,5 +1,7 @@
 //! Why none of the trusted signers was found to have signed, of all the reasons that there are.
 
+use wharf_policy::Moment;
+
 use super::signers::Not;
 use crate::sigstore::Rejection;
 use crate::{Refusal, SignatureFile};
@@ -22,8 +24,8 @@ impl Reasons {
         }
     }
 
-    /// The same of one who was tried for a rule.
-    pub(super) fn add_of(&mut self, why: Not) {
+    /// The same of one who was tried for a rule, at that time.
+    pub(super) fn add_of(&mut self, why: Not, at: Moment) {
         match why {
             Not::Proven(why) => self.add(why),
             Not::Altered(key) => self.tell(Refusal::Altered { key: key.path }),
@@ -31,6 +33,7 @@ impl Reasons {
                 key: key.path,
                 not_before: key.not_before,
                 not_after: key.not_after,
+                at,
             }),
         }
     }

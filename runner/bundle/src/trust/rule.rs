@@ -153,7 +153,7 @@ impl Rule {
             let (made, others) = self.signers.who_made(signature, artifact, self.with(now));
             signers.extend(made);
             for why in others {
-                reasons.add_of(why);
+                reasons.add_of(why, now);
             }
         }
         signers
@@ -188,6 +188,7 @@ impl Rule {
             return Err(Refusal::RuleEnded {
                 plugins: self.rule.named(),
                 until,
+                at: now,
             });
         }
         let mut distinct: Vec<&sigstore::Signer> = Vec::new();

@@ -157,6 +157,18 @@ impl Body {
         self.inner = reqwest::Body::default();
     }
 
+    /// Who would have to wait longer for the next part.
+    fn why_not_longer(&self) -> EgressError {
+        let limits = self.run.limits();
+        if Instant::now() >= self.run.deadline {
+            EgressError::deadline(limits)
+        } else if self.wait >= limits.between_bytes.duration() {
+            EgressError::between_bytes(limits)
+        } else {
+            EgressError::request_timed_out()
+        }
+    }
+
     fn fail(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         self.end();
         Poll::Ready(Some(Err(error)))
@@ -187,7 +199,8 @@ impl HttpBody for Body {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     ready!(this.timer.as_mut().poll(cx));
-                    return this.fail(EgressError::Timeout);
+                    let why = this.why_not_longer();
+                    return this.fail(why);
                 }
             };
             let data = match frame {

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use wharf_policy::Target;
+use wharf_policy::{ByteSize, Limits, Target, raise};
 
 use crate::Scrubber;
 use crate::egress::resolve::Prohibited;
@@ -22,10 +22,9 @@ pub(crate) enum EgressError {
     Unreachable(String),
     #[error("{0}")]
     Protocol(String),
-    #[error(
-        "no whole response in time: raise the timeout of the request, or `deadline` or `between-bytes` in the limits of the [[grant]]"
-    )]
-    Timeout,
+    /// Who would have to wait longer, and the line that says so.
+    #[error("no whole response in time: {0}")]
+    Timeout(String),
     #[error(
         "the response is larger than {0} bytes: {line}",
         line = larger_response(.0)
@@ -36,7 +35,7 @@ pub(crate) enum EgressError {
 }
 
 fn larger_response(most: &u64) -> String {
-    wharf_policy::raise("response", wharf_policy::ByteSize::bytes(*most))
+    raise("response", ByteSize::bytes(*most))
 }
 
 impl EgressError {
@@ -47,7 +46,10 @@ impl EgressError {
             return Self::Prohibited(refused.to_string());
         }
         if error.is_timeout() {
-            return Self::Timeout;
+            return Self::Timeout(format!(
+                "{} did not take the connection; check the name, the port and the network",
+                target.origin()
+            ));
         }
         let origin = target.origin();
         let deepest = deepest(error);
@@ -63,6 +65,21 @@ impl EgressError {
         } else {
             Self::Protocol(format!("HTTP with {origin} failed: {deepest}"))
         }
+    }
+
+    /// The plugin would not wait longer.
+    pub(crate) fn request_timed_out() -> Self {
+        Self::Timeout("the plugin gave the request no more".to_owned())
+    }
+
+    /// The run may not last longer.
+    pub(crate) fn deadline(limits: &Limits) -> Self {
+        Self::Timeout(raise("deadline", limits.deadline))
+    }
+
+    /// The server may not take longer from one part to the next.
+    pub(crate) fn between_bytes(limits: &Limits) -> Self {
+        Self::Timeout(raise("between-bytes", limits.between_bytes))
     }
 
     /// Says which request it was, where the message does not yet.
@@ -84,7 +101,7 @@ impl EgressError {
             Self::Unreachable(why) => Self::Unreachable(clean(why)),
             Self::Protocol(why) => Self::Protocol(clean(why)),
             Self::Exhausted(why) => Self::Exhausted(clean(why)),
-            Self::Timeout => Self::Timeout,
+            Self::Timeout(why) => Self::Timeout(clean(why)),
             Self::TooLarge(limit) => Self::TooLarge(limit),
         }
     }
@@ -116,4 +133,31 @@ pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
     causes(error)
         .last()
         .map_or_else(String::new, |cause| cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use wharf_policy::Policy;
+
+    use super::*;
+
+    /// The limits of a policy with the line that a message names.
+    fn pasted(error: &EgressError) -> wharf_policy::LimitRequest {
+        let text = error.to_string();
+        let line = text.split('`').find(|part| part.starts_with("limits = "));
+        let line = line.unwrap_or_else(|| panic!("no line: {text}"));
+        let policy = format!("[[grant]]\nplugins = ['*']\n{line}\n");
+        Policy::from_toml(&policy).unwrap().grants[0].limits
+    }
+
+    #[test]
+    fn a_limit_of_requests_names_the_line_that_raises_it() {
+        let limits = Limits::default();
+        let deadline = pasted(&EgressError::deadline(&limits)).deadline;
+        assert!(deadline > Some(limits.deadline));
+        let between = pasted(&EgressError::between_bytes(&limits)).between_bytes;
+        assert!(between > Some(limits.between_bytes));
+        let response = pasted(&EgressError::TooLarge(limits.response.get())).response;
+        assert!(response > Some(limits.response));
+    }
 }

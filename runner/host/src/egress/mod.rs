@@ -223,7 +223,13 @@ async fn dispatch(
         .map_or(run.deadline, |at| at.min(run.deadline));
     let response = tokio::time::timeout_at(begin, client.execute(outgoing))
         .await
-        .map_err(|_| EgressError::Timeout)?
+        .map_err(|_| {
+            if Instant::now() < run.deadline {
+                EgressError::request_timed_out()
+            } else {
+                EgressError::deadline(run.limits())
+            }
+        })?
         .map_err(|error| run.traffic.explain(EgressError::of(&error, target)))?;
     if let Some(peer) = response.remote_addr() {
         // The connector checked it. If it ever did not, nothing comes back.

@@ -6,220 +6,309 @@
 //! to pass at every place (or a secret that repeats itself) would make this slow, so the work is
 //! counted, and past a bound the rest of the text is searched with an automaton instead, which
 //! takes the same time for every text.
+//!
+//! A form of which characters are escaped, or whose lines are broken, has a first *seam*: the
+//! first place that is not taken as it is. Where many bytes stand before it, they are found as
+//! above, and the form is followed from there on. Where few do, it is found from the seam. That
+//! work is counted too. There is no automaton for it: a text that is nearly a secret in escapes
+//! nearly everywhere is given up, and nothing of it may be shown.
 
-use std::sync::OnceLock;
+use super::breaks;
+use super::escapes::{LEVELS, Reader};
+use super::runs::{Run, Runs};
+use super::spelled::{self, is_seam};
+use super::table::Table;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
-use zeroize::Zeroize;
-
-use super::forms::Form;
-use super::runs::Runs;
-
-/// How many bytes are compared first.
-const GRAM: usize = 4;
-/// The most bytes from one place that is looked at to the next.
-const LONGEST_STRIDE: usize = 8;
-/// Bits of the filter for each gram: so many more are clear than set.
-const BITS_A_GRAM: usize = 64;
-/// The largest filter in bits. It should stay in the first-level cache.
-const MOST_BITS: usize = 1 << 17;
 /// Work on a text that costs nothing, in comparisons of [`STEP`] bytes.
 const FREE_WORK: usize = 4096;
 /// Work for each byte of the text.
 const WORK_A_BYTE: usize = 2;
 /// Bytes that are compared in about the time of any comparison.
 const STEP: usize = 16;
+/// Steps along forms with seams that cost nothing.
+const FREE_STEPS: usize = 1 << 16;
+/// Steps for each byte of the text, and one more for so many forms.
+const STEPS_A_BYTE: usize = 16;
+const FORMS_A_STEP: usize = 8;
 
-/// Forms to find, each with the number of its mark.
-pub(super) struct Finder {
-    /// In order, to find where one may begin at the end of a text.
-    forms: Vec<(Form, u32)>,
-    stride: usize,
-    filter: Vec<u64>,
-    /// The grams by their hash: where in `grams` those of a hash begin.
-    buckets: Vec<u32>,
-    grams: Vec<Gram>,
-    /// How far a hash is shifted to be the number of a bit, and of a bucket.
-    bit_shift: u32,
-    bucket_shift: u32,
-    /// Which bytes a form can begin with.
-    begins: [bool; 256],
-    longest: usize,
-    /// Made where it is needed, which is hardly ever. Nothing if it cannot be made.
-    automaton: OnceLock<Option<AhoCorasick>>,
+/// What was found in a text.
+pub(super) struct Found {
+    /// What is to be removed, in order.
+    pub(super) runs: Vec<Run>,
+    /// The first place at which a form with a seam may begin that goes on past the end.
+    pub(super) unfinished: Option<usize>,
+    /// Whether it was too much work. Then nothing of the text may be shown.
+    pub(super) given_up: bool,
 }
 
-/// Four bytes of a form, and where in it they are.
-#[derive(Clone, Copy, Zeroize)]
-struct Gram {
-    bytes: u32,
-    form: u32,
-    offset: u32,
+/// Finds every occurrence of every form. `before` characters of base64 stand directly before the
+/// text.
+pub(super) fn find(table: &Table, text: &[u8], before: usize) -> Found {
+    let mut search = Search {
+        table,
+        reader: Reader::new(text),
+        before,
+        runs: Runs::default(),
+        unfinished: None,
+        steps: 0,
+        most_steps: FREE_STEPS + text.len() * (STEPS_A_BYTE + table.len() / FORMS_A_STEP),
+    };
+    search.scan();
+    search.look_at_seams();
+    Found {
+        given_up: search.steps > search.most_steps,
+        runs: search.runs.into_ordered(),
+        unfinished: search.unfinished,
+    }
 }
 
-fn hash(bytes: u32) -> u32 {
-    bytes.wrapping_mul(0x9e37_79b1)
+struct Search<'a> {
+    table: &'a Table,
+    reader: Reader<'a>,
+    before: usize,
+    runs: Runs,
+    unfinished: Option<usize>,
+    /// Steps along forms with seams.
+    steps: usize,
+    most_steps: usize,
 }
 
-fn gram_at(text: &[u8], at: usize) -> Option<u32> {
-    let bytes = text.get(at..)?.first_chunk::<GRAM>()?;
-    Some(u32::from_le_bytes(*bytes))
-}
-
-impl Finder {
-    /// A finder of these forms. Each has at least [`crate::SHORTEST`] bytes.
-    pub(super) fn new(mut forms: Vec<(Form, u32)>) -> Self {
-        forms.retain(|(form, _)| form.len() >= GRAM);
-        forms.sort_by(|a, b| a.0.cmp(&b.0));
-        forms.dedup_by(|a, b| a.0 == b.0);
-        let lengths = || forms.iter().map(|(form, _)| form.len());
-        // A form of this length or more holds a whole gram at one of any `stride` places in a row.
-        let shortest = lengths().min().unwrap_or(GRAM);
-        let stride = (shortest + 1 - GRAM).min(LONGEST_STRIDE);
-        let mut grams: Vec<Gram> = (0..)
-            .zip(&forms)
-            .flat_map(|(number, (form, _))| {
-                (0..)
-                    .zip(form.windows(GRAM))
-                    .take(stride)
-                    .map(move |(offset, bytes)| Gram {
-                        bytes: u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-                        form: number,
-                        offset,
-                    })
-            })
-            .collect();
-        grams.sort_unstable_by_key(|gram| hash(gram.bytes));
-        let bits = (grams.len() * BITS_A_GRAM)
-            .next_power_of_two()
-            .clamp(64, MOST_BITS);
-        let bit_shift = 32 - bits.ilog2();
-        let bucket_bits = grams.len().next_power_of_two().ilog2().clamp(1, 16);
-        let bucket_shift = 32 - bucket_bits;
-        let mut filter = vec![0_u64; bits / 64];
-        let mut buckets = vec![0_u32; (1 << bucket_bits) + 1];
-        for gram in &grams {
-            let bit = (hash(gram.bytes) >> bit_shift) as usize;
-            filter[bit / 64] |= 1 << (bit % 64);
-            buckets[(hash(gram.bytes) >> bucket_shift) as usize + 1] += 1;
-        }
-        for at in 1..buckets.len() {
-            buckets[at] += buckets[at - 1];
-        }
-        let mut begins = [false; 256];
-        for (form, _) in &forms {
-            begins[usize::from(form[0])] = true;
-        }
-        Self {
-            longest: lengths().max().unwrap_or(0),
-            forms,
-            stride,
-            filter,
-            buckets,
-            grams,
-            bit_shift,
-            bucket_shift,
-            begins,
-            automaton: OnceLock::new(),
+impl Search<'_> {
+    /// Forms as they are, and those that have seams, but not near their beginning.
+    fn scan(&mut self) {
+        let (table, text) = (self.table, self.reader.text());
+        let (mut work, mut by_automaton) = (0, false);
+        let mut seams = NextSeam::default();
+        let mut from = 0;
+        while let Some((at, gram)) = table.candidate(text, from) {
+            from = at + table.stride();
+            let (known, compared) = table.known(gram);
+            work += compared;
+            for known in known {
+                let Some(start) = at.checked_sub(known.offset as usize) else {
+                    continue;
+                };
+                let (form, mark) = table.form(known.form);
+                let end = start + form.len();
+                if !by_automaton && !self.runs.covers(start, end) {
+                    work += form.len() / STEP;
+                    if text.get(start..end) == Some(form) {
+                        self.runs.add(start, end, mark);
+                    }
+                }
+                if seams.after(text, start) < end {
+                    self.follow(known.form, start);
+                }
+            }
+            if self.steps > self.most_steps {
+                return;
+            }
+            if !by_automaton
+                && work > FREE_WORK + WORK_A_BYTE * at
+                && let Some(automaton) = table.automaton()
+            {
+                by_automaton = true;
+                // An occurrence that has not been found yet begins after the last place but one.
+                let from = at.saturating_sub(table.stride());
+                for found in automaton.find_overlapping_iter(&text[from..]) {
+                    let (_, mark) = table.form(found.pattern().as_u32());
+                    self.runs
+                        .add(from + found.start(), from + found.end(), mark);
+                }
+                // What is left to find has seams.
+                if seams.after(text, from) == text.len() {
+                    return;
+                }
+            }
         }
     }
 
-    /// Adds every occurrence of every form in the text.
-    pub(super) fn find(&self, text: &[u8], runs: &mut Runs) {
-        let mut work = 0;
-        let mut from = 0;
-        while let Some((at, gram)) = self.candidate(text, from) {
-            work += self.compare(text, at, gram, runs);
-            from = at + self.stride;
-            if work > FREE_WORK + WORK_A_BYTE * at
-                && let Some(automaton) = self.automaton()
-            {
-                // An occurrence that has not been found yet begins after the last place but one.
-                let from = from.saturating_sub(self.stride);
-                for found in automaton.find_overlapping_iter(&text[from..]) {
-                    let mark = self.forms[found.pattern().as_usize()].1;
-                    runs.add(from + found.start(), from + found.end(), mark);
-                }
+    /// Forms that have a seam near their beginning.
+    fn look_at_seams(&mut self) {
+        let text = self.reader.text();
+        for seam in memchr::memchr3_iter(b'%', b'\\', b'&', text) {
+            self.look_at_escape(seam);
+            if self.steps > self.most_steps {
                 return;
             }
         }
-    }
-
-    /// The next place, of those that are looked at, that passes the filter.
-    fn candidate(&self, text: &[u8], from: usize) -> Option<(usize, u32)> {
-        let mut at = from;
-        loop {
-            let gram = gram_at(text, at)?;
-            let bit = (hash(gram) >> self.bit_shift) as usize;
-            if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
-                return Some((at, gram));
+        for seam in memchr::memchr2_iter(b'\n', b'\r', text) {
+            self.look_at_break(seam, 0);
+        }
+        if self.table.has_spaces() {
+            for seam in memchr::memchr_iter(b'+', text) {
+                self.look_for(seam, b" ", seam + 1);
             }
-            at += self.stride;
         }
     }
 
-    /// Adds the forms that have this gram at this place, and tells how much work it was.
-    fn compare(&self, text: &[u8], at: usize, gram: u32, runs: &mut Runs) -> usize {
-        let bucket = (hash(gram) >> self.bucket_shift) as usize;
-        let (first, last) = (self.buckets[bucket], self.buckets[bucket + 1]);
-        let grams = &self.grams[first as usize..last as usize];
-        let mut work = 1 + grams.len();
-        for Gram { form, offset, .. } in grams.iter().filter(|known| known.bytes == gram) {
-            let (form, mark) = &self.forms[*form as usize];
-            let Some(start) = at.checked_sub(*offset as usize) else {
+    fn look_at_escape(&mut self, seam: usize) {
+        for level in 1..=LEVELS {
+            let Some(escape) = self.reader.escape(seam, level) else {
                 continue;
             };
-            let end = start + form.len();
-            if runs.covers(start, end) {
-                continue;
+            self.look_for(seam, escape.bytes(), escape.next);
+            if let b"\n" | b"\r" = escape.bytes() {
+                self.look_at_break(seam, level);
             }
-            work += form.len() / STEP;
-            if text.get(start..end) == Some(form.as_slice()) {
-                runs.add(start, end, *mark);
+            if !escape.may_go_deeper() {
+                break;
             }
         }
-        work
+        if self.reader.ran_out() {
+            // It may become an escape, of anything.
+            self.hold(seam);
+            self.hold_before(seam);
+        }
     }
 
-    #[cfg(test)]
-    pub(super) fn has_automaton(&self) -> bool {
-        self.automaton.get().is_some()
+    /// A break, and what comes behind it.
+    fn look_at_break(&mut self, seam: usize, level: u8) {
+        let Some(next) = breaks::behind(&self.reader, seam, level, self.before) else {
+            self.reader.ran_out();
+            return;
+        };
+        if let Some(byte) = self.reader.raw(next) {
+            self.look_for(seam, &[byte], next + 1);
+        }
+        for level in 1..=LEVELS {
+            if let Some(escape) = self.reader.escape(next, level) {
+                self.look_for(seam, escape.bytes(), escape.next);
+            }
+        }
+        if self.reader.ran_out() {
+            self.hold_before(seam);
+        }
     }
 
-    fn automaton(&self) -> Option<&AhoCorasick> {
-        self.automaton
-            .get_or_init(|| {
-                AhoCorasick::builder()
-                    .match_kind(MatchKind::Standard)
-                    .kind(Some(AhoCorasickKind::ContiguousNFA))
-                    .build(self.forms.iter().map(|(form, _)| form.as_slice()))
-                    .ok()
-            })
-            .as_ref()
+    /// Follows the forms that can have these bytes where the seam is, and what stands at `next`
+    /// behind them.
+    fn look_for(&mut self, seam: usize, bytes: &[u8], next: usize) {
+        let (table, text) = (self.table, self.reader.text());
+        let ran_out = self.reader.ran_out();
+        let mut behind = None;
+        for (form, start) in table.at_seam(text, seam, bytes[0]) {
+            let Some(rest) = table.form(form).0[seam - start..].strip_prefix(bytes) else {
+                continue;
+            };
+            let behind = *behind.get_or_insert_with(|| Behind::at(&self.reader, next));
+            if rest.first().is_none_or(|wanted| behind.may_be(*wanted)) {
+                self.follow(form, start);
+            }
+        }
+        self.reader.ran_out();
+        if ran_out {
+            self.reader.run_out();
+        }
+        if bytes == b"+" && table.has_spaces() {
+            self.look_for(seam, b" ", next);
+        }
     }
 
-    /// The first place at which a form may begin that goes on past the end of the text.
-    pub(super) fn unfinished(&self, text: &[u8]) -> Option<usize> {
-        let reach = text.len().saturating_sub(self.longest.saturating_sub(1));
-        (reach..text.len())
-            .find(|&at| self.begins[usize::from(text[at])] && self.has_longer(&text[at..]))
+    /// Adds the form where it begins here, with seams.
+    fn follow(&mut self, form: u32, start: usize) {
+        let (form, mark) = self.table.form(form);
+        let runs = &mut self.runs;
+        self.reader.ran_out();
+        spelled::ends(
+            &self.reader,
+            self.before,
+            form,
+            start,
+            &mut self.steps,
+            self.most_steps,
+            |end| runs.add(start, end, mark),
+        );
+        if self.reader.ran_out() {
+            self.hold(start);
+        }
     }
 
-    /// Whether some form begins with this and goes on.
-    fn has_longer(&self, beginning: &[u8]) -> bool {
-        let at = self
-            .forms
-            .partition_point(|(form, _)| form.as_slice() <= beginning);
-        self.forms
-            .get(at)
-            .is_some_and(|(form, _)| form.starts_with(beginning))
+    fn hold(&mut self, at: usize) {
+        let first = self.unfinished.unwrap_or(at);
+        self.unfinished = Some(first.min(at));
+    }
+
+    /// Holds what may be the beginning of a form that goes on at a seam.
+    fn hold_before(&mut self, seam: usize) {
+        if let Some(at) = self.table.unfinished(&self.reader.text()[..seam]) {
+            self.hold(at);
+        }
     }
 }
 
-impl Drop for Finder {
-    fn drop(&mut self) {
-        // The forms wipe themselves. What the automaton holds is freed, and not wiped by us.
-        self.grams.zeroize();
-        self.filter.zeroize();
+/// What a place may be read as.
+#[derive(Clone, Copy)]
+enum Behind {
+    Bytes([u8; 1 + LEVELS as usize]),
+    /// Not looked at closely.
+    Anything,
+}
+
+impl Behind {
+    fn at(reader: &Reader<'_>, at: usize) -> Self {
+        reader.ran_out();
+        let Some(byte) = reader.raw(at) else {
+            return Self::Anything;
+        };
+        let mut bytes = [byte; 1 + LEVELS as usize];
+        if is_seam(byte) {
+            for level in 1..=LEVELS {
+                if let Some(escape) = reader.escape(at, level) {
+                    bytes[usize::from(level)] = escape.bytes()[0];
+                }
+            }
+        }
+        // A break, or a space.
+        let is_more = bytes.iter().any(|byte| b"\n\r+".contains(byte));
+        if is_more || reader.ran_out() {
+            return Self::Anything;
+        }
+        Self::Bytes(bytes)
+    }
+
+    fn may_be(&self, wanted: u8) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.contains(&wanted),
+            Self::Anything => true,
+        }
+    }
+}
+
+/// The next seam after a place, for places that hardly go backwards.
+#[derive(Default)]
+struct NextSeam {
+    escape: Next,
+    other: Next,
+}
+
+impl NextSeam {
+    /// The first seam at a place or behind it; the end of the text if there is none.
+    fn after(&mut self, text: &[u8], at: usize) -> usize {
+        let escape = |text: &[u8]| memchr::memchr3(b'%', b'\\', b'&', text);
+        let other = |text: &[u8]| memchr::memchr3(b'\n', b'\r', b'+', text);
+        let escape = self.escape.after(text, at, escape);
+        escape.min(self.other.after(text, at, other))
+    }
+}
+
+/// The next of some bytes.
+#[derive(Default)]
+struct Next {
+    /// From here on there is none before `to`.
+    from: usize,
+    to: usize,
+}
+
+impl Next {
+    fn after(&mut self, text: &[u8], at: usize, find: impl Fn(&[u8]) -> Option<usize>) -> usize {
+        if at < self.from {
+            return find(&text[at..self.from]).map_or(self.to, |found| at + found);
+        }
+        if at >= self.to {
+            self.from = at;
+            self.to = find(&text[at..]).map_or(text.len(), |found| at + found);
+        }
+        self.to
     }
 }

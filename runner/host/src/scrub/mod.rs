@@ -1,25 +1,29 @@
 //! Removes secrets from what leaves a run: their bytes, and every usual way to write them.
 //!
-//! It finds what is written plainly or in a usual encoding, also where a writer has broken base64
-//! or hexadecimal into lines; it cannot find what a guest that was *shown* a secret (`reveal`)
-//! disguises. Every byte of every occurrence is removed: where two overlap, one mark takes the
-//! place of both.
+//! It finds what is written plainly or in a usual encoding, also where any of its characters are
+//! escaped, in whatever mixture, or a writer has broken it into lines; it cannot find what a guest
+//! that was *shown* a secret (`reveal`) disguises. Every byte of every occurrence is removed:
+//! where two overlap, one mark takes the place of both.
 
+mod breaks;
+mod escapes;
 mod find;
 mod forms;
 mod runs;
+mod spelled;
 mod stream;
-mod unwrap;
+mod table;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use find::Finder;
-use runs::{Run, Runs};
+use find::{Found, find};
+use runs::Run;
 pub use stream::StreamScrubber;
-use unwrap::Unwrapped;
+use table::Table;
 
-/// Takes the place of a secret where its name would itself contain one. Too short to.
+/// Takes the place of a secret where its name would itself contain one, and of a text that cannot
+/// be searched. Too short to contain one.
 const NAMELESS: &str = "[…]";
 
 /// The most bytes of all forms together.
@@ -30,10 +34,7 @@ const MOST: usize = 64 << 20;
 pub struct Scrubber(Option<Arc<Search>>);
 
 struct Search {
-    /// All forms, in the text as it is.
-    plain: Finder,
-    /// Those that are broken into lines, in the text without the breaks.
-    wrapped: Finder,
+    forms: Table,
     /// What stands in place of each secret, by its number.
     marks: Vec<Arc<str>>,
 }
@@ -59,28 +60,25 @@ impl Scrubber {
     pub fn new<'a>(
         secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, TooManyForms> {
-        let (mut plain, mut wrapped) = (Vec::new(), Vec::new());
+        let mut all = Vec::new();
         let mut marks: Vec<Arc<str>> = Vec::new();
         for (number, (name, value)) in (0..).zip(secrets) {
-            let forms = forms::of(value);
-            plain.extend(forms.plain.into_iter().map(|form| (form, number)));
-            wrapped.extend(forms.wrapped.into_iter().map(|form| (form, number)));
+            all.extend(forms::of(value).into_iter().map(|form| (form, number)));
             marks.push(Arc::from(format!("[secret {name}]")));
         }
         if marks.is_empty() {
             return Ok(Self::none());
         }
-        let bytes = plain.iter().map(|(form, _)| form.len()).sum();
+        let bytes = all.iter().map(|(form, _)| form.len()).sum();
         if bytes > MOST {
             return Err(TooManyForms(bytes));
         }
         let mut search = Search {
-            plain: Finder::new(plain),
-            wrapped: Finder::new(wrapped),
+            forms: Table::new(all),
             marks: Vec::new(),
         };
         for mark in &mut marks {
-            if !search.runs(mark.as_bytes(), 0).is_empty() {
+            if !find(&search.forms, mark.as_bytes(), 0).runs.is_empty() {
                 *mark = NAMELESS.into();
             }
         }
@@ -111,7 +109,10 @@ impl Scrubber {
         let Some(search) = &self.0 else {
             return Cow::Borrowed(bytes);
         };
-        let runs = search.runs(bytes, 0);
+        let Found { runs, given_up, .. } = find(&search.forms, bytes, 0);
+        if given_up {
+            return Cow::Owned(NAMELESS.into());
+        }
         if runs.is_empty() {
             return Cow::Borrowed(bytes);
         }
@@ -135,31 +136,6 @@ impl Scrubber {
 impl Search {
     fn mark(&self, run: &Run) -> &[u8] {
         self.marks[run.mark as usize].as_bytes()
-    }
-
-    /// What is to be removed from the text. `before` characters of base64 stand before it.
-    fn runs(&self, text: &[u8], before: usize) -> Vec<Run> {
-        let mut runs = Runs::default();
-        self.plain.find(text, &mut runs);
-        if let Some(unwrapped) = Unwrapped::of(text, before) {
-            let mut more = Runs::default();
-            self.wrapped.find(&unwrapped.bytes, &mut more);
-            for run in more.into_ordered() {
-                runs.add_mapped(run, |at| unwrapped.place(at));
-            }
-        }
-        runs.into_ordered()
-    }
-
-    /// The first place at which a secret may begin that goes on past the end of the text.
-    fn unfinished(&self, text: &[u8], before: usize) -> usize {
-        let plain = self.plain.unfinished(text);
-        let wrapped = Unwrapped::of(text, before).and_then(|unwrapped| {
-            let at = self.wrapped.unfinished(&unwrapped.bytes)?;
-            Some(unwrapped.place(at))
-        });
-        let first = plain.into_iter().chain(wrapped).min();
-        first.unwrap_or(text.len())
     }
 }
 

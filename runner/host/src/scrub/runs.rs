@@ -31,17 +31,6 @@ impl Runs {
         });
     }
 
-    /// Adds a run of another text in which this one's places are others.
-    pub(super) fn add_mapped(&mut self, run: Run, place: impl Fn(usize) -> usize) {
-        // The place of an end is that behind the last byte.
-        self.add_run(Run {
-            start: place(run.start),
-            end: place(run.end - 1) + 1,
-            head: place(run.head - 1) + 1,
-            mark: run.mark,
-        });
-    }
-
     fn add_run(&mut self, mut run: Run) {
         while let Some(last) = self.runs.last() {
             if last.start >= run.end {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use super::unwrap::base64_before;
-use super::{Scrubber, Search};
+use super::breaks::base64_before;
+use super::find::find;
+use super::{NAMELESS, Scrubber, Search};
 
 /// Takes a stream chunk by chunk. What it gives, put together, is what [`Scrubber::scrub_bytes`]
 /// gives for the whole, however the chunks fall.
@@ -16,6 +17,9 @@ pub struct StreamScrubber {
     covered: usize,
     /// How many characters of base64 came directly before it.
     before: usize,
+    /// A part could not be searched. Nothing is given any more, for that part may have held the
+    /// beginning of a secret.
+    given_up: bool,
 }
 
 impl StreamScrubber {
@@ -25,6 +29,7 @@ impl StreamScrubber {
             held: Zeroizing::default(),
             covered: 0,
             before: 0,
+            given_up: false,
         }
     }
 
@@ -37,13 +42,15 @@ impl StreamScrubber {
             let mut text = Zeroizing::new(Vec::with_capacity(self.held.len() + chunk.len()));
             text.extend_from_slice(&self.held);
             text.extend_from_slice(&chunk);
-            let hold = search.unfinished(&text, self.before);
-            let clean = self.clean(&search, &text, hold);
-            return clean.map_or_else(|| Bytes::copy_from_slice(&text[..hold]), Bytes::from);
+            return match self.clean(&search, &text, false) {
+                Clean::AsItIs(end) => Bytes::copy_from_slice(&text[..end]),
+                Clean::Changed(bytes) => bytes.into(),
+            };
         }
-        let hold = search.unfinished(&chunk, self.before);
-        let clean = self.clean(&search, &chunk, hold);
-        clean.map_or_else(|| chunk.slice(..hold), Bytes::from)
+        match self.clean(&search, &chunk, false) {
+            Clean::AsItIs(end) => chunk.slice(..end),
+            Clean::Changed(bytes) => bytes.into(),
+        }
     }
 
     /// Gives what was held back: the stream is over.
@@ -52,8 +59,10 @@ impl StreamScrubber {
             return Bytes::new();
         };
         let rest = std::mem::take(&mut self.held);
-        let clean = self.clean(&search, &rest, rest.len());
-        clean.map_or_else(|| Bytes::copy_from_slice(&rest), Bytes::from)
+        match self.clean(&search, &rest, true) {
+            Clean::AsItIs(end) => Bytes::copy_from_slice(&rest[..end]),
+            Clean::Changed(bytes) => bytes.into(),
+        }
     }
 
     #[cfg(test)]
@@ -61,9 +70,26 @@ impl StreamScrubber {
         self.held.len()
     }
 
-    /// The text up to `hold` without secrets, or nothing if it is as it was. Keeps the rest.
-    fn clean(&mut self, search: &Search, text: &[u8], hold: usize) -> Option<Vec<u8>> {
-        let runs = search.runs(text, self.before);
+    /// What of the text is certain, without secrets. Keeps the rest, unless there comes nothing
+    /// more.
+    fn clean(&mut self, search: &Search, text: &[u8], is_all: bool) -> Clean {
+        if self.given_up {
+            return Clean::Changed(Vec::new());
+        }
+        let found = find(&search.forms, text, self.before);
+        if found.given_up {
+            self.given_up = true;
+            self.held = Zeroizing::default();
+            return Clean::Changed(NAMELESS.into());
+        }
+        let hold = if is_all {
+            text.len()
+        } else {
+            let plain = search.forms.unfinished(text);
+            let first = plain.into_iter().chain(found.unfinished).min();
+            first.unwrap_or(text.len())
+        };
+        let runs = found.runs;
         let unchanged = self.covered == 0 && runs.first().is_none_or(|run| run.start >= hold);
         let mut out = Vec::new();
         let mut done = self.covered;
@@ -75,12 +101,23 @@ impl StreamScrubber {
             }
             done = done.max(run.end);
         }
-        if done < hold {
+        if !unchanged && done < hold {
             out.extend_from_slice(&text[done..hold]);
         }
         self.covered = done.saturating_sub(hold);
         self.before = base64_before(&text[..hold], self.before);
         self.held = Zeroizing::new(text[hold..].to_vec());
-        (!unchanged).then_some(out)
+        if unchanged {
+            Clean::AsItIs(hold)
+        } else {
+            Clean::Changed(out)
+        }
     }
+}
+
+/// What is certain of a text.
+enum Clean {
+    /// So much of it, as it is.
+    AsItIs(usize),
+    Changed(Vec<u8>),
 }

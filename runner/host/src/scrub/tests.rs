@@ -5,8 +5,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::Index;
 
 use super::*;
+
+mod reference;
 
 fn scrubber(secrets: &[(&str, &[u8])]) -> Scrubber {
     Scrubber::new(secrets.iter().copied()).unwrap()
@@ -16,87 +19,6 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
         .windows(needle.len())
         .any(|window| window == needle)
-}
-
-/// What is to be found, for the reference: the plain forms and the wrapped ones.
-struct Wanted {
-    plain: Vec<Vec<u8>>,
-    wrapped: Vec<Vec<u8>>,
-}
-
-impl Wanted {
-    fn of(secrets: &[&[u8]]) -> Self {
-        let all = |pick: fn(forms::Forms) -> Vec<forms::Form>| {
-            secrets
-                .iter()
-                .flat_map(|secret| pick(forms::of(secret)))
-                .map(|form| form.to_vec())
-                .collect()
-        };
-        Self {
-            plain: all(|forms| forms.plain),
-            wrapped: all(|forms| forms.wrapped),
-        }
-    }
-
-    /// Marks every byte of every form, at every place, and writes one mark for each run of
-    /// occurrences that overlap.
-    fn reference(&self, text: &[u8], mark: &str) -> Vec<u8> {
-        let mut occurrences = Vec::new();
-        for form in &self.plain {
-            for at in 0..text.len() {
-                if text[at..].starts_with(form) {
-                    occurrences.push((at, at + form.len()));
-                }
-            }
-        }
-        let kept = kept(text);
-        let unwrapped: Vec<u8> = kept.iter().map(|at| text[*at]).collect();
-        for form in &self.wrapped {
-            for at in 0..unwrapped.len() {
-                if unwrapped[at..].starts_with(form) {
-                    occurrences.push((kept[at], kept[at + form.len() - 1] + 1));
-                }
-            }
-        }
-        occurrences.sort_unstable();
-        let mut out = Vec::new();
-        let mut done = 0;
-        for (start, end) in occurrences {
-            if start >= done {
-                out.extend_from_slice(&text[done..start]);
-                out.extend_from_slice(mark.as_bytes());
-            }
-            done = done.max(end);
-        }
-        out.extend_from_slice(&text[done..]);
-        out
-    }
-}
-
-/// The places that are left when breaks after base64 are taken out.
-fn kept(text: &[u8]) -> Vec<usize> {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
-    let mut kept = Vec::new();
-    let mut at = 0;
-    while at < text.len() {
-        let long = at >= unwrap::LINE && text[at - unwrap::LINE..at].iter().all(is_base64);
-        let rest = &text[at..];
-        let mut length = 0;
-        for end in ["\n", "\r", "\\n", "\\r", "\r\n", "\\r\\n"] {
-            if rest.starts_with(end.as_bytes()) {
-                length = length.max(end.len());
-            }
-        }
-        if long && length > 0 {
-            let blanks = rest[length..].iter().take(32);
-            at += length + blanks.take_while(|b| b" \t".contains(b)).count();
-        } else {
-            kept.push(at);
-            at += 1;
-        }
-    }
-    kept
 }
 
 fn streamed(scrubber: &Scrubber, text: &[u8], cuts: &[usize]) -> Vec<u8> {
@@ -112,34 +34,129 @@ fn streamed(scrubber: &Scrubber, text: &[u8], cuts: &[usize]) -> Vec<u8> {
     out
 }
 
-/// Pieces of a text: noise, a form of the secret, or the beginning of one, as they are or broken
-/// into lines.
+/// Pieces of a text: noise, a form of the secret, or the beginning of one, as they are, in escapes
+/// or broken into lines.
 #[derive(Debug, Clone)]
 enum Piece {
     Noise(Vec<u8>),
     Base64(String),
-    Form(prop::sample::Index),
-    Beginning(prop::sample::Index, prop::sample::Index),
-    Wrapped(prop::sample::Index, usize, &'static str),
+    Form(Index),
+    Beginning(Index, Index),
+    Wrapped(Index, usize, &'static str),
+    Escaped(Index, Index, Vec<Choice>),
 }
 
 fn end() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "\n", "\r\n", "\r", "\\n", "\\r\\n", "\n    ", "\\", "\n\n",
+        "\n", "\r\n", "\r", "\\n", "\\r\\n", "\n    ", "\\", "\n\n", "%0D%0A", "&#10;", "\\\\n",
     ])
 }
 
 fn piece() -> impl Strategy<Value = Piece> {
-    let index = any::<prop::sample::Index>;
+    let index = any::<Index>;
     prop_oneof![
         vec(any::<u8>(), 0..12).prop_map(Piece::Noise),
+        "[%&#;\\\\ux0-9a-f+]{0,12}".prop_map(|noise| Piece::Noise(noise.into_bytes())),
         "[A-Za-z0-9]{0,40}".prop_map(Piece::Base64),
         end().prop_map(|end| Piece::Noise(end.as_bytes().to_vec())),
         index().prop_map(Piece::Form),
         (index(), index()).prop_map(|(form, end)| Piece::Beginning(form, end)),
         (index(), 30..80_usize, end())
             .prop_map(|(form, width, end)| Piece::Wrapped(form, width, end)),
+        (index(), index(), vec(choice(), 1..8))
+            .prop_map(|(form, end, choices)| Piece::Escaped(form, end, choices)),
     ]
+}
+
+/// How a character is written.
+type Choice = (u8, bool, usize, bool);
+
+fn choice() -> impl Strategy<Value = Choice> {
+    (
+        0..16_u8,
+        any::<bool>(),
+        0..4_usize,
+        prop::bool::weighted(0.2),
+    )
+}
+
+/// A character as it is or in an escape, and its escape in another one perhaps.
+fn spelled(c: char, (kind, upper, zeros, again): Choice) -> String {
+    let code = u32::from(c);
+    let hex = |width: usize| {
+        if upper {
+            format!("{code:0width$X}")
+        } else {
+            format!("{code:0width$x}")
+        }
+    };
+    let bytes = |before: &str| {
+        let mut bytes = [0; 4];
+        let bytes = c.encode_utf8(&mut bytes).bytes();
+        bytes
+            .map(|byte| match upper {
+                true => format!("{before}{byte:02X}"),
+                false => format!("{before}{byte:02x}"),
+            })
+            .collect::<String>()
+    };
+    let name = || reference::names().find(|(_, of)| *of == c);
+    let escape = match kind {
+        0 => bytes("%"),
+        1 => bytes("\\x"),
+        2 | 3 => c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .map(|unit| match upper {
+                true => format!("\\u{unit:04X}"),
+                false => format!("\\u{unit:04x}"),
+            })
+            .collect(),
+        4 => format!("\\u{{{}}}", hex(zeros)),
+        5 => format!("&#{code:0width$};", width = zeros + 2),
+        6 => format!("&#x{};", hex(zeros)),
+        7 => format!("&#X{};", hex(zeros)),
+        8 => match name() {
+            Some((name, _)) => format!("&{name};"),
+            None => c.to_string(),
+        },
+        9 => format!("\\U{}", hex(8)),
+        10 if c.is_ascii_punctuation() => format!("\\{c}"),
+        11 => match c {
+            '\n' => "\\n".to_owned(),
+            '\t' => "\\t".to_owned(),
+            ' ' => "+".to_owned(),
+            c => c.to_string(),
+        },
+        12 if c.is_ascii() => format!("\\{code:03o}"),
+        _ => return c.to_string(),
+    };
+    if !again {
+        return escape;
+    }
+    let mut kinds = [0, 1, 2, 5, 6, 8, 10].into_iter().cycle();
+    let kind = kinds.nth(zeros + usize::from(kind)).unwrap_or_default();
+    escape
+        .chars()
+        .map(|c| spelled(c, (kind, upper, zeros, false)))
+        .collect()
+}
+
+fn all_spelled(text: &str, choices: &[Choice]) -> String {
+    let choices = choices.iter().copied().cycle();
+    text.chars()
+        .zip(choices)
+        .map(|(c, choice)| spelled(c, choice))
+        .collect()
+}
+
+/// Which bytes of a text are removed.
+fn removed(scrubber: &Scrubber, text: &[u8]) -> Vec<bool> {
+    let mut removed = vec![false; text.len()];
+    for run in find(&scrubber.0.as_ref().unwrap().forms, text, 0).runs {
+        removed[run.start..run.end].fill(true);
+    }
+    removed
 }
 
 /// Secrets over few letters, so that they overlap with themselves and with each other.
@@ -147,7 +164,7 @@ fn secret() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         vec(prop_oneof![Just(b'a'), Just(b'b')], 6..12),
         vec(any::<u8>(), 6..90),
-        "[ -~é/\"\\\\\n&<'+=]{6,24}".prop_map(String::into_bytes),
+        "[ -~é/\"\\\\\n&<'+=%]{6,24}".prop_map(String::into_bytes),
     ]
 }
 
@@ -157,32 +174,106 @@ fn wrapped_at(text: &[u8], width: usize, end: &str) -> Vec<u8> {
 }
 
 proptest! {
+    // The reference is slow.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn any_chunking_gives_what_the_whole_gives_and_what_the_reference_gives(
         one in secret(), two in secret(),
-        pieces in vec(piece(), 0..12),
+        pieces in vec(piece(), 0..7),
         cuts in vec(any::<usize>(), 0..12),
     ) {
         let scrubber = scrubber(&[("n", &one), ("n", &two)]);
-        let wanted = Wanted::of(&[&one, &two]);
+        let forms: Vec<forms::Form> = [&one, &two].into_iter().flat_map(|s| forms::of(s)).collect();
         let mut text = Vec::new();
         for piece in pieces {
             match piece {
                 Piece::Noise(noise) => text.extend(noise),
                 Piece::Base64(letters) => text.extend(letters.into_bytes()),
-                Piece::Form(form) => text.extend_from_slice(form.get::<Vec<u8>>(&wanted.plain)),
+                Piece::Form(form) => text.extend_from_slice(form.get::<forms::Form>(&forms)),
                 Piece::Beginning(form, end) => {
-                    let form = form.get::<Vec<u8>>(&wanted.plain);
+                    let form = form.get::<forms::Form>(&forms);
                     text.extend_from_slice(&form[..end.index(form.len())]);
                 }
                 Piece::Wrapped(form, width, end) => {
-                    text.extend(wrapped_at(form.get::<Vec<u8>>(&wanted.wrapped), width, end));
+                    text.extend(wrapped_at(form.get::<forms::Form>(&forms), width, end));
+                }
+                Piece::Escaped(form, end, choices) => {
+                    let form = String::from_utf8_lossy(form.get::<forms::Form>(&forms)).into_owned();
+                    let all = all_spelled(&form, &choices).into_bytes();
+                    // Twice as likely whole as not.
+                    let end = (end.index(all.len() * 3)).min(all.len());
+                    text.extend_from_slice(&all[..end]);
                 }
             }
         }
+        // What is written without escapes in escapes is what the reference says, to the byte;
+        // with them, no more than it says.
+        let removed = removed(&scrubber, &text);
+        let least = reference::covered(&[&one, &two], &text, 1);
+        let most = reference::covered(&[&one, &two], &text, 2);
+        for at in 0..text.len() {
+            prop_assert!(removed[at] || !least[at], "{at} of {:?}", String::from_utf8_lossy(&text));
+            prop_assert!(most[at] || !removed[at], "{at} of {:?}", String::from_utf8_lossy(&text));
+        }
         let whole = scrubber.scrub_bytes(&text);
-        prop_assert_eq!(&*whole, wanted.reference(&text, "[secret n]"));
         prop_assert_eq!(&*whole, streamed(&scrubber, &text, &cuts));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_mixture_of_escapes_gives_a_secret_away(
+        secret in "[ -~\n\té€😀]{6,40}",
+        choices in vec(choice(), 1..40),
+        before in vec(any::<u8>(), 0..20),
+        after in vec(any::<u8>(), 0..20),
+        cuts in vec(any::<usize>(), 0..8),
+    ) {
+        let scrubber = scrubber(&[("n", secret.as_bytes())]);
+        let written = all_spelled(&secret, &choices);
+        let text = [before.as_slice(), written.as_bytes(), &after].concat();
+        let removed = removed(&scrubber, &text);
+        let within = &removed[before.len()..][..written.len()];
+        prop_assert!(within.iter().all(|removed| *removed), "{written}");
+        prop_assert_eq!(&*scrubber.scrub_bytes(&text), streamed(&scrubber, &text, &cuts));
+    }
+
+    #[test]
+    fn base64_in_escapes_and_broken_into_lines_does_not_give_a_secret_away(
+        value in vec(any::<u8>(), 30..90),
+        kind in prop::sample::select(vec![0, 1, 2, 5, 6, 8, 10, 12]),
+        upper: bool, again: bool,
+        width in 40..78_usize,
+        end in prop::sample::select(vec!["\n", "\r\n", "\\n", "%0D%0A", "\\\\n", "&#10;"]),
+        cuts in vec(any::<usize>(), 0..8),
+    ) {
+        let scrubber = scrubber(&[("n", &value)]);
+        let lines = wrapped_at(STANDARD.encode(&value).as_bytes(), width, "\n");
+        let lines = String::from_utf8(lines).unwrap();
+        let choice = (kind, upper, 0, again);
+        // As writers do it: what is special in base64 in one way, wherever it is.
+        let special = |c: char| match c {
+            '+' | '/' | '=' => spelled(c, choice),
+            '\n' => end.to_owned(),
+            c => c.to_string(),
+        };
+        let text: String = lines.chars().map(special).collect();
+        prop_assert_eq!(scrubber.scrub(&text), "[secret n]");
+        prop_assert_eq!(streamed(&scrubber, text.as_bytes(), &cuts), b"[secret n]");
+    }
+
+    #[test]
+    fn escapes_that_are_no_secret_stay_as_they_are(
+        secret in "[a-m]{6,20}",
+        text in "[N-Z \n&<>\"'/é]{0,60}",
+        choices in vec(choice(), 1..20),
+        cuts in vec(any::<usize>(), 0..8),
+    ) {
+        let scrubber = scrubber(&[("n", secret.as_bytes())]);
+        let text = all_spelled(&text, &choices);
+        prop_assert!(matches!(scrubber.scrub(&text), Cow::Borrowed(_)));
+        prop_assert_eq!(streamed(&scrubber, text.as_bytes(), &cuts), text.into_bytes());
     }
 
     #[test]
@@ -266,8 +357,7 @@ proptest! {
         text in vec(prop_oneof![4 => Just(b'a'), 1 => Just(b'b')], 20_000..20_100),
     ) {
         let scrubber = scrubber(&[("n", &secret)]);
-        let wanted = Wanted::of(&[&secret]);
-        prop_assert_eq!(&*scrubber.scrub_bytes(&text), wanted.reference(&text, "[secret n]"));
+        prop_assert_eq!(removed(&scrubber, &text), reference::covered(&[&secret], &text, 0));
     }
 }
 
@@ -318,6 +408,20 @@ fn a_secret_is_replaced_by_its_name_in_each_usual_form() {
         "p&quot;ss/w&#xF6;rd\n1&lt;&amp;&#39;",
         "7022 is not it, 702273732f77c3b672640a313c2627",
         "cCJzcy93w7ZyZAoxPCYn",
+        // Everything escaped.
+        "%70%22%73%73%2f%77%c3%b6%72%64%0A%31%3C%26%27",
+        r"\u0070\u0022\u0073\u0073\u002F\u0077\u00f6\u0072\u0064\u000a\u0031\u003C\u0026\u0027",
+        r"\x70\x22\x73\x73\x2F\x77\xc3\xb6\x72\x64\x0a\x31\x3C\x26\x27",
+        r"\x70\x22\x73\x73\x2f\x77\xf6\x72\x64\x0a\x31\x3c\x26\x27",
+        "&#112;&#34;&#115;&#115;&#47;&#119;&#246;&#114;&#100;&#10;&#49;&#60;&#38;&#39;",
+        "&#0112;&#034;&#x73;&#X073;&#x2f;&#x77;&#xF6;&#x72;&#x64;&#xA;&#x31;&#x3c;&amp;&apos;",
+        // The JavaScript function `escape`.
+        "p%22ss/w%F6rd%0A1%3C%26%27",
+        // JSON in JSON, in a URL, in HTML; a URL twice.
+        r#"p\\\"ss/wörd\\n1<&'"#,
+        r"p%5C%22ss/w%C3%B6rd%5Cn1%3C%26'",
+        r"p\&quot;ss/wörd\n1&lt;&amp;&#39;",
+        "p%2522ss%252Fw%25C3%25B6rd%250A1%253C%2526%2527",
     ] {
         let clean = scrubber.scrub(text);
         assert!(clean.contains("[secret api]"), "{text} became {clean}");
@@ -416,7 +520,7 @@ fn a_text_that_was_made_to_be_slow_is_searched_with_the_automaton() {
     let scrubber = scrubber(&[("n", value.as_bytes())]);
     let automaton = || {
         let search = scrubber.0.as_ref().unwrap();
-        search.plain.has_automaton()
+        search.forms.has_automaton()
     };
     // What ordinary text does not do: nearly a form, everywhere.
     let ordinary = "an ordinary line of text, with a word or two\n".repeat(1000);
@@ -425,6 +529,40 @@ fn a_text_that_was_made_to_be_slow_is_searched_with_the_automaton() {
     let made = format!("{} ", &value[1..]).repeat(1000);
     assert!(matches!(scrubber.scrub(&made), Cow::Borrowed(_)));
     assert!(automaton());
+}
+
+#[test]
+fn a_text_that_was_made_of_escapes_to_be_slow_is_not_given_out() {
+    let value = "ab".repeat(4000);
+    let scrubber = scrubber(&[("n", value.as_bytes())]);
+    let made = format!("{}%00", "%61%62".repeat(3000)).repeat(20);
+    assert_eq!(scrubber.scrub(&made), "[…]");
+    let mut stream = scrubber.stream();
+    assert_eq!(stream.push("to be seen ".into()), "to be seen ");
+    assert_eq!(stream.push(made.into()), "[…]".as_bytes());
+    assert_eq!(stream.push("not known".into()), "");
+    assert_eq!(stream.finish(), "");
+    // The same in a text with a secret that does not repeat itself costs nothing special.
+    let text = "%61%62\\n&amp; ".repeat(20_000);
+    let scrubber = self::scrubber(&[("n", b"abracadabra")]);
+    assert!(matches!(scrubber.scrub(&text), Cow::Borrowed(_)));
+}
+
+#[test]
+fn an_escape_that_may_go_on_is_held_back_and_a_finished_line_is_not() {
+    let scrubber = scrubber(&[("n", b"hunter2")]);
+    let mut stream = scrubber.stream();
+    assert_eq!(
+        stream.push("a & b, 100 % \\o/\n".into()),
+        "a & b, 100 % \\o/\n"
+    );
+    assert_eq!(stream.push("x%6".into()), "x");
+    assert_eq!(stream.push("9".into()), "%69");
+    assert_eq!(stream.push("%68unt&#".into()), "");
+    assert_eq!(stream.push("101;r2".into()), "[secret n]");
+    assert_eq!(stream.push("hunt\\u00".into()), "");
+    assert_eq!(stream.push("64".into()), "hunt\\u0064");
+    assert_eq!(stream.finish(), "");
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn algorithm(wanted: Wanted) -> JwtAlgorithm {
 impl From<JwtRefusal> for Failure {
     fn from(refusal: JwtRefusal) -> Self {
         match refusal {
-            JwtRefusal::Fixed(_) => Self::Denied(refusal.to_string()),
+            JwtRefusal::Fixed { .. } => Self::Denied(refusal.to_string()),
             JwtRefusal::HostsClaim(_) | JwtRefusal::Lifetime { .. } => {
                 Self::Invalid(refusal.to_string())
             }

@@ -86,8 +86,10 @@ pub(super) async fn sign(
     let key_id = how.access_key_id.as_ref().map(|id| id.as_str());
     let credentials = AwsCredentials::read(value.expose(), key_id).ok_or_else(|| {
         EgressError::Denied(format!(
-            "the secret `{}` is no AWS key: store the secret access key and say `access-key-id` in its [[secret]] block, or store a JSON object with AccessKeyId, SecretAccessKey and, for a temporary key, SessionToken",
-            binding.name
+            "the secret `{}` is no AWS key: store the secret access key, and `as = {{ aws-sigv4 = {{ region = \"{}\", service = \"{}\", access-key-id = \"AKIA…\" }} }}` in its [[secret]] block (with its id) says whose it is; or store a JSON object with AccessKeyId, SecretAccessKey and, for a temporary key, SessionToken",
+            binding.name,
+            how.region.as_str(),
+            how.service.as_str(),
         ))
     })?;
     place::remove_parameters(&mut request.url, &sigv4::PARAMETERS);
@@ -148,7 +150,7 @@ async fn payload(
         }
         OutBody::Stream(stream) => {
             let whole = tokio::time::timeout_at(run.deadline, collect(run, stream)).await;
-            let whole = whole.unwrap_or(Err(EgressError::Timeout))?;
+            let whole = whole.unwrap_or_else(|_| Err(EgressError::deadline(run.limits())))?;
             // The length is that of the body that is here now, and the client tells it.
             request.headers.remove(::http::header::CONTENT_LENGTH);
             if whole.is_empty() {

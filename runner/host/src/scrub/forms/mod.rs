@@ -1,9 +1,6 @@
-//! The ways to write a secret that are searched for.
+//! The ways to write a secret that are searched for, besides escapes of their characters.
 
 mod base64;
-mod html;
-mod json;
-mod url;
 
 use zeroize::Zeroizing;
 
@@ -13,39 +10,17 @@ pub(super) type Form = Zeroizing<Vec<u8>>;
 /// written line by line. Shorter ones and PEM borders are ordinary text.
 const SHORTEST_LINE: usize = 16;
 
-/// Every form of a value, some of them perhaps twice.
-pub(super) struct Forms {
-    /// Those that are searched for in the text as it is.
-    pub(super) plain: Vec<Form>,
-    /// Those that writers break into lines, and that are searched for across the breaks as well.
-    pub(super) wrapped: Vec<Form>,
-}
-
-/// The forms of a value.
-pub(super) fn of(value: &[u8]) -> Forms {
-    let mut plain = vec![Zeroizing::new(value.to_vec())];
-    let mut wrapped = Vec::new();
-    wrapped.push(form(hex::encode(value)));
-    wrapped.push(form(hex::encode_upper(value)));
-    for text in base64::forms(value) {
-        if text.contains(['+', '/', '=']) {
-            // In a URL, in JSON and in HTML these three may be written otherwise.
-            let bytes = text.as_bytes();
-            plain.extend(url::forms(bytes));
-            plain.extend(json::forms(&text));
-            plain.extend(html::forms(bytes));
-        }
-        wrapped.push(form(text));
-    }
-    plain.extend(url::forms(value));
-    plain.extend(html::forms(value));
-    if let Ok(text) = std::str::from_utf8(value) {
-        plain.extend(json::forms(text));
-    }
+/// The forms of a value, some of them perhaps twice.
+pub(super) fn of(value: &[u8]) -> Vec<Form> {
+    let mut forms = vec![Zeroizing::new(value.to_vec())];
+    forms.push(form(hex::encode(value)));
+    forms.push(form(hex::encode_upper(value)));
+    forms.extend(base64::forms(value).into_iter().map(form));
+    forms.extend(latin_1(value));
     let lines = || value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     if value.contains(&b'\n') {
         let alone = lines().filter(|line| line.len() >= SHORTEST_LINE && !is_border(line));
-        plain.extend(alone.map(|line| Zeroizing::new(line.to_vec())));
+        forms.extend(alone.map(|line| Zeroizing::new(line.to_vec())));
     }
     if lines().next().is_some_and(is_border) {
         // A key in PEM: what is between the borders, broken into lines in another way.
@@ -54,11 +29,24 @@ pub(super) fn of(value: &[u8]) -> Forms {
             body.extend_from_slice(line);
         }
         if body.len() >= SHORTEST_LINE {
-            wrapped.push(body);
+            forms.push(body);
         }
     }
-    plain.extend(wrapped.iter().cloned());
-    Forms { plain, wrapped }
+    forms
+}
+
+/// The value with its characters of Latin-1 as the bytes that they are there. Escapes of bytes
+/// (`%E9`, `\xe9`) stand for those in some languages.
+fn latin_1(value: &[u8]) -> Option<Form> {
+    let text = std::str::from_utf8(value).ok()?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(value.len()));
+    for c in text.chars() {
+        match u8::try_from(c) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    (bytes.as_slice() != value && bytes.len() >= crate::SHORTEST).then_some(bytes)
 }
 
 fn is_border(line: &[u8]) -> bool {

@@ -1,0 +1,114 @@
+//! Whether a form stands at a place, whichever of its characters are escaped, and whichever of its
+//! lines are broken.
+
+use std::collections::BTreeSet;
+
+use super::breaks;
+use super::escapes::{self, LEVELS, Reader};
+
+/// Whether a byte can be the beginning of something that is not taken as it is.
+pub(super) fn is_seam(byte: u8) -> bool {
+    escapes::begins(byte) || matches!(byte, b'\n' | b'\r' | b'+')
+}
+
+/// Calls `found` with each place at which the form may end that begins at `start`. Every step is
+/// counted in `work`, and none is done beyond `most`.
+pub(super) fn ends(
+    reader: &Reader<'_>,
+    before: usize,
+    form: &[u8],
+    start: usize,
+    work: &mut usize,
+    most: usize,
+    mut found: impl FnMut(usize),
+) {
+    // How much of the form has been seen, and where the rest of it should be. There is hardly ever
+    // more than one way; where there are several, none is gone twice.
+    let mut ways = Ways::new((0, start));
+    while let Some((seen, at)) = ways.next() {
+        *work += 1;
+        if *work > most {
+            return;
+        }
+        let Some(&wanted) = form.get(seen) else {
+            found(at);
+            continue;
+        };
+        let Some(byte) = reader.raw(at) else {
+            continue;
+        };
+        if byte == wanted {
+            ways.add((seen + 1, at + 1));
+        }
+        if !is_seam(byte) {
+            continue;
+        }
+        if byte == b'+' && wanted == b' ' {
+            ways.add((seen + 1, at + 1));
+        }
+        // A form neither begins nor ends with a break.
+        let behind_break = |first: u8, level: u8| {
+            let may_be_one = seen > 0 && matches!(first, b'\n' | b'\r');
+            may_be_one.then(|| breaks::behind(reader, at, level, before))?
+        };
+        if let Some(next) = behind_break(byte, 0) {
+            ways.add((seen, next));
+        }
+        for level in 1..=LEVELS {
+            let Some(escape) = reader.escape(at, level) else {
+                continue;
+            };
+            if let Some(next) = behind_break(escape.bytes()[0], level) {
+                ways.add((seen, next));
+            }
+            if escape.bytes() == b"+" && wanted == b' ' {
+                ways.add((seen + 1, escape.next));
+            }
+            if form[seen..].starts_with(escape.bytes()) {
+                ways.add((seen + escape.bytes().len(), escape.next));
+            }
+            if !escape.may_go_deeper() {
+                break;
+            }
+        }
+    }
+}
+
+type Way = (usize, usize);
+
+struct Ways {
+    next: Option<Way>,
+    others: Vec<Way>,
+    /// Those that have been gone since there was more than one.
+    gone: BTreeSet<Way>,
+    forked: bool,
+}
+
+impl Ways {
+    fn new(first: Way) -> Self {
+        Self {
+            next: Some(first),
+            others: Vec::new(),
+            gone: BTreeSet::new(),
+            forked: false,
+        }
+    }
+
+    fn add(&mut self, way: Way) {
+        if self.next.is_none() {
+            self.next = Some(way);
+        } else if self.next != Some(way) {
+            self.forked = true;
+            self.others.push(way);
+        }
+    }
+
+    fn next(&mut self) -> Option<Way> {
+        loop {
+            let way = self.next.take().or_else(|| self.others.pop())?;
+            if !self.forked || self.gone.insert(way) {
+                return Some(way);
+            }
+        }
+    }
+}
