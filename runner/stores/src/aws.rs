@@ -6,11 +6,18 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
+};
+use aws_sdk_secretsmanager::config::{Builder, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_secretsmanager::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 use tokio::sync::OnceCell;
 use wharf_policy::AwsConfig;
 
+use crate::bounds::{LARGEST_ANSWER, is_too_large, too_large};
 use crate::open::Unusable;
 use crate::within::within;
 use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
@@ -57,7 +64,8 @@ impl AwsStore {
             if let Some(endpoint) = &self.config.endpoint {
                 loader = loader.endpoint_url(endpoint);
             }
-            Client::new(&loader.load().await)
+            let config = Builder::from(&loader.load().await).interceptor(OneAnswer);
+            Client::from_conf(config.build())
         };
         self.client.get_or_init(make).await
     }
@@ -94,9 +102,47 @@ impl SecretStore for AwsStore {
     }
 }
 
+/// One answer for a connection, and no more of it than a secret can be: nothing of a value stays in
+/// the buffers of a connection that waits for another use.
+#[derive(Debug)]
+struct OneAnswer;
+
+impl Intercept for OneAnswer {
+    fn name(&self) -> &'static str {
+        "OneAnswer"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // After it was signed, which does not cover this.
+        let headers = context.request_mut().headers_mut();
+        headers.insert("connection", "close");
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = std::mem::replace(context.response_mut().body_mut(), SdkBody::taken());
+        let body = Limited::new(body, LARGEST_ANSWER);
+        *context.response_mut().body_mut() = SdkBody::from_body_1_x(body);
+        Ok(())
+    }
+}
+
 /// Sorts out what AWS means. Its codes are its interface; its messages are not repeated.
 fn trouble(error: &SdkError<GetSecretValueError>, place: &Place) -> StoreError {
     let outage = |why: String| StoreError::Unavailable(WHOM.to_owned(), why);
+    if is_too_large(error) {
+        return too_large(WHOM);
+    }
     let SdkError::ServiceError(service) = error else {
         return outage(match error {
             SdkError::TimeoutError(_) => "no answer in time".to_owned(),

@@ -1,48 +1,88 @@
 //! The `gcp` kind: Google Cloud Secret Manager, as a service account by its key or as the machine
 //! that the runner is on.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use async_trait::async_trait;
-use google_cloud_auth::credentials::{Credentials, mds, service_account};
-use google_cloud_gax::error::Error;
-use google_cloud_gax::retry_policy::NeverRetry;
-use google_cloud_secretmanager_v1::client::SecretManagerService;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use google_cloud_auth::credentials::{CacheableResource, Credentials, mds, service_account};
+use http::{Extensions, HeaderMap};
+use reqwest::Client;
+use serde::Deserialize;
 use tokio::sync::OnceCell;
+use url::Url;
 use wharf_policy::GcpConfig;
 
 use crate::credential::Credential;
 use crate::file::Readers;
+use crate::http::{Answer, client, send};
 use crate::open::Unusable;
 use crate::within::within;
 use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
 
 const WHOM: &str = "GCP Secret Manager";
+const ENDPOINT: &str = "https://secretmanager.googleapis.com";
 
-/// Secret Manager, with one project for names that do not say theirs.
+/// Secret Manager, with one project for names that do not say theirs. Who the runner is, Google's own
+/// client shows; what is asked is one request, sent as to every other store, because that client
+/// reads answers of any size.
 pub(crate) struct GcpStore {
     config: GcpConfig,
+    endpoint: Url,
+    client: Client,
     key: Option<Credential>,
-    client: OnceCell<SecretManagerService>,
+    credentials: OnceCell<Credentials>,
+}
+
+/// What is in a version of a secret.
+#[derive(Deserialize)]
+struct Version<'a> {
+    #[serde(borrow)]
+    payload: Option<Payload<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Payload<'a> {
+    /// In base64. Without it, it is empty.
+    #[serde(borrow, default)]
+    data: Cow<'a, str>,
+}
+
+/// What Google says when it gives none.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Refusal {
+    error: Reason,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Reason {
+    status: String,
 }
 
 impl GcpStore {
     /// Looks at the table; nothing is asked for yet.
     pub(crate) fn open(config: &GcpConfig, folder: &Path) -> Result<Self, Unusable> {
-        for address in config.endpoint.iter().chain(&config.metadata) {
-            address::parse(address, config.plain_http)?;
+        if let Some(metadata) = &config.metadata {
+            address::parse(metadata, config.plain_http)?;
         }
+        let endpoint = config.endpoint.as_deref().unwrap_or(ENDPOINT);
+        let endpoint = address::parse(endpoint, config.plain_http)?;
         let key = config.key.as_ref();
         let key = key.map(|key| Credential::find(key, folder, Readers::Owner));
         Ok(Self {
+            client: client(&endpoint, None, config.timeout.duration())?,
+            endpoint,
             config: config.clone(),
             key: key.transpose()?,
-            client: OnceCell::new(),
+            credentials: OnceCell::new(),
         })
     }
 
-    async fn credentials(&self) -> Result<Credentials, StoreError> {
-        let refused = |why: &str| StoreError::Login(WHOM.to_owned(), why.to_owned());
+    async fn find_credentials(&self) -> Result<Credentials, StoreError> {
         match &self.key {
             Some(key) => {
                 let key = key.read().await?;
@@ -64,43 +104,59 @@ impl GcpStore {
         }
     }
 
-    async fn client(&self) -> Result<&SecretManagerService, StoreError> {
-        let make = async || {
-            let mut builder = SecretManagerService::builder()
-                .with_credentials(self.credentials().await?)
-                // Whoever asked may ask again; here it would only take longer.
-                .with_retry_policy(NeverRetry)
-                .with_attempt_timeout(self.config.timeout.duration());
-            if let Some(endpoint) = &self.config.endpoint {
-                builder = builder.with_endpoint(endpoint);
+    /// The headers that say who this runner is.
+    async fn login(&self) -> Result<HeaderMap, StoreError> {
+        let find = || self.find_credentials();
+        let credentials = self.credentials.get_or_try_init(find).await?;
+        match credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            // The one who gives tokens does not answer now, rather than refusing.
+            Err(error) if error.is_transient() => Err(StoreError::Unavailable(
+                WHOM.to_owned(),
+                "no token is to be had for it now".to_owned(),
+            )),
+            Ok(CacheableResource::NotModified) | Err(_) => {
+                Err(refused("no token is to be had for it"))
             }
-            builder.build().await.map_err(|_| {
-                StoreError::Unavailable(WHOM.to_owned(), "its client cannot be made".to_owned())
-            })
+        }
+    }
+
+    fn url(&self, place: &Place) -> Result<Url, StoreError> {
+        let version = place.version.as_deref().unwrap_or("latest");
+        let mut url = self.endpoint.clone();
+        let mut path = url
+            .path_segments_mut()
+            .map_err(|()| refused("its address has no path"))?;
+        path.pop_if_empty().push("v1");
+        match place.path.starts_with("projects/") {
+            true => path.extend(place.path.split('/')),
+            false => path.extend(["projects", &self.config.project, "secrets", &place.path]),
         };
-        self.client.get_or_try_init(make).await
+        path.extend(["versions", &format!("{version}:access")]);
+        drop(path);
+        Ok(url)
     }
 
     async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
-        let secret = match place.path.starts_with("projects/") {
-            true => place.path.clone(),
-            false => format!("projects/{}/secrets/{}", self.config.project, place.path),
-        };
-        let version = place.version.as_deref().unwrap_or("latest");
-        let request = self
-            .client()
-            .await?
-            .access_secret_version()
-            .set_name(format!("{secret}/versions/{version}"));
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| trouble(&error, place))?;
-        let payload = answer
+        let request = self.client.get(self.url(place)?);
+        let answer = send(request.headers(self.login().await?), WHOM).await?;
+        if !answer.status.is_success() {
+            return Err(trouble(&answer, place));
+        }
+        let unusable = || StoreError::BadAnswer(WHOM.to_owned(), "it is no secret".to_owned());
+        let version: Version<'_> = serde_json::from_slice(&answer.body).map_err(|_| unusable())?;
+        let payload = version
             .payload
             .ok_or_else(|| StoreError::Absent(place.to_string()))?;
-        Ok(Document::text(SecretValue::new(payload.data.into())))
+        let data = STANDARD.decode(payload.data.as_bytes());
+        Ok(Document::text(SecretValue::new(
+            data.map_err(|_| unusable())?,
+        )))
     }
+}
+
+fn refused(why: &str) -> StoreError {
+    StoreError::Login(WHOM.to_owned(), why.to_owned())
 }
 
 #[async_trait]
@@ -124,45 +180,22 @@ impl SecretStore for GcpStore {
 }
 
 /// Sorts out what Google means. What it says in words is not repeated.
-fn trouble(error: &Error, place: &Place) -> StoreError {
-    let outage = |why: &str| StoreError::Unavailable(WHOM.to_owned(), why.to_owned());
-    if error.is_timeout() {
-        return outage("no answer in time");
-    }
-    if error.is_authentication() {
-        return match error_is_passing(error) {
-            true => outage("no token is to be had for it now"),
-            false => StoreError::Login(WHOM.to_owned(), "no token is to be had for it".to_owned()),
-        };
-    }
-    match error.http_status_code() {
-        Some(404) => StoreError::Absent(place.to_string()),
-        Some(401) => StoreError::Login(WHOM.to_owned(), "its token is not taken".to_owned()),
-        Some(403) => StoreError::Denied(
+fn trouble(answer: &Answer, place: &Place) -> StoreError {
+    match answer.status.as_u16() {
+        404 => StoreError::Absent(place.to_string()),
+        401 => refused("its token is not taken"),
+        403 => StoreError::Denied(
             place.to_string(),
             "give its identity the role roles/secretmanager.secretAccessor on it".to_owned(),
         ),
         // A version that is disabled or destroyed.
-        Some(400) if is_failed_precondition(error) => StoreError::Absent(place.to_string()),
-        Some(429) => outage("HTTP 429"),
-        Some(status) if status >= 500 => outage("HTTP 5xx"),
-        Some(status) => StoreError::BadAnswer(WHOM.to_owned(), format!("HTTP {status}")),
-        None => outage("it cannot be reached"),
+        400 if status(answer) == "FAILED_PRECONDITION" => StoreError::Absent(place.to_string()),
+        other => StoreError::BadAnswer(WHOM.to_owned(), format!("HTTP {other}")),
     }
 }
 
-fn is_failed_precondition(error: &Error) -> bool {
-    use google_cloud_gax::error::rpc::Code;
-    error
-        .status()
-        .is_some_and(|status| status.code == Code::FailedPrecondition)
-}
-
-/// Whether the one who gives tokens does not answer now, rather than refusing.
-fn error_is_passing(error: &Error) -> bool {
-    use std::error::Error as _;
-    error
-        .source()
-        .and_then(|source| source.downcast_ref::<google_cloud_auth::errors::CredentialsError>())
-        .is_some_and(google_cloud_auth::errors::CredentialsError::is_transient)
+/// The code of Google's errors, which is their interface.
+fn status(answer: &Answer) -> String {
+    let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+    refusal.error.status
 }

@@ -9,11 +9,10 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::StoreError;
+use crate::bounds::{LARGEST_ANSWER, too_large};
 use crate::file::{self, Readers};
 use crate::open::Unusable;
 
-/// The largest answer that is read.
-const LARGEST_ANSWER: usize = 1 << 20;
 /// The largest file of authorities.
 const LARGEST_CA: usize = 1 << 20;
 const IDLE: Duration = Duration::from_secs(30);
@@ -75,12 +74,7 @@ pub(crate) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer, 
             "it sends elsewhere, and redirects are not followed: name the address that answers itself".into(),
         ));
     }
-    let too_large = || {
-        StoreError::BadAnswer(
-            whom.to_owned(),
-            format!("it is larger than {LARGEST_ANSWER} bytes"),
-        )
-    };
+    let too_large = || too_large(whom);
     let announced = response.content_length().unwrap_or(0);
     let announced = usize::try_from(announced).map_err(|_| too_large())?;
     if announced > LARGEST_ANSWER {

@@ -4,12 +4,18 @@
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use http::Response;
+use http::header::{CONNECTION, HeaderValue};
+use http_body_util::Limited;
 use k8s_openapi::api::core::v1::Secret;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use tokio::sync::OnceCell;
+use tower::util::MapResponseLayer;
 use wharf_policy::KubernetesConfig;
 
+use crate::bounds::{LARGEST_ANSWER, is_too_large, too_large};
 use crate::open::Unusable;
 use crate::within::within;
 use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
@@ -76,7 +82,12 @@ impl KubernetesStore {
         config.write_timeout = timeout;
         config.reset_reader_on_write = true;
         config.default_retry = false;
-        Client::try_from(config).map_err(|_| refused("its client cannot be made".to_owned()))
+        // Nothing of a value stays in the buffers of a connection that waits for another use.
+        let close = (CONNECTION, HeaderValue::from_static("close"));
+        config.headers.push(close);
+        let client = ClientBuilder::try_from(config)
+            .map_err(|_| refused("its client cannot be made".to_owned()))?;
+        Ok(client.with_layer(&MapResponseLayer::new(limited)).build())
     }
 
     async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
@@ -105,6 +116,11 @@ impl SecretStore for KubernetesStore {
     }
 }
 
+/// No more of an answer than a secret can be.
+fn limited<B>(answer: Response<B>) -> Response<Limited<B>> {
+    answer.map(|body| Limited::new(body, LARGEST_ANSWER))
+}
+
 /// Namespace and name. Both are names of DNS, so nothing in them can lead elsewhere.
 fn parts(place: &Place) -> Result<(&str, &str), StoreError> {
     let is_name = |text: &str| {
@@ -127,6 +143,7 @@ fn parts(place: &Place) -> Result<(&str, &str), StoreError> {
 fn trouble(error: &kube::Error, place: &Place) -> StoreError {
     let outage = |why: String| StoreError::Unavailable(WHOM.to_owned(), why);
     match error {
+        error if is_too_large(error) => too_large(WHOM),
         kube::Error::Api(status) => match status.code {
             404 => StoreError::Absent(place.to_string()),
             401 => StoreError::Login(WHOM.to_owned(), "its token is not taken".to_owned()),

@@ -18,6 +18,13 @@ mod address;
 mod age;
 #[cfg(feature = "aws")]
 mod aws;
+#[cfg(any(
+    feature = "vault",
+    feature = "aws",
+    feature = "gcp",
+    feature = "kubernetes"
+))]
+mod bounds;
 #[cfg(any(feature = "vault", feature = "gcp"))]
 mod credential;
 mod document;
@@ -26,7 +33,7 @@ mod error;
 mod file;
 #[cfg(feature = "gcp")]
 mod gcp;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "gcp"))]
 mod http;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

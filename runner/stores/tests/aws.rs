@@ -6,9 +6,11 @@
 use std::process::Command;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
 use serde_json::json;
 use wharf_policy::Policy;
 use wharf_stores::{ResolveError, Stores, Trouble};
@@ -139,4 +141,24 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
     drop(gone);
     let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
     assert_eq!(error.trouble(), Trouble::Outage, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_cut_off() {
+    if ran_with_credentials("an_answer_without_an_end_is_cut_off") {
+        return;
+    }
+    let chunk = Bytes::from(vec![b'x'; 16 << 10]);
+    let endless = move || {
+        let chunk = chunk.clone();
+        let chunks = stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
+        async move { Body::from_stream(chunks) }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().fallback(endless);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
+    assert!(error.to_string().contains("larger than"), "{error}");
 }

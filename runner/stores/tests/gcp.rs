@@ -1,5 +1,4 @@
-//! The `gcp` kind. There is no server of Google's to be had, so a small fake answers Google's own
-//! client.
+//! The `gcp` kind. There is no server of Google's to be had, so a small fake answers.
 
 #![cfg(feature = "gcp")]
 #![allow(clippy::unwrap_used)]
@@ -8,68 +7,32 @@ use std::os::unix::fs::PermissionsExt;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use axum::Router;
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use wharf_policy::Policy;
 use wharf_stores::{ResolveError, Stores, Trouble};
+use wharf_test_servers::{Gcp, IN_ERRORS};
 
-/// What the metadata server gives.
-const TOKEN: &str = "token-of-the-machine";
-
-/// Secret Manager and the metadata server in one. Signed tokens are taken by their looks.
-async fn answer(uri: Uri, headers: HeaderMap) -> impl IntoResponse {
-    if uri.path().ends_with("/service-accounts/default/token") {
-        let flavour = headers.get("metadata-flavor").is_some();
-        let token = json!({ "access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer" });
-        return match flavour {
-            true => (StatusCode::OK, token.to_string()),
-            false => (StatusCode::FORBIDDEN, String::new()),
-        };
+/// The project, with what the tests ask for.
+async fn project() -> Gcp {
+    let gcp = Gcp::start().await;
+    let app = |version| format!("projects/acme/secrets/app/versions/{version}");
+    gcp.put(&app("latest"), br#"{"token": "second-token"}"#);
+    gcp.put(&app("1"), br#"{"token": "first-token"}"#);
+    gcp.refuse(&app("2"), 400, "FAILED_PRECONDITION");
+    let other = "projects/other/secrets/app/versions/latest";
+    gcp.put(other, b"of-another-project");
+    for (name, code, status) in [
+        ("closed", 403, "PERMISSION_DENIED"),
+        ("odd", 400, "INVALID_ARGUMENT"),
+        ("down", 503, "UNAVAILABLE"),
+        ("busy", 429, "RESOURCE_EXHAUSTED"),
+    ] {
+        let latest = format!("projects/acme/secrets/{name}/versions/latest");
+        gcp.refuse(&latest, code, status);
     }
-    let authorization = headers
-        .get("authorization")
-        .map(|value| value.to_str().unwrap());
-    let known = authorization
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .is_some_and(|token| token == TOKEN || token.split('.').count() == 3);
-    let error = |code: u16, status: &str| {
-        let body = json!({
-            "error": { "code": code, "status": status, "message": "hunter2hunter2" }
-        });
-        (StatusCode::from_u16(code).unwrap(), body.to_string())
-    };
-    if !known {
-        return error(401, "UNAUTHENTICATED");
-    }
-    let value = match uri.path() {
-        "/v1/projects/acme/secrets/app/versions/latest:access" => r#"{"token": "second-token"}"#,
-        "/v1/projects/acme/secrets/app/versions/1:access" => r#"{"token": "first-token"}"#,
-        "/v1/projects/other/secrets/app/versions/latest:access" => "of-another-project",
-        "/v1/projects/acme/secrets/closed/versions/latest:access" => {
-            return error(403, "PERMISSION_DENIED");
-        }
-        "/v1/projects/acme/secrets/app/versions/2:access" => {
-            return error(400, "FAILED_PRECONDITION");
-        }
-        "/v1/projects/acme/secrets/down/versions/latest:access" => {
-            return error(503, "UNAVAILABLE");
-        }
-        _ => return error(404, "NOT_FOUND"),
-    };
-    let body = json!({ "name": uri.path(), "payload": { "data": STANDARD.encode(value) } });
-    (StatusCode::OK, body.to_string())
-}
-
-async fn fake() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = Router::new().fallback(answer);
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    gcp
 }
 
 async fn get(
@@ -97,10 +60,11 @@ async fn get(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_machine_reads_names_projects_versions_and_fields() {
-    let url = fake().await;
+    let gcp = project().await;
+    let url = gcp.url();
     let folder = tempfile::tempdir().unwrap();
     let got = get(
-        &url,
+        url,
         &folder,
         &format!("metadata = '{url}'"),
         &[
@@ -116,24 +80,27 @@ async fn the_machine_reads_names_projects_versions_and_fields() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
-    let url = fake().await;
+    let gcp = project().await;
+    let url = gcp.url();
     let folder = tempfile::tempdir().unwrap();
     for (from, trouble) in [
         ("gcp:none", Trouble::Absent),
         ("gcp:app?version=2", Trouble::Absent),
         ("gcp:app#none", Trouble::Absent),
         ("gcp:closed", Trouble::Denied),
+        ("gcp:odd", Trouble::Unusable),
         ("gcp:down", Trouble::Outage),
+        ("gcp:busy", Trouble::Outage),
     ] {
         let metadata = format!("metadata = '{url}'");
-        let error = get(&url, &folder, &metadata, &[from])
+        let error = get(url, &folder, &metadata, &[from])
             .await
             .remove(0)
             .unwrap_err();
         assert_eq!(error.trouble(), trouble, "{from}: {error}");
         let text = format!("{error} {error:?}");
         assert!(
-            text.contains("`gcp`") && !text.contains("hunter2"),
+            text.contains("`gcp`") && !text.contains(IN_ERRORS),
             "{text}"
         );
     }
@@ -141,7 +108,8 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_account_signs_its_own_tokens() {
-    let url = fake().await;
+    let gcp = project().await;
+    let url = gcp.url();
     let folder = tempfile::tempdir().unwrap();
     let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
     let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
@@ -157,6 +125,18 @@ async fn a_service_account_signs_its_own_tokens() {
     let path = folder.path().join("key.json");
     std::fs::write(&path, key.to_string()).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-    let got = get(&url, &folder, "key = 'file:key.json'", &["gcp:app#token"]).await;
+    let got = get(url, &folder, "key = 'file:key.json'", &["gcp:app#token"]).await;
     assert_eq!(got[0].as_ref().unwrap(), "second-token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_cut_off() {
+    let gcp = Gcp::start().await;
+    gcp.never_end("projects/acme/secrets/app/versions/latest");
+    let folder = tempfile::tempdir().unwrap();
+    let metadata = format!("metadata = '{}'", gcp.url());
+    let got = get(gcp.url(), &folder, &metadata, &["gcp:app"]).await;
+    let error = got[0].as_ref().unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
+    assert!(error.to_string().contains("larger than"), "{error}");
 }

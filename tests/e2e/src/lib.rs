@@ -20,5 +20,5 @@ pub use memory::Memory;
 pub use process::Process;
 pub use proxy::{TlsFront, WireTap};
 pub use service::Service;
-pub use wharf::{Answer, built, cosign, on_terminal, source, wharf, wharf_in};
+pub use wharf::{Answer, Build, built, cosign, on_terminal, source, wharf, wharf_in};
 pub use world::{DECOY, World, until};

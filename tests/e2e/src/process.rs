@@ -14,13 +14,18 @@ pub struct Process {
 
 impl Process {
     /// Starts `wharf` with these arguments; what it prints goes into the log file.
-    pub fn start(args: &[&str], variables: &[(&str, &str)], log: &Path) -> Self {
+    pub fn start(
+        build: crate::Build,
+        args: &[&str],
+        variables: &[(&str, &str)],
+        log: &Path,
+    ) -> Self {
         let out = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .unwrap();
-        let child = Command::new(crate::wharf::binary())
+        let child = Command::new(crate::wharf::binary(build))
             .args(args)
             .envs(variables.iter().copied())
             .stdin(Stdio::null())

@@ -19,21 +19,53 @@ pub fn built() -> PathBuf {
     test.ancestors().nth(2).unwrap().to_owned()
 }
 
+/// Which `wharf`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// With what is built in unless asked otherwise.
+    Default,
+    /// With the secret stores that are behind features, too.
+    EveryStore,
+}
+
 /// The binary, of the same profile as this test.
-pub(crate) fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = built();
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .current_dir(source())
-            .args(["build", "--quiet", "-p", "wharf"]);
-        if built.ends_with("release") {
-            cargo.arg("--release");
-        }
-        assert!(cargo.status().unwrap().success(), "wharf does not build");
-        built.join("wharf")
-    })
+pub(crate) fn binary(build: Build) -> &'static Path {
+    static DEFAULT: OnceLock<PathBuf> = OnceLock::new();
+    static EVERY_STORE: OnceLock<PathBuf> = OnceLock::new();
+    match build {
+        Build::Default => DEFAULT.get_or_init(|| built_by(&[], built())),
+        Build::EveryStore => EVERY_STORE.get_or_init(|| {
+            // Compiled as the tests are, beside what they are made of; only the program lies elsewhere, so
+            // that there is always one `wharf` in the usual place, the usual one.
+            let target = built().parent().unwrap().to_owned();
+            let apart = target.join("every-store");
+            let tests = source().join("tests/profile.toml");
+            let build_dir = format!("build.build-dir='{}'", target.display());
+            let args = [
+                "--features=age,aws,gcp,kubernetes",
+                "--target-dir",
+                apart.to_str().unwrap(),
+                "--config",
+                &build_dir,
+                "--config",
+                tests.to_str().unwrap(),
+            ];
+            built_by(&args, apart.join(built().file_name().unwrap()))
+        }),
+    }
+}
+
+fn built_by(args: &[&str], folder: PathBuf) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .current_dir(source())
+        .args(["build", "--quiet", "-p", "wharf"])
+        .args(args);
+    if built().ends_with("release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().unwrap().success(), "wharf does not build");
+    folder.join("wharf")
 }
 
 /// What a command printed and how it ended.
@@ -64,7 +96,7 @@ pub fn wharf(args: &[&str]) -> Answer {
 
 /// Runs `wharf` in a folder, with these variables.
 pub fn wharf_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Answer {
-    let output = Command::new(binary())
+    let output = Command::new(binary(Build::Default))
         .current_dir(folder)
         .args(args)
         .env_remove("WHARF_TOKEN")
@@ -81,7 +113,7 @@ pub fn wharf_in(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Ans
 
 /// What a person sees on a terminal when `wharf` runs there, and how it ends.
 pub fn on_terminal(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
-    let mut command = format!("'{}'", binary().display());
+    let mut command = format!("'{}'", binary(Build::Default).display());
     for arg in args {
         command += &format!(" '{arg}'");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Bundles, Process, bundles};
+use crate::{Build, Bundles, Process, bundles};
 
 /// Asks again until there is an answer; gives up, loudly, after a minute.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
@@ -119,7 +119,12 @@ impl World {
             "500ms",
         ];
         let args = [self.verbosity, &args].concat();
-        let process = Process::start(&args, &[], &self.dir.path().join("controller.log"));
+        let process = Process::start(
+            Build::Default,
+            &args,
+            &[],
+            &self.dir.path().join("controller.log"),
+        );
         self.controller = Some(process);
         until("the controller is healthy", async || {
             let answer = self
@@ -174,12 +179,14 @@ impl World {
 
     /// Starts an enrolled runner, and waits until the controller sees it.
     pub async fn start_runner(&self, name: &str, policy: &Path) -> Process {
-        self.start_runner_with(name, policy, &[]).await
+        let build = Build::Default;
+        self.start_runner_with(build, name, policy, &[]).await
     }
 
-    /// The same, with these variables in its environment.
+    /// The same of this build, with these variables in its environment.
     pub async fn start_runner_with(
         &self,
+        build: Build,
         name: &str,
         policy: &Path,
         variables: &[(&str, &str)],
@@ -195,7 +202,7 @@ impl World {
         ];
         let args = [self.verbosity, &args].concat();
         let log = self.dir.path().join(format!("{name}.log"));
-        let process = Process::start(&args, variables, &log);
+        let process = Process::start(build, &args, variables, &log);
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
         until("the runner is online", async || {

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use wharf_e2e::{Answer, Process, World, bundles, cosign, source, until, wharf_in};
+use wharf_e2e::{Answer, Build, Process, World, bundles, cosign, source, until, wharf_in};
 
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
@@ -165,7 +165,10 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
 
     let policy = signers.policy(2);
     let metrics = [("WHARF_METRICS", "127.0.0.1:0")];
-    let runner = world.start_runner_with("runner", &policy, &metrics).await;
+    let build = Build::Default;
+    let runner = world
+        .start_runner_with(build, "runner", &policy, &metrics)
+        .await;
     let metrics = Monitored::of(&runner);
     assert_eq!(metrics.get("/healthz").await, (200, "ok\n".to_owned()));
     let refused = run(&world).await;

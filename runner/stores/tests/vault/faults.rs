@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
+use futures_util::stream;
 use wharf_stores::{Stores, Trouble};
 
 use crate::support::{policy, values};
@@ -99,6 +101,19 @@ async fn a_server_that_never_answers_is_an_outage_when_its_time_is_over() {
     let (trouble, text) = asking(&url).await.unwrap_err();
     assert_eq!(trouble, Trouble::Outage);
     assert!(text.contains("no answer in time"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_without_an_end_is_cut_off() {
+    let fake = answering(|_| {
+        let chunk = Bytes::from(vec![b'x'; 16 << 10]);
+        let chunks = stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone()));
+        Body::from_stream(chunks)
+    })
+    .await;
+    let (trouble, text) = asking(&fake.url).await.unwrap_err();
+    assert_eq!(trouble, Trouble::Unusable);
+    assert!(text.contains("larger than"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,11 @@
 //! A secret goes through a whole execution and is nowhere afterwards but where it belongs.
 
-#![allow(clippy::unwrap_used)]
-
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
-use wharf_e2e::{Places, Service, WireTap, World, forms, holds, wharf_in};
-use wharf_test_servers::OpenBao;
+use wharf_e2e::{Build, Places, Service, WireTap, World, forms, holds, wharf_in};
+
+use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, private};
 
 const CANARY: &str = "canary+Zx9/quiet\"Harbour=4711?";
 
@@ -104,125 +100,33 @@ async fn look_at(world: &World, tap: &WireTap, executions: &[Value], places: &mu
     }
 }
 
-/// Where the canary comes from in a test of all rungs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum From {
-    Environment,
-    File,
-    Vault,
-    Controller,
-}
-
-/// Puts the canary where it comes from. Gives what the policy says of it.
-async fn keep(from: From, world: &World, secrets: &Path, bao: Option<&OpenBao>) -> String {
-    match from {
-        From::Environment => "from = 'env:CANARY'".to_owned(),
-        From::File => format!("from = 'file:{}'", private(&secrets.join("canary"), CANARY)),
-        From::Vault => {
-            let bao = bao.unwrap();
-            bao.write("secret/data/canary", json!({ "data": { "value": CANARY } }))
-                .await;
-            let token = private(&secrets.join("token"), bao.root());
-            format!(
-                "from = 'vault:secret/canary#value'\n[store.vault]\nkind = 'vault'\naddress = '{}'\n\
-                 login = {{ token = 'file:{token}' }}",
-                bao.url()
-            )
-        }
-        From::Controller => {
-            let keys = secrets.join("keys");
-            let file = private(&secrets.join("canary"), CANARY);
-            world.wharf(&["keygen", keys.to_str().unwrap()]).ok();
-            let key = keys.join("wharf.key");
-            let put = ["secret", "put", "canary", "--group", "test", "--key"];
-            let what = [key.to_str().unwrap(), "--value", &file];
-            world.wharf(&[&put[..], &what].concat()).ok();
-            format!(
-                "from = 'shared:canary'\n[store.shared]\nkind = 'controller'\nkeys = ['{}']",
-                keys.join("wharf.pub").display()
-            )
-        }
-    }
-}
-
-/// Writes a file that only its owner can read.
-fn private(file: &Path, content: &str) -> String {
-    std::fs::write(file, content).unwrap();
-    std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).unwrap();
-    file.display().to_string()
-}
-
-/// Uses the canary on every rung, towards a service that echoes what it gets.
-async fn use_on_every_rung(world: &World, service: &Service) -> Vec<Value> {
-    let url = service.origin() + "/echo";
-    let mut done = Vec::new();
-    for (action, input) in [
-        ("send", json!({ "url": url })),
-        (
-            "send",
-            json!({ "url": url, "secret": "canary", "how": "attach" }),
-        ),
-        (
-            "send",
-            json!({ "url": url, "secret": "canary", "how": "bearer" }),
-        ),
-        (
-            "send",
-            json!({ "url": url, "secret": "canary", "how": "basic" }),
-        ),
-        ("look", json!({ "secret": "canary" })),
-    ] {
-        let execution = world.run("rungs", action, input.clone()).await;
-        assert_eq!(execution["outcome"], "done", "{input}: {execution}");
-        let output = execution["output"].to_string();
-        assert!(output.contains("[secret canary]"), "{input}: {output}");
-        done.push(execution);
-    }
-    done
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
-    let bao = OpenBao::start().await;
-    for from in [From::Environment, From::File, From::Vault, From::Controller] {
-        if from == From::Vault && bao.is_none() {
-            continue;
-        }
-        let world = World::start().await;
-        let service = Service::start().await;
-        let origin = service.origin();
-        let secrets = world.dir().join("operator-secrets");
-        std::fs::create_dir(&secrets).unwrap();
-        let tap = WireTap::to(world.port()).await;
-        world.enrol("runner", &tap.url()).await;
-        let kept = keep(from, &world, &secrets, bao.as_ref()).await;
-        let policy = world.policy(
-            "policy",
-            &format!(
-                "[[secret]]\nname = 'canary'\nto = [{{ origin = '{origin}' }}]\n\
-                 operations = ['bearer', 'basic']\n{kept}\n\
-                 [[grant]]\nplugins = ['rungs']\nhttp = [{{ origin = '{origin}' }}]\n\
-                 networks = ['127.0.0.1/32']\nsecrets = [{{ name = 'canary', \
-                 rungs = ['inject', 'attach', 'operate', 'reveal'] }}]\n"
-            ),
-        );
-        let variables: &[_] = match from {
-            From::Environment => &[("CANARY", CANARY)],
-            _ => &[],
-        };
-        let runner = world.start_runner_with("runner", &policy, variables).await;
-        let executions = use_on_every_rung(&world, &service).await;
+    let world = World::start().await;
+    let service = Service::start().await;
+    let tap = WireTap::to(world.port()).await;
+    world.enrol("runner", &tap.url()).await;
+    let stores = [BUILT_IN, BY_FEATURE].concat();
+    // Another for each store, none of them part of another.
+    let value = |store: &str| format!("{store}+Zx9/quiet\"Harbour=4711?{store}");
+    let kept = Everywhere::keep(&world, &stores, value).await;
+    let origins = [service.origin()];
+    let runner = kept.runner(Build::EveryStore, &world, &origins).await;
+    let executions = kept.use_all(&world, &service).await;
 
-        let mut places = Places::default();
+    let mut places = Places::default();
+    look_at(&world, &tap, &executions, &mut places).await;
+    let mut process = Places::default();
+    process.add_process(runner.pid());
+    runner.terminate().await;
+    places.add_files(world.dir(), &kept.folder);
+    for Kept { store, value, .. } in &kept.secrets {
+        println!("{store}");
+        places.must_not_hold(value);
         // What a process was started with stays there: the documentation says so of this store.
-        if from != From::Environment {
-            places.add_process(runner.pid());
+        if *store != "env" {
+            process.must_not_hold(value);
         }
-        look_at(&world, &tap, &executions, &mut places).await;
-        runner.terminate().await;
-        places.add_files(world.dir(), &secrets);
-        println!("{from:?}");
-        places.must_not_hold(CANARY);
     }
 }
 

@@ -1,0 +1,7 @@
+//! Where secrets come from and where they must not be, afterwards or ever.
+
+#![allow(clippy::unwrap_used)]
+
+mod canary;
+mod everywhere;
+mod memory;

@@ -1,0 +1,108 @@
+//! A runner holds a secret for as long as it is needed, and no longer: its memory is searched as a
+//! core dump of it would be.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use serde_json::json;
+use wharf_e2e::{Build, Memory, Service, World, forms, until};
+
+use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept};
+
+/// Another value in every run, so that no binary and no test has it in its own constants.
+fn fresh_secret() -> String {
+    let noise = |n: u8| RandomState::new().hash_one(n);
+    format!("mem+{:016x}/{:016x}?", noise(1), noise(2))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_its_lifetime_a_secret_is_nowhere_in_the_runners_memory() {
+    // What a process was started with stays there: the documentation says so of `env:`.
+    nothing_stays(Build::Default, &BUILT_IN[1..]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_of_other_stores_leave_nothing_in_the_runners_memory() {
+    nothing_stays(Build::EveryStore, &BY_FEATURE).await;
+}
+
+/// Uses a secret of each of these stores in every way, and searches for them afterwards.
+async fn nothing_stays(build: Build, stores: &[&'static str]) {
+    let world = World::start().await;
+    let (answering, hanging) = (Service::start().await, Service::hanging().await);
+    world.enrol("runner", &world.url()).await;
+    let kept = Everywhere::keep(&world, stores, |_| fresh_secret()).await;
+    let [a, b] = [answering.origin(), hanging.origin()];
+    let runner = kept.runner(build, &world, &[a.clone(), b.clone()]).await;
+    let all = kept.secrets.iter().flat_map(|Kept { store, value, .. }| {
+        let of_one = forms(value).into_iter();
+        of_one.map(move |(form, bytes)| (format!("{store} as {form}"), bytes))
+    });
+    let all: Vec<_> = all.collect();
+    let memory = Memory::of(runner.pid());
+
+    // While requests with them are under way, they are there: the search finds what there is.
+    for Kept { store, .. } in &kept.secrets {
+        let input = json!({ "method": "GET", "url": format!("{b}/{store}/hang") });
+        let under_way = world.submit("http", "request", input).await;
+        until("the request is under way", async || {
+            let asked = hanging.requests();
+            asked.iter().any(|of| of.contains(store)).then_some(())
+        })
+        .await;
+        let Some(found) = memory.search(&all) else {
+            assert!(
+                std::env::var_os("WHARF_REQUIRE_ALL").is_none(),
+                "the memory of a runner can be read by root only, and this test is not run by root"
+            );
+            println!("skipped: the memory of a runner can be read by root only");
+            return;
+        };
+        let this = format!("{store} as ");
+        assert!(
+            found.iter().any(|of| of.starts_with(&this)),
+            "the search does not find what is there of {store}"
+        );
+        // Cut off in the middle.
+        world.wharf(&["exec", "cancel", &under_way]).ok();
+        world.finished(&under_way).await;
+    }
+
+    // Every way of using it: sent and reflected, computed with, shown to a plugin.
+    for Kept { store, .. } in &kept.secrets {
+        let input = json!({ "method": "GET", "url": format!("{a}/{store}/echo") });
+        let sent = world.run("http", "request", input).await;
+        assert_eq!(sent["outcome"], "done", "{sent}");
+        let input = json!({ "url": format!("{a}/{store}/hook"), "payload": { "json": { "a": 1 } },
+                            "sign": { "secret": store } });
+        let signed = world.run("notify", "webhook", input).await;
+        assert_eq!(signed["outcome"], "done", "{signed}");
+    }
+    kept.use_all(&world, &answering).await;
+
+    // Kept values and idle connections live for up to half a minute.
+    let mut found = memory.search(&all).unwrap();
+    for _ in 0..60 {
+        if found.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        found = memory.search(&all).unwrap();
+    }
+    assert!(found.is_empty(), "still in the runner's memory: {found:#?}");
+    assert_eq!(runner.terminate().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runner_writes_no_core_files() {
+    let world = World::start().await;
+    let runner = world.runner("runner", &world.policy("policy", "")).await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", runner.pid())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let mut numbers = core.unwrap().split_whitespace().skip(4);
+    assert_eq!([numbers.next(), numbers.next()], [Some("0"), Some("0")]);
+    assert_eq!(runner.terminate().await, 0);
+}
