@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use wharf_bundle::{
-    AttestationFile, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, Manifest, Refusal, SignatureFile,
+    AttestationFile, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, Manifest, SignatureFile,
 };
 use wharf_policy::Digest;
 
@@ -22,7 +23,7 @@ use super::{App, blocking, plugins};
 use crate::catalog::PluginRef;
 use crate::driver::Command;
 use crate::model::{BundleRecord, Change};
-use crate::store::Shelf;
+use crate::store::{Blobs, Shelf};
 
 /// The most bytes of a bundle.
 const MAX_BUNDLE: usize = 64 << 20;
@@ -176,26 +177,18 @@ async fn put_bundle_signature(
     Segment(digest): Segment<Digest>,
     Whole(bytes): Whole,
 ) -> Result<StatusCode, ApiError> {
-    must_be_published(&app, digest)?;
-    let blobs = app.blobs.clone();
-    blocking(move || {
-        // Only that runners would read it; whether it proves anything is for them to say.
-        let signature = SignatureFile::parse(&bytes)
+    keep_beside(&app, Shelf::Signatures, digest, bytes, move |_, bytes| {
+        let signature = SignatureFile::parse(bytes)
             .map_err(|error| ApiError::bad_request("bad-signature", error))?;
-        if signature.signed() != digest {
-            return Err(ApiError::bad_request(
+        match signature.signed() {
+            signed if signed == digest => Ok(()),
+            signed => Err(ApiError::bad_request(
                 "wrong-digest",
-                format!(
-                    "the path says {digest}, the signature is of {}",
-                    signature.signed()
-                ),
-            ));
+                format!("the path says {digest}, the signature is of {signed}"),
+            )),
         }
-        blobs.put(Shelf::Signatures, &digest, &bytes)?;
-        Ok(())
     })
-    .await?;
-    Ok(StatusCode::NO_CONTENT)
+    .await
 }
 
 async fn get_bundle_signature(
@@ -219,21 +212,21 @@ async fn put_bundle_attestations(
     Segment(digest): Segment<Digest>,
     Whole(bytes): Whole,
 ) -> Result<StatusCode, ApiError> {
-    must_be_published(&app, digest)?;
-    let blobs = app.blobs.clone();
-    blocking(move || {
-        // As for signatures: the form alone, and that they are where runners look for them.
-        let attestations = AttestationFile::parse(&bytes)
-            .map_err(|error| ApiError::bad_request("bad-attestations", error))?;
-        let component = blobs.get(Shelf::Bundles, &digest)?.unwrap_or_default();
-        attestations
-            .check_about(&component)
-            .map_err(|error: Refusal| ApiError::bad_request("wrong-digest", error))?;
-        blobs.put(Shelf::Attestations, &digest, &bytes)?;
-        Ok::<_, ApiError>(())
-    })
-    .await?;
-    Ok(StatusCode::NO_CONTENT)
+    keep_beside(
+        &app,
+        Shelf::Attestations,
+        digest,
+        bytes,
+        move |blobs, bytes| {
+            let attestations = AttestationFile::parse(bytes)
+                .map_err(|error| ApiError::bad_request("bad-attestations", error))?;
+            let component = blobs.get(Shelf::Bundles, &digest)?.unwrap_or_default();
+            attestations
+                .check_about(&component)
+                .map_err(|error| ApiError::bad_request("wrong-digest", error))
+        },
+    )
+    .await
 }
 
 async fn get_bundle_attestations(
@@ -245,16 +238,29 @@ async fn get_bundle_attestations(
     fetch(&app, Shelf::Attestations, digest, JSON_LINES, what).await
 }
 
-/// What goes with a bundle comes after it.
-fn must_be_published(app: &App, digest: Digest) -> Result<(), ApiError> {
+/// Keeps what goes with a bundle, in place of an earlier one. It comes after the bundle, and is checked
+/// only for what runners would not read or not find; whether it proves anything is for them to say.
+async fn keep_beside(
+    app: &App,
+    shelf: Shelf,
+    digest: Digest,
+    bytes: Bytes,
+    check: impl FnOnce(&Blobs, &[u8]) -> Result<(), ApiError> + Send + 'static,
+) -> Result<StatusCode, ApiError> {
     let known = app.directory.catalog.resolve(&PluginRef::Exactly(digest));
-    match known {
-        Some(_) => Ok(()),
-        None => Err(ApiError::not_found(
+    if known.is_none() {
+        return Err(ApiError::not_found(
             "no-such-bundle",
             format!("there is no bundle {digest}: publish it before what goes with it"),
-        )),
+        ));
     }
+    let blobs = app.blobs.clone();
+    blocking(move || {
+        check(&blobs, &bytes)?;
+        blobs.put(shelf, &digest, &bytes)?;
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// The bytes of a blob as a response.
