@@ -442,3 +442,20 @@ proptest! {
         prop_assert!(verified.is_err());
     }
 }
+
+#[test]
+fn a_type_that_a_terminal_would_act_on_or_that_has_no_end_is_none() {
+    for kind in [
+        "https://a.test/\u{1b}[2J",
+        "https://a.test/ b",
+        "a\nb",
+        &"x".repeat(513),
+    ] {
+        let file = attest(wharf_bundle::digest(b"a"), kind, &json!({}), key()).unwrap();
+        let refused = AttestationFile::parse(&file);
+        assert!(
+            matches!(refused, Err(Refusal::MalformedAttestations(_))),
+            "{kind:?}"
+        );
+    }
+}

@@ -20,6 +20,30 @@ fn published() -> Published {
     Published::new(component.into(), Some(&signature)).unwrap()
 }
 
+/// What `cosign attest` said of the image of a plugin counts wherever that plugin runs, because the image
+/// follows from it. So no version of Wharf may make another image of the same plugin.
+#[test]
+fn the_image_of_a_plugin_is_the_same_in_every_version() {
+    let component = std::fs::read("tests/golden/http.wasm").unwrap();
+    let published = Published::new(component.into(), None).unwrap();
+    assert_eq!(
+        [
+            published.image().component.digest,
+            published.image().config.digest,
+            published.digest()
+        ]
+        .map(|digest| digest.to_hex()),
+        GOLDEN
+    );
+}
+
+/// The component, the configuration and the image manifest.
+const GOLDEN: [&str; 3] = [
+    "80b52fd62bbf6da22c15dc2f87cf9fbae7b1c6d734e350751ec9ef8ee9060b00",
+    "2da640a03f19d7ffe3ec41a22b2b65b66076b281deaf930f525daad508f4175d",
+    "33184baa17c65ada4c8419454be7db219dcc2f22e79e7de494e82a05bc3c0c89",
+];
+
 /// Every member and element of a document, by its path.
 fn paths(value: &Value, at: &str, found: &mut Vec<String>) {
     let mut below = |name: &str, value: &Value| {

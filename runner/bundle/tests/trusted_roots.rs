@@ -129,3 +129,14 @@ fn a_window_without_a_start_is_no_window() {
         }
     }
 }
+
+#[test]
+fn whether_a_root_names_witnesses_depends_on_no_clock() {
+    let mut root = public_good();
+    root["tlogs"] = json!([]);
+    for authority in root["timestampAuthorities"].as_array_mut().unwrap() {
+        authority["validFor"] = json!({ "start": "2999-01-01T00:00:00Z" });
+    }
+    let root = TrustRoot::from_json(&root.to_string()).unwrap();
+    assert!(root.has_witnesses());
+}

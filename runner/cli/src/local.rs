@@ -1,9 +1,13 @@
 //! Files that commands read: plugins, policies, grants.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
-use wharf_bundle::{Beside, TrustPolicy, attestations_path, signature_path};
+use wharf_bundle::{
+    Beside, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, TrustPolicy, attestations_path,
+    signature_path,
+};
 use wharf_policy::Policy;
 
 use crate::exit::{Context, Exit, Result};
@@ -24,8 +28,8 @@ impl Papers {
     /// What lies beside that file. What is not there is nobody's mistake; what cannot be read is one.
     pub(crate) fn beside(file: &Path) -> Result<Self> {
         Ok(Self {
-            signatures: read_if_there(&signature_path(file))?,
-            attestations: read_if_there(&attestations_path(file))?,
+            signatures: read_if_there(&signature_path(file), MAX_SIGNATURE_FILE)?,
+            attestations: read_if_there(&attestations_path(file), MAX_ATTESTATION_FILE)?,
         })
     }
 
@@ -38,9 +42,23 @@ impl Papers {
     }
 }
 
-/// The bytes of a file, if there is one.
-pub(crate) fn read_if_there(file: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(file) {
+/// The bytes of a file, if there is one. It must be a file, and no larger than that.
+pub(crate) fn read_if_there(file: &Path, limit: usize) -> Result<Option<Vec<u8>>> {
+    let read = || -> std::io::Result<Vec<u8>> {
+        if !fs::metadata(file)?.is_file() {
+            return Err(std::io::Error::other("it is not a file"));
+        }
+        let mut bytes = Vec::new();
+        let from = fs::File::open(file)?;
+        from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        match bytes.len() > limit {
+            true => Err(std::io::Error::other(format!(
+                "it has more than the {limit} bytes that such a file may have"
+            ))),
+            false => Ok(bytes),
+        }
+    };
+    match read() {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {

@@ -136,7 +136,8 @@ pub(crate) fn image_digest(component: &[u8], manifest: &Manifest) -> Option<Dige
     Some(crate::digest(&write(component, manifest, &shape).1))
 }
 
-/// The configuration and the manifest of a component.
+/// The configuration and the manifest of a component. What is written for one never changes, in no version:
+/// attestations of the image count for the component that it follows from.
 pub(super) fn write(component: &[u8], manifest: &Manifest, shape: &Shape) -> (Vec<u8>, Vec<u8>) {
     let layer = Descriptor::of(COMPONENT_TYPE, component);
     let config = json!({

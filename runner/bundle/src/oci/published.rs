@@ -117,7 +117,8 @@ impl Published {
             .referrers
             .iter()
             .filter(|other| is_attestation(other) == attests)
-            .map(|other| other.bundle().len())
+            // Each is a line of a file that is as large at the most.
+            .map(|other| other.bundle().len() + 1)
             .collect();
         if like.len() == MAX_REFERRERS {
             return Err(match attests {
@@ -125,7 +126,7 @@ impl Published {
                 false => OciError::TooManySignatures(MAX_REFERRERS + 1),
             });
         }
-        let size = (like.iter().sum::<usize>() + referrer.bundle().len()) as u64;
+        let size = (like.iter().sum::<usize>() + referrer.bundle().len() + 1) as u64;
         if size > MAX_SIGNATURE {
             return Err(OciError::TooLarge {
                 what: match attests {

@@ -16,8 +16,9 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::answer::{self, unreachable};
+use super::answer;
 use super::challenge::Challenge;
+use super::client::{Again, send};
 use super::credentials::{Credentials, SecretText};
 use super::docker_config::{DockerConfig, MAX_CONFIG, Source};
 use super::origin::{may_ask, may_know, origin};
@@ -132,7 +133,8 @@ impl Auth {
         let mut asked = realm.clone();
         let mut parameters = vec![("scope", self.scope.as_str())];
         parameters.extend(service.map(|service| ("service", service)));
-        let request = match credentials {
+        let (mut form, mut authorization) = (None, None);
+        match credentials {
             Some(Credentials::Identity(token)) => {
                 parameters.extend([
                     ("grant_type", "refresh_token"),
@@ -140,27 +142,31 @@ impl Auth {
                     ("refresh_token", token.expose_secret()),
                 ]);
                 asked.set_query(None);
-                let mut form = Url::parse("form:").map_err(|e| misleading(e.to_string()))?;
-                form.query_pairs_mut().extend_pairs(parameters);
-                http.post(asked)
-                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                    .body(form.query().unwrap_or_default().to_owned())
+                let mut encoded = Url::parse("form:").map_err(|e| misleading(e.to_string()))?;
+                encoded.query_pairs_mut().extend_pairs(parameters);
+                form = Some(encoded.query().unwrap_or_default().to_owned());
             }
             other => {
                 asked.query_pairs_mut().extend_pairs(parameters);
-                let request = http.get(asked);
-                match other {
-                    Some(credentials) => request.header(AUTHORIZATION, self.basic(credentials)?),
-                    None => request,
-                }
+                authorization = other.map(|known| self.basic(known)).transpose()?;
+            }
+        }
+        let request = || {
+            let request = match &form {
+                Some(form) => http
+                    .post(asked.clone())
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                    .body(form.clone()),
+                None => http.get(asked.clone()),
+            };
+            let request = request.timeout(PATIENCE);
+            match &authorization {
+                Some(header) => request.header(AUTHORIZATION, header.clone()),
+                None => request,
             }
         };
         let service = origin(&realm);
-        let response = request
-            .timeout(PATIENCE)
-            .send()
-            .await
-            .map_err(|error| unreachable(&service, &error))?;
+        let response = send(&service, request, Again::IfItMayHelp).await?;
         let response = answer::check(&service, "a token", response).await?;
         let body = answer::read(&service, response, "a token", MAX_TOKEN, &Silent).await?;
         bearer(&Zeroizing::new(body))

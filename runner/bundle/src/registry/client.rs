@@ -124,14 +124,15 @@ impl Client {
     pub(super) async fn send(
         &self,
         build: impl Fn(&reqwest::Client) -> RequestBuilder,
+        again: Again,
     ) -> Result<Response, RegistryError> {
         let request = || self.auth.apply(build(&self.http));
-        let first = self.patiently(request).await?;
+        let first = send(&self.registry, request, again).await?;
         if first.status() != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
         self.auth.answer(&self.http, first.headers()).await?;
-        let second = self.patiently(request).await?;
+        let second = send(&self.registry, request, again).await?;
         if second.status() == StatusCode::UNAUTHORIZED {
             return Err(RegistryError::NotAllowed {
                 registry: self.registry.clone(),
@@ -147,8 +148,9 @@ impl Client {
         &self,
         what: &str,
         build: impl Fn(&reqwest::Client) -> RequestBuilder,
+        again: Again,
     ) -> Result<Response, RegistryError> {
-        let response = self.send(build).await?;
+        let response = self.send(build, again).await?;
         answer::check(&self.registry, what, response).await
     }
 
@@ -169,8 +171,8 @@ impl Client {
             };
             // Who was redirected once is not the registry any more, wherever that leads.
             let response = match hop {
-                0 => self.send(request).await?,
-                _ => self.patiently(|| request(&self.http)).await?,
+                0 => self.send(request, Again::IfItMayHelp).await?,
+                _ => send(&self.registry, || request(&self.http), Again::IfItMayHelp).await?,
             };
             if !response.status().is_redirection() {
                 return Ok(response);
@@ -195,29 +197,32 @@ impl Client {
             .and_then(|location| location.to_str().ok())
             .ok_or_else(|| self.misleading("it says to go on elsewhere, and not where".to_owned()))
     }
+}
 
-    /// Sends a request, and again where that may help.
-    async fn patiently(
-        &self,
-        request: impl Fn() -> RequestBuilder,
-    ) -> Result<Response, RegistryError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let outcome = self.once(request()).await;
-            match retry::wait(tries, &outcome) {
-                Some(wait) => tokio::time::sleep(wait).await,
-                None => return outcome,
-            }
+/// Whether the same request is sent again where that may help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    IfItMayHelp,
+    Never,
+}
+
+/// Sends a request to one who is called so in errors.
+pub(super) async fn send(
+    name: &str,
+    request: impl Fn() -> RequestBuilder,
+    again: Again,
+) -> Result<Response, RegistryError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let sent = request().send().await;
+        let outcome = sent.map_err(|error| unreachable(name, &error));
+        if let Ok(response) = &outcome {
+            tracing::debug!(registry = name, status = %response.status(), "answered");
         }
-    }
-
-    async fn once(&self, request: RequestBuilder) -> Result<Response, RegistryError> {
-        let response = request
-            .send()
-            .await
-            .map_err(|error| unreachable(&self.registry, &error))?;
-        tracing::debug!(registry = self.registry, status = %response.status(), "answered");
-        Ok(response)
+        match retry::wait(tries, &outcome) {
+            Some(wait) if again == Again::IfItMayHelp => tokio::time::sleep(wait).await,
+            _ => return outcome,
+        }
     }
 }

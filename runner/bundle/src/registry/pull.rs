@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::referrers::Wanted;
 use super::{Client, Progress, RegistryError, Silent};
-use crate::oci::{ImageManifest, MANIFEST_TYPE, MAX_MANIFEST, Published};
+use crate::oci::{Form, ImageManifest, MANIFEST_TYPE, MAX_MANIFEST, Published};
 
 /// What a pull brought. Nobody has said yet that it is trusted.
 #[derive(Debug)]
@@ -60,7 +60,12 @@ impl Client {
         let mut published = Published::from_parts(digest, manifest, config, component)?;
         let referrers = self.referrers(digest, Wanted::AttestationsToo).await?;
         for referrer in referrers {
-            published.add(referrer)?;
+            // Anybody may attest anything: what there is no room for is passed over, here as well.
+            let may_be_missed = referrer.form() == Form::Attestation;
+            match published.add(referrer) {
+                Err(_) if may_be_missed => {}
+                added => added?,
+            }
         }
         Ok(Pulled {
             published,

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::LINK;
 use wharf_policy::Digest;
 
-use super::{Client, RegistryError, Silent, answer};
+use super::{Client, RegistryError, Silent, answer, retry};
 use crate::oci::{
     BUNDLE_TYPE, Descriptor, EMPTY_TYPE, Form, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
     MAX_REFERRERS, MAX_SIGNATURE, OciError, Referrer, fallback_tag, is_attestation,
@@ -40,18 +40,15 @@ struct Attestations {
 }
 
 impl Attestations {
-    /// Where the bundle of that manifest is, if it may be fetched.
-    fn room_for(&self, image: Digest, manifest: &[u8]) -> Option<Descriptor> {
-        let layer = Referrer::layer(image, manifest).ok()?;
-        let fits = self.found.len() < MAX_REFERRERS && self.size + layer.size <= MAX_SIGNATURE;
-        fits.then_some(layer)
+    /// Whether one of that size may be fetched. Each becomes a line of a file.
+    fn has_room_for(&self, layer: &Descriptor) -> bool {
+        let size = self.size.saturating_add(layer.size).saturating_add(1);
+        self.found.len() < MAX_REFERRERS && size <= MAX_SIGNATURE
     }
 
-    fn add(&mut self, referrer: Result<Referrer, OciError>) {
-        if let Ok(referrer) = referrer
-            && referrer.form() == Form::Attestation
-        {
-            self.size += referrer.bundle().len() as u64;
+    fn add(&mut self, referrer: Referrer) {
+        if referrer.form() == Form::Attestation {
+            self.size += referrer.bundle().len() as u64 + 1;
             self.found.push(referrer);
         }
     }
@@ -67,33 +64,21 @@ impl Client {
         let mut signatures = Vec::new();
         let mut attestations = Attestations::default();
         for entry in self.candidates(image).await? {
-            if wanted == Wanted::Signatures && is_attestation(&entry.annotations) {
+            let attests = is_attestation(&entry.annotations);
+            if attests && wanted == Wanted::Signatures {
                 continue;
             }
-            entry.check_size("a signature's manifest", MAX_MANIFEST)?;
-            let manifest = self
-                .manifest(
-                    "a signature's manifest",
-                    &entry.digest.to_string(),
-                    MANIFEST_TYPE,
-                    entry.size,
-                )
-                .await?
-                .ok_or_else(|| RegistryError::NotFound {
-                    registry: self.registry.clone(),
-                    what: format!("signature {}, which it lists", entry.digest),
-                })?;
-            entry.check("a signature's manifest", &manifest)?;
+            let manifest = match self.manifest_of(&entry).await {
+                Err(RegistryError::Oci(_) | RegistryError::NotFound { .. }) if attests => continue,
+                manifest => manifest?,
+            };
             let unclear = !is_listed_as_bundle(&entry);
             if unclear && !Referrer::is_bundle(&manifest)? {
                 continue;
             }
-            if Referrer::is_attestation(&manifest)? {
-                if wanted == Wanted::AttestationsToo
-                    && let Some(layer) = attestations.room_for(image, &manifest)
-                {
-                    let bundle = self.blob("an attestation", &layer, &Silent).await?;
-                    attestations.add(Referrer::from_parts(image, manifest, bundle));
+            if attests || Referrer::is_attestation(&manifest)? {
+                if wanted == Wanted::AttestationsToo {
+                    self.attestation(image, manifest, &mut attestations).await?;
                 }
                 continue;
             }
@@ -106,6 +91,45 @@ impl Client {
         }
         signatures.append(&mut attestations.found);
         Ok(signatures)
+    }
+
+    /// The manifest of what is listed.
+    async fn manifest_of(&self, entry: &Descriptor) -> Result<Vec<u8>, RegistryError> {
+        let what = "a signature's manifest";
+        entry.check_size(what, MAX_MANIFEST)?;
+        let manifest = self
+            .manifest(what, &entry.digest.to_string(), MANIFEST_TYPE, entry.size)
+            .await?
+            .ok_or_else(|| RegistryError::NotFound {
+                registry: self.registry.clone(),
+                what: format!("signature {}, which it lists", entry.digest),
+            })?;
+        entry.check(what, &manifest)?;
+        Ok(manifest)
+    }
+
+    /// Adds the attestation of that manifest, if there is room for it and it is one.
+    async fn attestation(
+        &self,
+        image: Digest,
+        manifest: Vec<u8>,
+        attestations: &mut Attestations,
+    ) -> Result<(), RegistryError> {
+        let Ok(layer) = Referrer::layer(image, &manifest) else {
+            return Ok(());
+        };
+        if !attestations.has_room_for(&layer) {
+            return Ok(());
+        }
+        match self.blob("an attestation", &layer, &Silent).await {
+            Err(RegistryError::Oci(_) | RegistryError::NotFound { .. }) => {}
+            bundle => {
+                if let Ok(referrer) = Referrer::from_parts(image, manifest, bundle?) {
+                    attestations.add(referrer);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Refuses to add so many signatures or attestations to an image that nobody would look at them.
@@ -195,6 +219,7 @@ impl Client {
             answer::check(&self.registry, WHAT, response).await?;
             return Ok(());
         }
+        let mut tries = 0;
         for _ in 0..ATTEMPTS {
             let mut index = self.fallback(image).await?.unwrap_or_default();
             let mut added = false;
@@ -204,8 +229,19 @@ impl Client {
             if !added {
                 return Ok(());
             }
-            self.put_manifest(WHAT, &fallback_tag(image), INDEX_TYPE, &index.to_bytes())
-                .await?;
+            // Once: what broke off may have been stored, and replaced by somebody else since then. The
+            // next round reads what there is now.
+            let tag = fallback_tag(image);
+            let put = self
+                .put_once(WHAT, &tag, INDEX_TYPE, &index.to_bytes())
+                .await;
+            if let Err(why) = put {
+                tries += 1;
+                match retry::after_error(tries, &why) {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => return Err(why),
+                }
+            }
         }
         Err(RegistryError::Status {
             registry: self.registry.clone(),

@@ -1,8 +1,9 @@
 //! Whether a request that failed is sent again, and how long to wait before. It decides, and neither
 //! waits nor sends.
 //!
-//! Everything that is asked of a registry may be asked twice: what is stored is named by its digest,
-//! and an upload that was begun and left is thrown away by the registry.
+//! What is read, and what is stored under its own digest, may be asked for twice as it is. An upload is
+//! begun anew, since a session takes bytes once; and what is stored under a tag that others write too is
+//! read again first. Those two are sent once, and their callers begin from the start.
 
 use std::time::Duration;
 
@@ -23,8 +24,19 @@ const LONGEST: Duration = Duration::from_secs(10);
 pub(super) fn wait(tries: u32, outcome: &Result<Response, RegistryError>) -> Option<Duration> {
     match outcome {
         Ok(response) => after_status(tries, response.status(), response.headers()),
-        Err(RegistryError::BrokeOff { .. }) => after_break(tries),
-        Err(_) => None,
+        Err(error) => after_error(tries, error),
+    }
+}
+
+/// The same for something of more requests than one, which ended with that error.
+pub(super) fn after_error(tries: u32, error: &RegistryError) -> Option<Duration> {
+    match error {
+        RegistryError::BrokeOff { .. } => after_break(tries),
+        RegistryError::Status { status, .. } => {
+            let status = StatusCode::from_u16(*status).ok()?;
+            after_status(tries, status, &HeaderMap::new())
+        }
+        _ => None,
     }
 }
 

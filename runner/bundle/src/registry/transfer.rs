@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use reqwest::{Response, StatusCode};
 use wharf_policy::Digest;
 
+use super::client::Again;
 use super::{Client, Progress, RegistryError, Silent, answer, retry};
 use crate::oci::{
     Descriptor, INDEX_TYPE, MANIFEST_TYPE, MAX_MANIFEST, OciError, check_digest, shortened,
@@ -120,46 +121,70 @@ impl Client {
         progress: &Arc<dyn Progress>,
     ) -> Result<u64, RegistryError> {
         let digest = crate::digest(&bytes);
-        let there = self.url(&format!("blobs/{digest}"))?;
-        let there = self
-            .send(|http| http.head(there.clone()).timeout(PATIENCE))
-            .await?;
-        // A registry that redirects to where the blob is has it.
-        if there.status().is_success() || there.status().is_redirection() {
-            return Ok(0);
+        let size = bytes.len() as u64;
+        let mut tries = 0;
+        loop {
+            // What broke off may have been stored all the same.
+            if self.has_blob(what, digest).await? {
+                return Ok(if tries == 0 { 0 } else { size });
+            }
+            tries += 1;
+            let sent = self.upload_anew(what, digest, &bytes, progress).await;
+            match sent.map_err(|why| (retry::after_error(tries, &why), why)) {
+                Ok(()) => return Ok(size),
+                Err((Some(wait), _)) => tokio::time::sleep(wait).await,
+                Err((None, why)) => return Err(why),
+            }
         }
-        if there.status() != StatusCode::NOT_FOUND {
-            answer::check(&self.registry, what, there).await?;
+    }
+
+    async fn has_blob(&self, what: &'static str, digest: Digest) -> Result<bool, RegistryError> {
+        let url = self.url(&format!("blobs/{digest}"))?;
+        let head = |http: &reqwest::Client| http.head(url.clone()).timeout(PATIENCE);
+        let response = self.send(head, Again::IfItMayHelp).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            // A registry that redirects to where the blob is has it.
+            status if status.is_redirection() => Ok(true),
+            _ => answer::check(&self.registry, what, response)
+                .await
+                .map(|_| true),
         }
+    }
+
+    /// Begins an upload and sends all of it. The session is not used a second time.
+    async fn upload_anew(
+        &self,
+        what: &'static str,
+        digest: Digest,
+        bytes: &Bytes,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<(), RegistryError> {
         let begin = self.url("blobs/uploads/")?;
-        let begun = self
-            .must(what, |http| {
-                http.post(begin.clone())
-                    .header(CONTENT_LENGTH, 0)
-                    .timeout(PATIENCE)
-            })
-            .await?;
+        let post = |http: &reqwest::Client| {
+            let request = http.post(begin.clone()).header(CONTENT_LENGTH, 0);
+            request.timeout(PATIENCE)
+        };
+        let begun = self.must(what, post, Again::IfItMayHelp).await?;
         let mut to = self.upload_url(&begin, &begun)?;
         to.query_pairs_mut()
             .append_pair("digest", &digest.to_string());
         let size = bytes.len() as u64;
-        let done = self
-            .must(what, |http| {
-                progress.begin(what, size);
-                http.put(to.clone())
-                    .header(CONTENT_TYPE, OCTETS)
-                    .header(CONTENT_LENGTH, size)
-                    .body(pieces(bytes.clone(), progress.clone()))
-                    .timeout(patience(size))
-            })
-            .await;
+        let put = |http: &reqwest::Client| {
+            progress.begin(what, size);
+            http.put(to.clone())
+                .header(CONTENT_TYPE, OCTETS)
+                .header(CONTENT_LENGTH, size)
+                .body(pieces(bytes.clone(), progress.clone()))
+                .timeout(patience(size))
+        };
+        let done = self.must(what, put, Again::Never).await;
         progress.end();
-        done?;
-        Ok(size)
+        done.map(drop)
     }
 
-    /// Stores a manifest or index under a tag or digest. Says whether the registry lists it with what
-    /// it refers to.
+    /// Stores a manifest under its digest, or under a tag that is ours to move. Says whether the
+    /// registry lists it with what it refers to.
     pub(super) async fn put_manifest(
         &self,
         what: &'static str,
@@ -167,15 +192,37 @@ impl Client {
         media_type: &str,
         bytes: &[u8],
     ) -> Result<bool, RegistryError> {
+        self.put(what, name, media_type, bytes, Again::IfItMayHelp)
+            .await
+    }
+
+    /// Stores an index under a tag that others write as well. It is not sent again by itself.
+    pub(super) async fn put_once(
+        &self,
+        what: &'static str,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<bool, RegistryError> {
+        self.put(what, name, media_type, bytes, Again::Never).await
+    }
+
+    async fn put(
+        &self,
+        what: &'static str,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+        again: Again,
+    ) -> Result<bool, RegistryError> {
         let url = self.url(&format!("manifests/{name}"))?;
-        let response = self
-            .must(what, |http| {
-                http.put(url.clone())
-                    .header(CONTENT_TYPE, media_type)
-                    .body(bytes.to_vec())
-                    .timeout(PATIENCE)
-            })
-            .await?;
+        let put = |http: &reqwest::Client| {
+            http.put(url.clone())
+                .header(CONTENT_TYPE, media_type)
+                .body(bytes.to_vec())
+                .timeout(PATIENCE)
+        };
+        let response = self.must(what, put, again).await?;
         let stored = header(response.headers(), CONTENT_DIGEST);
         if let Some(stored) = stored.and_then(|stored| stored.parse::<Digest>().ok()) {
             check_digest(what, stored, bytes)?;

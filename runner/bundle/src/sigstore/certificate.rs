@@ -128,7 +128,7 @@ fn subject(certificate: &Certificate) -> Result<String, Rejection> {
     if subject.is_empty() {
         return Err(refused("its name is empty"));
     }
-    Ok(subject)
+    readable(subject)
 }
 
 /// The identity provider. Where both forms are there, they must agree.
@@ -145,8 +145,16 @@ fn issuer(certificate: &Certificate) -> Result<String, Rejection> {
         (Some(old), Some(new)) if old != new => {
             Err(refused("it names two different issuers of the identity"))
         }
-        (_, Some(issuer)) | (Some(issuer), None) if !issuer.is_empty() => Ok(issuer),
+        (_, Some(issuer)) | (Some(issuer), None) if !issuer.is_empty() => readable(issuer),
         _ => Err(refused("it does not say who vouches for the identity")),
+    }
+}
+
+/// No address or URL has control characters, and a terminal would act on them.
+fn readable(name: String) -> Result<String, Rejection> {
+    match name.chars().any(char::is_control) {
+        true => Err(refused("a name in it has control characters")),
+        false => Ok(name),
     }
 }
 

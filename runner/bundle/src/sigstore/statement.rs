@@ -20,6 +20,8 @@ const TYPES: [&str; 2] = [
 
 /// The most subjects of one statement.
 const MAX_SUBJECTS: usize = 4096;
+/// The longest predicate type, in bytes.
+const MAX_TYPE: usize = 512;
 
 /// A statement that is understood as far as it is looked at: its type, and what it is about.
 #[derive(Debug, Clone)]
@@ -74,6 +76,12 @@ impl Statement {
         if statement.predicate_type.is_empty() {
             return Err(Rejection::Malformed(
                 "its statement has no predicateType".to_owned(),
+            ));
+        }
+        let odd = |c: char| c.is_control() || c.is_whitespace();
+        if statement.predicate_type.len() > MAX_TYPE || statement.predicate_type.contains(odd) {
+            return Err(Rejection::Malformed(
+                "the predicateType of its statement is no URI".to_owned(),
             ));
         }
         let subjects = statement.subject;

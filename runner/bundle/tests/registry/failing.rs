@@ -1,16 +1,19 @@
 //! Registries that fail for a moment, and those that go on failing.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
+use serde_json::{Value, json};
 use tokio::sync::Notify;
+use wharf_bundle::oci::{MANIFEST_TYPE, fallback_tag};
 use wharf_bundle::registry::{Access, Options, Progress, RegistryError, Verdict};
 
-use super::fake::Fake;
+use super::fake::{Ask, Fake, index};
 use super::{client, pull, push, signed};
 
 /// A body that begins, and is torn off once it is read.
@@ -23,12 +26,21 @@ fn torn(read: Arc<Notify>) -> Response {
     Body::from_stream(piece.chain(tear)).into_response()
 }
 
+/// What a request is about, whatever session an upload is in.
+fn about(ask: &Ask) -> String {
+    let what = match ask.path.split_once("digest=") {
+        Some((_, digest)) => digest,
+        None => &ask.path,
+    };
+    format!("{} {what}", ask.method)
+}
+
 #[tokio::test]
 async fn a_registry_that_is_busy_for_a_moment_is_asked_again() {
-    let fake = Fake::twisted(|ask, _| {
-        let first = ask.before == 0;
-        (first && ask.method != Method::POST)
-            .then(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
+    let asked = Mutex::new(BTreeSet::new());
+    let fake = Fake::twisted(move |ask, _| {
+        let first = asked.lock().unwrap().insert(about(ask));
+        first.then(|| StatusCode::SERVICE_UNAVAILABLE.into_response())
     })
     .await;
     let published = signed();
@@ -36,6 +48,54 @@ async fn a_registry_that_is_busy_for_a_moment_is_asked_again() {
     let pulled = pull(&fake.reference(":1.0")).await.unwrap();
     assert_eq!(pulled.published.component(), published.component());
     assert_eq!(fake.count(Method::GET, "/manifests/1.0"), 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_arrived_although_its_answer_did_not_is_not_made_again() {
+    let fake = Fake::honest().await;
+    let published = signed();
+    push(&fake.reference(":1.0"), &published).await.unwrap();
+    let blobs = fake.with(|store| store.blobs.clone());
+    // It keeps what it is sent, and says that it could not.
+    let fake = Fake::twisted(move |ask, _| {
+        let first = ask.before == 0;
+        (first && ask.is(Method::PUT, "/blobs/uploads/"))
+            .then(|| StatusCode::BAD_GATEWAY.into_response())
+    })
+    .await;
+    fake.with(|store| store.arriving = blobs);
+    let pushed = push(&fake.reference(":1.0"), &published).await.unwrap();
+    assert_eq!(pushed.transferred, published.component().len() as u64);
+    let uploads = fake.count(Method::PUT, "/blobs/uploads/");
+    assert_eq!(uploads, fake.with(|store| store.blobs.len()));
+}
+
+#[tokio::test]
+async fn an_index_that_others_wrote_meanwhile_is_read_again_before_it_is_written_again() {
+    let puts = AtomicUsize::new(0);
+    let other =
+        json!({ "mediaType": MANIFEST_TYPE, "digest": wharf_bundle::digest(b"theirs"), "size": 6 });
+    let listed = other.clone();
+    let fake = Fake::start(
+        false,
+        Box::new(move |ask, _| {
+            if ask.is(Method::PUT, "/manifests/sha256-") {
+                let first = puts.fetch_add(1, Ordering::Relaxed) == 0;
+                return first.then(|| StatusCode::BAD_GATEWAY.into_response());
+            }
+            let meanwhile = puts.load(Ordering::Relaxed) == 1;
+            (meanwhile && ask.is(Method::GET, "/manifests/sha256-"))
+                .then(|| index(std::slice::from_ref(&listed)))
+        }),
+    )
+    .await;
+    let published = signed();
+    push(&fake.reference(":1.0"), &published).await.unwrap();
+    let tag = fallback_tag(published.digest());
+    let kept: Value = fake.with(|store| serde_json::from_slice(&store.manifests[&tag].1).unwrap());
+    let kept = kept["manifests"].as_array().unwrap();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert_eq!(kept[0]["digest"], other["digest"]);
 }
 
 #[tokio::test]

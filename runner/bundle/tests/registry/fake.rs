@@ -1,7 +1,7 @@
 //! A registry that is whole and honest until a test twists an answer, and that remembers what it was
 //! asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -38,6 +38,10 @@ pub struct Store {
     pub blobs: BTreeMap<String, Vec<u8>>,
     /// By tag and by digest: the media type and the bytes.
     pub manifests: BTreeMap<String, (String, Vec<u8>)>,
+    /// Blobs that are kept when they are uploaded, whatever is answered.
+    pub arriving: BTreeMap<String, Vec<u8>>,
+    /// The sessions of uploads that were begun, by their paths. Each takes bytes once.
+    sessions: BTreeSet<String>,
 }
 
 impl Store {
@@ -63,10 +67,14 @@ impl Store {
             .filter_map(|(name, (_, bytes))| {
                 let document: Value = serde_json::from_slice(bytes).ok()?;
                 (document["subject"]["digest"] == image).then(|| {
-                    json!({
+                    let mut entry = json!({
                         "mediaType": MANIFEST_TYPE, "digest": name, "size": bytes.len(),
                         "artifactType": document["artifactType"],
-                    })
+                    });
+                    if let Some(annotations) = document.get("annotations") {
+                        entry["annotations"] = annotations.clone();
+                    }
+                    entry
                 })
             })
             .collect()
@@ -201,6 +209,16 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         ask
     };
     let mut store = shared.store.lock().unwrap();
+    if ask.is(Method::PUT, "/blobs/uploads/") {
+        let session = path.split('?').next().unwrap();
+        if !store.sessions.remove(session) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
+        let name = path.rsplit_once("digest=").unwrap().1.replace("%3A", ":");
+        if let Some(blob) = store.arriving.remove(&name) {
+            store.blobs.insert(name, blob);
+        }
+    }
     if let Some(twisted) = (shared.twist)(&ask, &store) {
         return twisted;
     }
@@ -222,7 +240,11 @@ fn honest(
     let rest = path.strip_prefix("/v2/acme/http/").unwrap_or_default();
     let (kind, name) = rest.split_once('/').unwrap_or_default();
     match (ask.method.as_str(), kind) {
-        ("POST", "blobs") => elsewhere(StatusCode::ACCEPTED, &format!("{path}1?state=2")),
+        ("POST", "blobs") => {
+            let session = format!("{path}{}", ask.before);
+            store.sessions.insert(session.clone());
+            elsewhere(StatusCode::ACCEPTED, &format!("{session}?state=2"))
+        }
         ("PUT", "blobs") => {
             let digits = query.rsplit_once("digest=sha256%3A").unwrap().1;
             assert_eq!(digest(body).to_hex(), digits);

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use wharf_bundle::{AttestationFile, add_attestation, attest, attestations_path, digest};
+use wharf_bundle::{
+    AttestationFile, MAX_ATTESTATION_FILE, add_attestation, attest, attestations_path, digest,
+};
 
 use super::keys;
 use crate::exit::{Context, Exit, Failure, Result};
@@ -66,7 +68,7 @@ pub(super) fn run(predicate: &Path, predicate_type: &str, to: &Target<'_>) -> Re
         .or_exit(Exit::Usage, "nothing was attested")?;
     let there = match to.replace {
         true => None,
-        false => local::read_if_there(&target)?,
+        false => local::read_if_there(&target, MAX_ATTESTATION_FILE)?,
     };
     let all = match there {
         None => AttestationFile::parse(&new).map(|_| [&new[..], b"\n"].concat()),
