@@ -66,6 +66,10 @@ fn a_refused_connection_names_a_line_that_allows_it() {
         let refusal = rights(ASKS, "").check_tcp(&host, None).unwrap_err();
         let pasted = rights(ASKS, &line(&refusal.to_string(), "tcp"));
         assert!(pasted.check_tcp(&host, None).is_ok(), "{refusal}");
+        assert!(refusal.hint.contains("the lookup alone"), "{refusal}");
+        for port in [22, 5432, u16::MAX] {
+            assert!(pasted.check_tcp(&host, Some(port)).is_err(), "{refusal}");
+        }
     }
 }
 
@@ -75,6 +79,18 @@ fn a_refused_secret_names_a_line_that_allows_it() {
         let refusal = rights(ASKS, "").secret("api-token", rung).unwrap_err();
         let pasted = rights(ASKS, &line(&refusal.to_string(), "secrets"));
         assert!(pasted.secret("api-token", rung).is_ok(), "{refusal}");
+    }
+}
+
+#[test]
+fn a_name_that_no_secret_can_have_gets_no_line() {
+    let long = "n".repeat(1000);
+    for name in ["e\u{301}", "a\"b", "", long.as_str()] {
+        let refusal = rights(ASKS, "").secret(name, Rung::Reveal).unwrap_err();
+        let refusal = refusal.to_string();
+        assert!(refusal.contains("no line of a policy"), "{refusal}");
+        assert!(!refusal.contains("secrets ="), "{refusal}");
+        assert!(refusal.len() < 1000, "{refusal}");
     }
 }
 

@@ -130,10 +130,17 @@ pub enum JwtRefusal {
         /// What the plugin wants, where that is one text that a policy can fix.
         wanted: Option<String>,
     },
-    /// The token would live too long, or not at all.
+    /// The token would not live. No line of a policy allows that.
     #[error(
-        "a lifetime of {wanted} s is not allowed: from 1 s to {longest} s; `lifetime = \"{}s\"` in `jwt` of its [[secret]] block allows it",
-        wanted.max(&1)
+        "a lifetime of 0 s is not allowed, and no line of a policy allows it: a token must live, here from 1 s to {longest} s; leave the lifetime out for the longest"
+    )]
+    NoLifetime {
+        /// What is allowed, in seconds.
+        longest: u64,
+    },
+    /// The token would live too long.
+    #[error(
+        "a lifetime of {wanted} s is not allowed: from 1 s to {longest} s; `lifetime = \"{wanted}s\"` in `jwt` of its [[secret]] block allows it"
     )]
     Lifetime {
         /// What was asked for, in seconds.
@@ -218,7 +225,10 @@ impl JwtRule {
         }
         let longest = self.longest();
         let lifetime = lifetime.unwrap_or(longest);
-        if lifetime == 0 || lifetime > longest {
+        if lifetime == 0 {
+            return Err(JwtRefusal::NoLifetime { longest });
+        }
+        if lifetime > longest {
             return Err(JwtRefusal::Lifetime {
                 wanted: lifetime,
                 longest,
@@ -308,7 +318,15 @@ mod tests {
                 Err(JwtRefusal::HostsClaim(name))
             );
         }
-        for wanted in [0, 601, u64::MAX] {
+        let none = claims(&rule, json!({}), Some(0)).unwrap_err();
+        assert_eq!(none, JwtRefusal::NoLifetime { longest: 600 });
+        // What would be pasted from it would allow nothing, and take away from what is allowed.
+        let none = none.to_string();
+        assert!(
+            none.contains("must live") && !none.contains("lifetime ="),
+            "{none}"
+        );
+        for wanted in [601, u64::MAX] {
             assert!(matches!(
                 claims(&rule, json!({}), Some(wanted)),
                 Err(JwtRefusal::Lifetime { longest: 600, .. })

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
+use crate::check::as_toml;
 
 /// Where on a request the credential goes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,6 +34,13 @@ pub enum Placement {
     },
     /// A signature of the whole request by AWS Signature Version 4.
     AwsSigv4(AwsSigv4),
+}
+
+impl Placement {
+    /// The line of a `[[secret]]` block that says this.
+    pub fn line(&self) -> String {
+        format!("as = {}", as_toml(self))
+    }
 }
 
 /// How to sign for AWS.
@@ -173,6 +181,23 @@ mod tests {
             "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', unsigned-payload = true } }",
         ] {
             read(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
+    }
+
+    #[test]
+    fn the_line_of_a_placement_says_all_of_it() {
+        for text in [
+            "'bearer'",
+            "{ basic = { user = 'a \"b\" e\u{301}' } }",
+            "{ header = { name = 'x-api-key', prefix = 'Key ' } }",
+            "{ query = { name = 'api_key' } }",
+            "{ aws-sigv4 = { region = 'r', service = 's3', access-key-id = 'A', unsigned-payload = true } }",
+        ] {
+            let placement = read(text).unwrap();
+            let line = placement.line();
+            assert!(!line.contains('\n'), "{line}");
+            let (_, value) = line.split_once(" = ").unwrap();
+            assert_eq!(read(value).unwrap(), placement, "{line}");
         }
     }
 

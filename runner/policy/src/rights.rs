@@ -14,6 +14,8 @@ use crate::{
 
 /// What is told of a path, at most, in bytes.
 const SHOWN: usize = 256;
+/// The port of a rule that only lets a name be looked up: nothing of today listens there.
+pub(crate) const LOOKUP: u16 = 1;
 /// What is told of the name of a secret that is not granted, at most, in bytes.
 const NAME: usize = 64;
 
@@ -221,13 +223,17 @@ impl Rights {
                 // The plugin's word, and as long as it likes.
                 let end = name.floor_char_boundary(NAME);
                 let dots = if end < name.len() { "…" } else { "" };
-                let name = format!("{}{dots}", name[..end].escape_default());
-                Denied {
-                    what: format!("to {rung} the secret `{name}`"),
-                    why: "it must be asked for by the manifest and granted".to_owned(),
-                    hint: format!(
+                let shown = format!("{}{dots}", name[..end].escape_default());
+                let hint = match name.parse::<SecretName>() {
+                    Ok(name) => format!(
                         "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it"
                     ),
+                    Err(_) => "no line of a policy allows it, for no secret has such a name".to_owned(),
+                };
+                Denied {
+                    what: format!("to {rung} the secret `{shown}`"),
+                    why: "it must be asked for by the manifest and granted".to_owned(),
+                    hint,
                 }
             })
     }
@@ -340,16 +346,25 @@ impl Refusal {
 
     fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
         let Self { why, place } = self;
-        let (what, ports) = match port {
-            Some(port) => (format!("TCP to {host}:{port}"), format!("[{port}]")),
-            None => (format!("looking up {host} for TCP"), "\"*\"".to_owned()),
+        let line = |port: u16| format!("{place} tcp = [{{ host = \"{host}\", ports = [{port}] }}]");
+        let (what, hint) = match port {
+            Some(port) => (
+                format!("TCP to {host}:{port}"),
+                format!("{} would allow it", line(port)),
+            ),
+            // A name is looked up for any port, and which is wanted then is not known yet.
+            None => (
+                format!("looking up {host} for TCP"),
+                format!(
+                    "{} would allow the lookup alone: write the ports that are to be connected to in place of {LOOKUP}",
+                    line(LOOKUP)
+                ),
+            ),
         };
         Denied {
             what,
             why: (*why).to_owned(),
-            hint: format!(
-                "{place} tcp = [{{ host = \"{host}\", ports = {ports} }}] would allow it"
-            ),
+            hint,
         }
     }
 }

@@ -129,9 +129,9 @@ impl From<JwtRefusal> for Failure {
     fn from(refusal: JwtRefusal) -> Self {
         match refusal {
             JwtRefusal::Fixed { .. } => Self::Denied(refusal.to_string()),
-            JwtRefusal::HostsClaim(_) | JwtRefusal::Lifetime { .. } => {
-                Self::Invalid(refusal.to_string())
-            }
+            JwtRefusal::HostsClaim(_)
+            | JwtRefusal::NoLifetime { .. }
+            | JwtRefusal::Lifetime { .. } => Self::Invalid(refusal.to_string()),
         }
     }
 }

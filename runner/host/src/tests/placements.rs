@@ -2,6 +2,7 @@
 
 use super::support::*;
 use crate::bindings::http::{self, HttpError, Request, Response};
+use crate::bindings::http_credentials;
 
 async fn send(run: &mut Bound, request: Request) -> Result<Response, HttpError> {
     http::Host::send(&mut run.state, request).await.unwrap()
@@ -134,6 +135,44 @@ async fn two_credentials_for_one_parameter_are_ambiguous_and_nothing_is_sent() {
         "{why}"
     );
     assert!(server.requests().is_empty());
+}
+
+/// The policy with the line that a refusal names in the place of the one that grants secrets.
+fn pasted(why: &str, policy: impl Fn(&str) -> String) -> String {
+    let (_, rest) = why.split_once("secrets = ").unwrap();
+    let (line, _) = rest.split_once(" without the other").unwrap();
+    policy(&format!("secrets = {line}"))
+}
+
+#[tokio::test]
+async fn the_line_for_two_credentials_leaves_the_one_that_the_guest_attaches() {
+    let server = Server::echo().await;
+    let origin = server.url("");
+    let policy = |grant: &str| {
+        format!(
+            "[[secret]]\nname='mine'\nfrom='mem:a'\nto=[{{origin='{origin}'}}]\n\
+             [[secret]]\nname='theirs'\nfrom='mem:b'\nto=[{{origin='{origin}'}}]\n{}",
+            open_grant(grant)
+        )
+    };
+    let stores = stores(&[("a", "first-secret"), ("b", "second-secret")]);
+    let attached = async |policy: &str| {
+        let mut run = bound(&rights(policy), &stores).await;
+        let secret = http_credentials::HostCredential::open(&mut run.state, "mine".into());
+        let secret = secret.unwrap().unwrap();
+        http_credentials::Host::send(&mut run.state, get(server.url("/")), secret)
+            .await
+            .unwrap()
+    };
+    let both = "secrets = [{ name = 'mine', rungs = ['attach'] }, { name = 'theirs' }]";
+    let Err(HttpError::Denied(why)) = attached(&policy(both)).await else {
+        panic!("it was sent")
+    };
+    assert!(why.contains("ambiguous"), "{why}");
+    assert!(server.requests().is_empty());
+    attached(&pasted(&why, policy)).await.unwrap();
+    let got = server.requests().remove(0);
+    assert!(got.contains("authorization: Bearer first-secret"), "{got}");
 }
 
 #[tokio::test]

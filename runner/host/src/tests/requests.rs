@@ -139,6 +139,49 @@ async fn what_the_operator_says_of_aws_stands() {
 }
 
 #[tokio::test]
+async fn the_line_for_another_region_keeps_what_else_the_operator_says() {
+    let server = Server::echo().await;
+    let policy = |line: &str| {
+        let lines = format!("operations = ['aws-sigv4']\n{line}");
+        operate(&server.url(""), &lines)
+    };
+    let mut run = bound_to(&policy(
+        "as = { aws-sigv4 = { region = 'eu-west-1', service = 'execute-api', access-key-id = 'AKID', unsigned-payload = true } }",
+    ))
+    .await;
+    let wanted = || aws("us-east-1", None);
+    let why = denied(send(&mut run, server.url("/v1/a"), wanted()).await);
+    let line = why.split('`').find(|part| part.starts_with("as = "));
+    let line = line.unwrap_or_else(|| panic!("no line: {why}"));
+    assert!(line.contains("unsigned-payload = true"), "{why}");
+    let mut run = bound_to(&policy(line)).await;
+    send(&mut run, server.url("/v1/a"), wanted()).await.unwrap();
+    let got = server.requests().remove(0);
+    assert!(got.contains("Credential=AKID/"), "{got}");
+    assert!(got.contains("/us-east-1/execute-api/"), "{got}");
+}
+
+#[tokio::test]
+async fn the_line_for_what_is_no_aws_key_says_whose_it_is_and_keeps_the_rest() {
+    let server = Server::echo().await;
+    let policy = |line: &str| secret_grant(&server.url(""), line, "inject");
+    let no_id = "{ aws-sigv4 = { region = 'r', service = 's', unsigned-payload = true } }";
+    let request = async |placement: &str| {
+        let mut run = bound_to(&policy(placement)).await;
+        http::Host::send(&mut run.state, get(server.url("/v1/a")))
+            .await
+            .unwrap()
+    };
+    let why = denied(request(no_id).await);
+    let line = why.split('`').find_map(|part| part.strip_prefix("as = "));
+    let line = line.unwrap_or_else(|| panic!("no line: {why}"));
+    assert!(line.contains("unsigned-payload = true"), "{why}");
+    request(line).await.unwrap();
+    let got = server.requests().remove(0);
+    assert!(got.contains("Credential=AKIA"), "{got}");
+}
+
+#[tokio::test]
 async fn handles_on_secrets_and_credentials_are_dead_when_the_run_is_over() {
     let server = Server::echo().await;
     let policy = operate(&server.url(""), "operations = ['bearer']")

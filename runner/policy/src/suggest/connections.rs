@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use crate::rights::LOOKUP;
 use crate::tcp::tcp_host;
 use crate::{HostRule, Ports, Subject, TcpRule};
 
 /// A host that never resolves, for a rule that links TCP and lets nothing out.
 const NOWHERE: &str = "nowhere.invalid";
-
-/// The port of a rule that only lets a name be looked up: nothing of today listens there.
-const NO_PORT: u16 = 1;
 
 /// The most rules. A run has far fewer destinations, unless it searches.
 const MOST: usize = 256;
@@ -56,14 +54,14 @@ impl Connections {
             notes.push(format!(
                 "it was not seen to connect: the rule for {NOWHERE} only links TCP; run it again to see where it goes"
             ));
-            self.0.insert(NOWHERE.to_owned(), BTreeSet::from([NO_PORT]));
+            self.0.insert(NOWHERE.to_owned(), BTreeSet::from([LOOKUP]));
         }
         let rules = self.0.into_iter().map(|(host, mut ports)| {
             if ports.is_empty() {
                 notes.push(format!(
-                    "the name {host} was looked up and its port is not known: port {NO_PORT} only lets it be looked up; run it again to see the port"
+                    "the name {host} was looked up and its port is not known: port {LOOKUP} only lets it be looked up; run it again to see the port"
                 ));
-                ports.insert(NO_PORT);
+                ports.insert(LOOKUP);
             }
             let ports = Ports::these(ports)?;
             let host = HostRule::try_from(host).ok()?;

@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use url::Position;
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{AwsSigv4, SecretBinding};
+use wharf_policy::{AwsSigv4, AwsWord, Placement, SecretBinding};
 use wharf_stores::SecretValue;
 use zeroize::Zeroizing;
 
@@ -17,6 +17,9 @@ use super::super::{EgressError, OutBody, Outgoing, headers};
 use super::place;
 use super::sigv4::{self, Moment, PathStyle, Scope, Signable};
 use crate::run::Run;
+
+/// In the place of the id of a key that is not known: the one of AWS's documentation.
+const SOME_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// An access key, perhaps a temporary one. Wiped when dropped.
 pub(crate) struct AwsCredentials {
@@ -85,11 +88,14 @@ pub(super) async fn sign(
 ) -> Result<(), EgressError> {
     let key_id = how.access_key_id.as_ref().map(|id| id.as_str());
     let credentials = AwsCredentials::read(value.expose(), key_id).ok_or_else(|| {
+        let with_id = AwsSigv4 {
+            access_key_id: AwsWord::try_from(SOME_ID.to_owned()).ok(),
+            ..how.clone()
+        };
         EgressError::Denied(format!(
-            "the secret `{}` is no AWS key: store the secret access key, and `as = {{ aws-sigv4 = {{ region = \"{}\", service = \"{}\", access-key-id = \"AKIA…\" }} }}` in its [[secret]] block (with its id) says whose it is; or store a JSON object with AccessKeyId, SecretAccessKey and, for a temporary key, SessionToken",
+            "the secret `{}` is no AWS key: store the secret access key, and `{}` in its [[secret]] block (with its id) says whose it is; or store a JSON object with AccessKeyId, SecretAccessKey and, for a temporary key, SessionToken",
             binding.name,
-            how.region.as_str(),
-            how.service.as_str(),
+            Placement::AwsSigv4(with_id).line(),
         ))
     })?;
     place::remove_parameters(&mut request.url, &sigv4::PARAMETERS);

@@ -99,14 +99,15 @@ pub(super) fn plan<'r>(
             let Some(place) = place::shared(&other.placement, &planned.placement) else {
                 continue;
             };
+            // Of the two the first can be the one that the guest names, and the line must leave it that.
             return Err(EgressError::Denied(format!(
                 "{method} {}{} is not allowed: it is ambiguous which credential to add, `{}` and `{}` both want {place}; secrets = [{{ name = \"{}\", rungs = [\"{}\"] }}] without the other in the [[grant]] for this plugin would allow it, or a narrower `to` in one of the [[secret]] blocks",
                 target.origin(),
                 target.path(),
                 other.binding.name,
                 planned.binding.name,
-                planned.binding.name,
-                planned.rung,
+                other.binding.name,
+                other.rung,
             )));
         }
     }
@@ -180,17 +181,9 @@ fn asked(binding: &SecretBinding, manner: &Manner) -> Result<Placement, EgressEr
                     fixed.access_key_id.is_none() || fixed.access_key_id == wanted.access_key_id;
                 if wanted.region != fixed.region || wanted.service != fixed.service || !same_key {
                     return Err(EgressError::Denied(format!(
-                        "to sign with the secret `{}` for another region, service or key id than its [[secret]] block says is not allowed: ask for those; there `as = {{ aws-sigv4 = {{ region = \"{}\", service = \"{}\"{} }} }}` would allow it",
+                        "to sign with the secret `{}` for another region, service or key id than its [[secret]] block says is not allowed: ask for those; there `{}` would allow it",
                         binding.name,
-                        wanted.region.as_str(),
-                        wanted.service.as_str(),
-                        wanted
-                            .access_key_id
-                            .as_ref()
-                            .map_or_else(String::new, |id| format!(
-                                ", access-key-id = \"{}\"",
-                                id.as_str()
-                            )),
+                        Placement::AwsSigv4(wanted).line(),
                     )));
                 }
             }
