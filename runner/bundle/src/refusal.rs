@@ -6,6 +6,7 @@
 use wharf_policy::{Digest, Moment, PluginName};
 
 use crate::BundleError;
+use crate::signature_file::quoted;
 use crate::sigstore::Rejection;
 
 /// The line that trusts a signer of whom no more is known than that they have a key.
@@ -103,12 +104,13 @@ pub enum Refusal {
         name: PluginName,
         /// How many the rule asks for.
         require: u32,
-        /// Who signed, as the policy names them.
+        /// Who signed, as the policy names them, each once.
         signed: Vec<String>,
     },
     /// Something that must be attested of it is not.
     #[error(
-        "its [[trust]] block asks for an attestation of type {predicate_type}: {why}; get one from who built it (`cosign attest-blob`, `wharf sign --attest`) into FILE.attestations.jsonl, and publish both again; what asks for it is `attestations = [{{ type = {predicate_type:?} }}]`, with others and with signers perhaps, there"
+        "its [[trust]] block asks for an attestation of type {predicate_type}: {why}; get one from who built it (`cosign attest-blob`, `wharf sign --attest`) into FILE.attestations.jsonl, and publish both again; what asks for it is `attestations = [{{ type = {} }}]`, with others and with signers perhaps, there",
+        quoted(predicate_type)
     )]
     Unattested {
         /// What must be attested.
@@ -284,7 +286,8 @@ fn longer(
     let first = not_before.map(|first| first.min(*at));
     let last = not_after.map(|last| if last < *at { at.plus(MONTH) } else { last });
     format!(
-        "`keys = [{{ path = {key:?}{}{} }}]`",
+        "`keys = [{{ path = {}{}{} }}]`",
+        quoted(key),
         bound("not-before", first),
         bound("not-after", last)
     )
@@ -408,9 +411,12 @@ mod tests {
         ]
     }
 
+    /// A path that Rust and TOML write otherwise.
+    const KEY: &str = "a\\b \"c\" e\u{301}.pub";
+
     fn key_refused(first: Option<&str>, last: Option<&str>, at: Moment) -> Refusal {
         Refusal::KeyNotTrustedNow {
-            key: "a\\b.pub".to_owned(),
+            key: KEY.to_owned(),
             not_before: first.map(|time| time.parse().unwrap()),
             not_after: last.map(|time| time.parse().unwrap()),
             at,
@@ -455,6 +461,22 @@ mod tests {
     }
 
     #[test]
+    fn the_line_that_asks_for_an_attestation_is_the_one_of_the_policy() {
+        for wanted in [
+            "https://acme.test/e\u{301}",
+            "a\"b\\c",
+            "https://slsa.dev/x",
+        ] {
+            let lines = pasted(&Refusal::Unattested {
+                predicate_type: wanted.to_owned(),
+                why: Box::new(Unattested::NoneAtAll),
+            });
+            let named = lines["attestations"][0]["type"].as_str();
+            assert_eq!(named, Some(wanted));
+        }
+    }
+
+    #[test]
     fn every_refusal_is_in_the_list_above() {
         let kinds: std::collections::HashSet<_> =
             all().iter().map(std::mem::discriminant).collect();
@@ -474,7 +496,7 @@ mod tests {
             block.insert("plugins".to_owned(), vec!["*"].into());
             let policy = policy("", block);
             let key = &policy.trust[0].keys[0];
-            assert_eq!(key.path, "a\\b.pub");
+            assert_eq!(key.path, KEY);
             assert!(key.is_trusted_at(at), "{policy:?}");
             // And no more than it must.
             assert_eq!(key.not_before.is_some(), first.is_some());

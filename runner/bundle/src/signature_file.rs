@@ -92,7 +92,7 @@ impl SignatureFile {
 }
 
 /// Text as TOML has it.
-fn quoted(text: &str) -> toml::Value {
+pub(crate) fn quoted(text: &str) -> toml::Value {
     toml::Value::String(text.to_owned())
 }
 

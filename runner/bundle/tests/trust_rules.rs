@@ -52,11 +52,42 @@ fn the_same_signer_twice_is_one_signer() {
     let bytes = plugin("p", "1.0.0");
     let policy = format!("{BOTH}require = 2");
     let twice = together(&[sign(&bytes, key()).unwrap(), sign(&bytes, key()).unwrap()]);
+    // One signed, and the line is content with one.
+    let by_one = |refusal: Refusal, name: &str| {
+        let text = refusal.to_string();
+        for says in [
+            "needs 2 signers",
+            &format!("is signed by 1 ({name})"),
+            "`require = 1`",
+        ] {
+            assert!(text.contains(says), "{says}: {text}");
+        }
+    };
     let refusal = verify(&policy, &bytes, &twice, "2026-01-01").unwrap_err();
-    assert!(
-        matches!(refusal, Refusal::TooFewSigners { .. }),
-        "{refusal}"
-    );
+    by_one(refusal, "ours.pub");
+    verify(BOTH, &bytes, &twice, "2026-01-01").unwrap();
+
+    // The same key under two names, beside another.
+    let named = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'ours-too.pub', 'theirs.pub']\n";
+    let read = |lines: &str| {
+        let policy = Policy::from_toml(&format!("{named}{lines}")).unwrap();
+        TrustPolicy::with_keys(&policy, |path| {
+            let key = if path == "theirs.pub" {
+                stranger()
+            } else {
+                key()
+            };
+            Ok::<PublicKey, _>(key.public().clone())
+        })
+        .unwrap()
+    };
+    let once = sign(&bytes, key()).unwrap();
+    for file in [&once, &twice] {
+        let bytes = || bytes.clone().into();
+        let refusal = read("require = 2").verify(bytes(), Some(file)).unwrap_err();
+        by_one(refusal, "ours.pub");
+        read("require = 1").verify(bytes(), Some(file)).unwrap();
+    }
 
     let aliased = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'ours-too.pub']\nrequire = 2";
     let error = TrustPolicy::with_keys(&Policy::from_toml(aliased).unwrap(), |_| {

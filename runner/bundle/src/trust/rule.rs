@@ -7,7 +7,7 @@ use wharf_policy::{Digest, EvidenceRule, Moment, NamePattern, PluginName, TrustR
 use super::attested::{Attested, Demand};
 use super::signers::{Signers, With};
 use super::{AttestationSummary, Reasons, RuleSummary, Signer};
-use crate::sigstore::{self, Artifact, Evidence, RootError, TrustRoot};
+use crate::sigstore::{Artifact, Evidence, RootError, TrustRoot};
 use crate::{KeyError, PublicKey, Refusal, SignatureFile, TrustError};
 
 #[derive(Debug, Clone)]
@@ -191,10 +191,11 @@ impl Rule {
                 at: now,
             });
         }
-        let mut distinct: Vec<&sigstore::Signer> = Vec::new();
+        // By who it is: one may have signed twice, or have two names here.
+        let mut distinct: Vec<&Signer> = Vec::new();
         for signer in signers {
-            if !distinct.contains(&&signer.who) {
-                distinct.push(&signer.who);
+            if !distinct.iter().any(|known| known.who == signer.who) {
+                distinct.push(signer);
             }
         }
         let require = self.rule.require.get();
@@ -202,7 +203,7 @@ impl Rule {
             return Err(Refusal::TooFewSigners {
                 name: name.clone(),
                 require,
-                signed: signers.iter().map(|signer| signer.name.clone()).collect(),
+                signed: distinct.iter().map(|one| one.name.clone()).collect(),
             });
         }
         Ok(())
