@@ -19,7 +19,7 @@ static IS_JOINED: [bool; 256] = {
         joined[byte] = (byte as u8).is_ascii_alphanumeric();
         byte += 1;
     }
-    let more = b"+/-_=%\\&#;";
+    let more = b"+/-_=%\\&#;{}.";
     let mut at = 0;
     while at < more.len() {
         joined[more[at] as usize] = true;

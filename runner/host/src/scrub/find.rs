@@ -96,8 +96,12 @@ impl Search<'_> {
                         self.runs.add(start, end, mark);
                     }
                 }
-                if seams.after(text, start) < end {
-                    self.follow(known.form, start);
+                let seam = seams.after(text, start);
+                if seam < end.min(text.len()) {
+                    self.steps += 1 + (seam - start) / STEP;
+                    if text[start..seam] == form[..seam - start] {
+                        self.follow(known.form, start, seam);
+                    }
                 }
             }
             if self.steps > self.most_steps {
@@ -162,8 +166,18 @@ impl Search<'_> {
         }
     }
 
-    /// A break, and what comes behind it.
+    /// A break, and what comes behind it. That what stands at the seam may be the beginning of something
+    /// else is remembered: `&#10` is a line end, and `&#104;` is an h.
     fn look_at_break(&mut self, seam: usize, level: u8) {
+        let ran_out = self.reader.ran_out();
+        self.look_behind_break(seam, level);
+        self.reader.ran_out();
+        if ran_out {
+            self.reader.run_out();
+        }
+    }
+
+    fn look_behind_break(&mut self, seam: usize, level: u8) {
         let Some(next) = breaks::behind(&self.reader, seam, level, self.before) else {
             self.reader.ran_out();
             return;
@@ -193,7 +207,7 @@ impl Search<'_> {
             };
             let behind = *behind.get_or_insert_with(|| Behind::at(&self.reader, next));
             if rest.first().is_none_or(|wanted| behind.may_be(*wanted)) {
-                self.follow(form, start);
+                self.follow(form, start, seam);
             }
         }
         self.reader.ran_out();
@@ -205,8 +219,8 @@ impl Search<'_> {
         }
     }
 
-    /// Adds the form where it begins here, with seams.
-    fn follow(&mut self, form: u32, start: usize) {
+    /// Adds the form where it begins at `start`, stands as it is up to `seam`, and goes on there.
+    fn follow(&mut self, form: u32, start: usize, seam: usize) {
         let (form, mark) = self.table.form(form);
         let runs = &mut self.runs;
         self.reader.ran_out();
@@ -215,6 +229,7 @@ impl Search<'_> {
             self.before,
             form,
             start,
+            seam,
             &mut self.steps,
             self.most_steps,
             |end| runs.add(start, end, mark),

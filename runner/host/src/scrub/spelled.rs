@@ -11,21 +11,22 @@ pub(super) fn is_seam(byte: u8) -> bool {
     escapes::begins(byte) || matches!(byte, b'\n' | b'\r' | b'+')
 }
 
-/// Calls `found` with each place at which the form may end that begins at `start`. Every step is
-/// counted in `work`, and none is done beyond `most`.
+/// Calls `found` with each place at which the form may end that begins at `start` and stands as it is
+/// up to `seam`. Every step is counted in `work`, and none is done beyond `most`.
 pub(super) fn ends(
     reader: &Reader<'_>,
     before: usize,
     form: &[u8],
     start: usize,
+    seam: usize,
     work: &mut usize,
     most: usize,
     mut found: impl FnMut(usize),
 ) {
     // How much of the form has been seen, and where the rest of it should be. There is hardly ever
     // more than one way; where there are several, none is gone twice.
-    let mut ways = Ways::new((0, start));
-    while let Some((seen, at)) = ways.next() {
+    let mut ways = Ways::new(Way::new(seam - start, seam));
+    while let Some(Way { seen, at, broken }) = ways.next() {
         *work += 1;
         if *work > most {
             return;
@@ -38,34 +39,35 @@ pub(super) fn ends(
             continue;
         };
         if byte == wanted {
-            ways.add((seen + 1, at + 1));
+            ways.add(Way::new(seen + 1, at + 1));
         }
         if !is_seam(byte) {
             continue;
         }
         if byte == b'+' && wanted == b' ' {
-            ways.add((seen + 1, at + 1));
+            ways.add(Way::new(seen + 1, at + 1));
         }
-        // A form neither begins nor ends with a break.
+        // A form neither begins nor ends with a break, and has none behind another: breaks without end
+        // would be followed to their end again and again.
         let behind_break = |first: u8, level: u8| {
-            let may_be_one = seen > 0 && matches!(first, b'\n' | b'\r');
+            let may_be_one = seen > 0 && !broken && matches!(first, b'\n' | b'\r');
             may_be_one.then(|| breaks::behind(reader, at, level, before))?
         };
         if let Some(next) = behind_break(byte, 0) {
-            ways.add((seen, next));
+            ways.add(Way::broken(seen, next));
         }
         for level in 1..=LEVELS {
             let Some(escape) = reader.escape(at, level) else {
                 continue;
             };
             if let Some(next) = behind_break(escape.bytes()[0], level) {
-                ways.add((seen, next));
+                ways.add(Way::broken(seen, next));
             }
             if escape.bytes() == b"+" && wanted == b' ' {
-                ways.add((seen + 1, escape.next));
+                ways.add(Way::new(seen + 1, escape.next));
             }
             if form[seen..].starts_with(escape.bytes()) {
-                ways.add((seen + escape.bytes().len(), escape.next));
+                ways.add(Way::new(seen + escape.bytes().len(), escape.next));
             }
             if !escape.may_go_deeper() {
                 break;
@@ -74,7 +76,26 @@ pub(super) fn ends(
     }
 }
 
-type Way = (usize, usize);
+/// How much of the form has been seen, where the rest of it should be, and whether a break was the last
+/// that was passed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    seen: usize,
+    at: usize,
+    broken: bool,
+}
+
+impl Way {
+    fn new(seen: usize, at: usize) -> Self {
+        let broken = false;
+        Self { seen, at, broken }
+    }
+
+    fn broken(seen: usize, at: usize) -> Self {
+        let broken = true;
+        Self { seen, at, broken }
+    }
+}
 
 struct Ways {
     next: Option<Way>,

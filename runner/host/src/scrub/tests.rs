@@ -9,6 +9,7 @@ use proptest::sample::Index;
 
 use super::*;
 
+mod attacks;
 mod reference;
 
 fn scrubber(secrets: &[(&str, &[u8])]) -> Scrubber {

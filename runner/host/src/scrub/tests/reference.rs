@@ -48,20 +48,20 @@ fn ends(text: &[u8], form: &[u8], start: usize, level: u8, broken: bool) -> BTre
     {
         return (wanted == byte).then_some(start + 1).into_iter().collect();
     }
-    let mut states = BTreeSet::from([(0, start)]);
+    let mut states = BTreeSet::from([(0, start, false)]);
     let mut found = BTreeSet::new();
-    while let Some((seen, at)) = states.pop_first() {
+    while let Some((seen, at, behind_break)) = states.pop_first() {
         if seen == form.len() {
             found.insert(at);
             continue;
         }
         let Some(byte) = text.get(at) else { continue };
         if *byte == form[seen] {
-            states.insert((seen + 1, at + 1));
+            states.insert((seen + 1, at + 1, false));
         }
         if broken && form[seen] == b' ' {
             let pluses = ends(text, b"+", at, level, false);
-            states.extend(pluses.into_iter().map(|end| (seen + 1, end)));
+            states.extend(pluses.into_iter().map(|end| (seen + 1, end, false)));
         }
         if level > 0 && is_escape(*byte) {
             // What an escape can begin with here.
@@ -71,11 +71,12 @@ fn ends(text: &[u8], form: &[u8], start: usize, level: u8, broken: bool) -> BTre
                 .collect();
             for (count, spelling) in spellings(&form[seen..], &firsts) {
                 for end in signs(text, &spelling, at, level - 1) {
-                    states.insert((seen + count, end));
+                    states.insert((seen + count, end, false));
                 }
             }
         }
-        if broken && seen > 0 && breaks::base64_before(&text[..at], 0) >= breaks::LINE {
+        let may_break = broken && seen > 0 && !behind_break;
+        if may_break && breaks::base64_before(&text[..at], 0) >= breaks::LINE {
             let line_end = |at, end: &[u8]| ends_of_break(text, at, end, level);
             for first in line_end(at, b"\r") {
                 let second = line_end(first, b"\n");
@@ -84,10 +85,10 @@ fn ends(text: &[u8], form: &[u8], start: usize, level: u8, broken: bool) -> BTre
                 } else {
                     second
                 };
-                states.extend(last.into_iter().map(|at| (seen, indented(text, at))));
+                states.extend(last.into_iter().map(|at| (seen, indented(text, at), true)));
             }
             for last in line_end(at, b"\n") {
-                states.insert((seen, indented(text, last)));
+                states.insert((seen, indented(text, last), true));
             }
         }
     }
