@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use wharf_policy::SecretName;
-use wharf_stores::{Label, Newest, NotTaken, PutAt};
+use wharf_stores::{Label, Newest, NotTaken, PutAt, SealedRefusal};
 
 use crate::AgentError;
 use crate::audit::{Auditor, RunnerEvent};
@@ -56,8 +56,10 @@ impl NewestSealed {
             audit,
         })
     }
+}
 
-    fn raise(&self, label: &Label, put: PutAt) -> Result<(), NotTaken> {
+impl Newest for NewestSealed {
+    fn take(&self, label: &Label, put: PutAt) -> Result<(), NotTaken> {
         // Nothing leaves the map half changed, so a lock that broke is as good as another. It is held
         // while the file is written, which happens once for each `wharf secret put`.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,19 +92,10 @@ impl NewestSealed {
             }
         }
     }
-}
 
-impl Newest for NewestSealed {
-    fn take(&self, label: &Label, put: PutAt) -> Result<(), NotTaken> {
-        let taken = self.raise(label, put);
-        if let Err(NotTaken::Older { newest, .. }) = &taken {
-            self.audit.tell(&RunnerEvent::SealedSecretRefused {
-                sealed: label.name.clone(),
-                put: put.to_string(),
-                newest: newest.to_string(),
-            });
-        }
-        taken
+    fn refused(&self, label: &Label, why: &SealedRefusal) {
+        let event = RunnerEvent::sealed_secret_refused(label.name.clone(), why);
+        self.audit.tell(&event);
     }
 }
 

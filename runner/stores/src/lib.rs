@@ -59,8 +59,8 @@ pub use open::OpenError;
 pub use place::Place;
 pub use registry::{Freshness, Presence, Resolution, ResolveError, Stores};
 pub use sealed::{
-    LARGEST_SEALED, Label, Membership, Newest, NotTaken, PutAt, RunnerKey, SealError, SealedStore,
-    Shelf, ShelfError, Shelved, put_at, recipients, seal,
+    LARGEST_SEALED, Label, Membership, Newest, NotTaken, PutAt, RunnerKey, SealError,
+    SealedRefusal, SealedStore, Shelf, ShelfError, Shelved, put_at, recipients, seal,
 };
 pub use store::SecretStore;
 pub use value::{LARGEST, SecretValue};

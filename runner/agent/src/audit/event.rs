@@ -3,6 +3,7 @@
 use serde::Serialize;
 use wharf_policy::{Digest, SecretName};
 use wharf_protocol::{Assignment, AttemptKey, FailureKind, Pipe, Verdict};
+use wharf_stores::SealedRefusal;
 
 /// The longest text of an event.
 const TEXT: usize = 2 << 10;
@@ -45,14 +46,18 @@ pub(crate) enum RunnerEvent {
         /// What was wrong.
         why: String,
     },
-    /// The controller gave out a sealed secret that is older than one that was used before.
+    /// The controller gave out something for a sealed secret that is not used.
     SealedSecretRefused {
         /// Its name on the controller.
         sealed: SecretName,
-        /// When it was put.
-        put: String,
-        /// When the newest was put.
-        newest: String,
+        /// What is wrong with it.
+        why: String,
+        /// When it was put, where that is what is wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        put: Option<String>,
+        /// When the newest that was used was put, where it is older.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        newest: Option<String>,
     },
     /// The controller asks the runner to leave.
     DrainAsked {},
@@ -67,6 +72,16 @@ pub(crate) enum RunnerEvent {
 }
 
 impl RunnerEvent {
+    /// What was given out for a sealed secret and is not used.
+    pub(crate) fn sealed_secret_refused(sealed: SecretName, why: &SealedRefusal) -> Self {
+        Self::SealedSecretRefused {
+            sealed,
+            why: cut(why.to_string()),
+            put: why.put().map(|put| put.to_string()),
+            newest: why.newest().map(|newest| newest.to_string()),
+        }
+    }
+
     /// A connection that was given up.
     pub(crate) fn connection_refused(pipe: Pipe, why: &impl ToString) -> Self {
         Self::ConnectionRefused {

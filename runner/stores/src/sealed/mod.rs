@@ -13,6 +13,7 @@
 //! what is signed says when it was put, and whoever opens it remembers the newest.
 
 mod put_at;
+mod refusal;
 mod store;
 
 use std::fmt;
@@ -30,7 +31,8 @@ use zeroize::Zeroizing;
 use crate::{LARGEST, SecretValue};
 
 pub use put_at::PutAt;
-pub use store::{Membership, Newest, NotTaken, SealedStore, Shelf, ShelfError, Shelved};
+pub use refusal::{NotTaken, SealedRefusal};
+pub use store::{Membership, Newest, SealedStore, Shelf, ShelfError, Shelved};
 
 /// The largest sealed secret, in bytes: enough for some thousands of runners.
 pub const LARGEST_SEALED: usize = 1 << 20;

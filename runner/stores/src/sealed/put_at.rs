@@ -28,7 +28,7 @@ impl PutAt {
     }
 
     /// Whether it is further in the future than clocks differ.
-    pub(super) fn is_far_ahead_of(self, now: Self) -> bool {
+    pub fn is_far_ahead_of(self, now: Self) -> bool {
         self.0 > now.0.saturating_add(millis(AHEAD))
     }
 

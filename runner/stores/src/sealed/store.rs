@@ -9,10 +9,10 @@ use ed25519_dalek::SigningKey;
 use wharf_bundle::{PublicKey, verify_with_key};
 use wharf_policy::{ControllerConfig, SecretName};
 
-use super::{Label, PutAt, SealError, open};
+use super::{Label, NotTaken, PutAt, SealedRefusal, open};
 use crate::open::Unusable;
 use crate::store::no_version;
-use crate::{Document, Place, SecretStore, StoreError};
+use crate::{Document, Place, SecretStore, SecretValue, StoreError};
 
 /// Where sealed secrets are kept. It is trusted with nothing.
 #[async_trait]
@@ -47,34 +47,18 @@ pub enum ShelfError {
     Unusable(String),
 }
 
-/// What a runner remembers of the sealed secrets that it has taken. What was signed once stays signed, so
-/// whoever kept an old value could give it out again.
+/// What a runner remembers of the sealed secrets that it has taken, and whom it tells of those that it
+/// does not take. What was signed once stays signed, so whoever kept an old value could give it out again.
 pub trait Newest: Send + Sync + 'static {
     /// Takes note of a secret that is about to be used, for good.
     ///
     /// # Errors
     /// It must not be used.
     fn take(&self, label: &Label, put: PutAt) -> Result<(), NotTaken>;
-}
 
-/// Why a sealed secret is not used although it opens.
-#[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
-    /// A newer one was used before.
-    #[error(
-        "it was put at {put}, and this runner has already used one that was put at {newest}: somebody gives out an old value; if it is the right one, put it again with `wharf secret put`, or {forget}"
-    )]
-    Older {
-        /// When this one was put.
-        put: PutAt,
-        /// When the newest was put.
-        newest: PutAt,
-        /// How the runner is made to forget that one.
-        forget: String,
-    },
-    /// It cannot be remembered.
-    #[error("this runner cannot remember that it has used it: {0}")]
-    Unwritten(String),
+    /// Is told of what was given out for a secret and is not used, each time and whatever the reason:
+    /// a store that gives out such things is not what it should be.
+    fn refused(&self, label: &Label, why: &SealedRefusal);
 }
 
 /// What makes a runner one of its group.
@@ -143,6 +127,20 @@ impl SealedStore {
     }
 }
 
+impl SealedStore {
+    /// The value, if one who may put it there put it there for this runner, and none that is newer
+    /// was used before.
+    fn take(&self, label: &Label, kept: &Shelved) -> Result<SecretValue, SealedRefusal> {
+        verify_with_key(&kept.sealed, &kept.signature, &self.signers)?;
+        let (value, put) = open(label, &kept.sealed, &self.membership.key)?;
+        if put.is_far_ahead_of(PutAt::now()) {
+            return Err(SealedRefusal::Future(put));
+        }
+        self.membership.newest.take(label, put)?;
+        Ok(value)
+    }
+}
+
 #[async_trait]
 impl SecretStore for SealedStore {
     fn check(&self, place: &Place) -> Result<(), StoreError> {
@@ -152,37 +150,22 @@ impl SecretStore for SealedStore {
 
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
         let label = self.label(place)?;
-        let unusable = |why: String| StoreError::BadAnswer("the controller".to_owned(), why);
         let unavailable = |why| StoreError::Unavailable("the controller".to_owned(), why);
         let shelf = &self.membership.shelf;
         let kept = match tokio::time::timeout(self.timeout, shelf.get(&label.name)).await {
-            Ok(Ok(kept)) => kept,
-            Err(_) => return Err(unavailable(format!("no answer in {:?}", self.timeout))),
+            Ok(Ok(kept)) => Ok(kept),
+            Ok(Err(ShelfError::Unusable(why))) => Err(SealedRefusal::Unusable(why)),
             Ok(Err(ShelfError::Missing)) => return Err(StoreError::Absent(label.to_string())),
             Ok(Err(ShelfError::Unavailable(why))) => return Err(unavailable(why)),
-            Ok(Err(ShelfError::Unusable(why))) => return Err(unusable(why)),
+            Err(_) => return Err(unavailable(format!("no answer in {:?}", self.timeout))),
         };
-        verify_with_key(&kept.sealed, &kept.signature, &self.signers)
-            .map_err(|refusal| unusable(format!("{label}: {refusal}")))?;
-        let (value, put) =
-            open(&label, &kept.sealed, &self.membership.key).map_err(|error| match error {
-                error @ SealError::NotForThisRunner(..) => {
-                    StoreError::Denied(label.to_string(), error.to_string())
-                }
-                error => unusable(error.to_string()),
-            })?;
-        if put.is_far_ahead_of(PutAt::now()) {
-            return Err(unusable(format!(
-                "{label} was put at {put}, more than a day from now: set the clock of whoever put it, or this runner's, and put it again"
-            )));
+        match kept.and_then(|kept| self.take(&label, &kept)) {
+            Ok(value) => Ok(Document::text(value)),
+            Err(why) => {
+                // Here, and not where a value is wanted: whatever it is wanted for.
+                self.membership.newest.refused(&label, &why);
+                Err(why.told(&label))
+            }
         }
-        self.membership
-            .newest
-            .take(&label, put)
-            .map_err(|why| StoreError::NotTaken {
-                what: label.to_string(),
-                why,
-            })?;
-        Ok(Document::text(value))
     }
 }
