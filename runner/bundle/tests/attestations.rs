@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use common::{key, plugin, stranger, trust};
 use proptest::prelude::*;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha512};
 use wharf_bundle::oci::Published;
@@ -371,6 +372,21 @@ fn an_attestation_of_the_image_that_a_plugin_becomes_vouches_for_it_and_that_of_
 }
 
 #[test]
+fn a_predicate_is_signed_as_it_was_written() {
+    // Both members of one name, every digit, and the blanks.
+    let written = r#"{"at": 1, "at" : 18446744073709551616, "cost":0.10000000000000000000001,
+        "unicode": "\u00e9"}"#;
+    let bytes = plugin("p", "1.0.0");
+    let predicate: Box<RawValue> = serde_json::from_str(written).unwrap();
+    let file = attest(digest(&bytes), SLSA, &predicate, stranger()).unwrap();
+    verify(&by_theirs(), &bytes, Some(&file)).unwrap();
+    let bundle: Value = serde_json::from_slice(&file).unwrap();
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+    let payload = String::from_utf8(STANDARD.decode(payload).unwrap()).unwrap();
+    assert!(payload.contains(written), "{payload}");
+}
+
+#[test]
 fn a_file_of_attestations_has_a_form_and_bounds() {
     let bytes = plugin("p", "1.0.0");
     let one = provenance(&bytes, key());
@@ -386,7 +402,7 @@ fn a_file_of_attestations_has_a_form_and_bounds() {
         (Vec::new(), "empty"),
         (b"{}".to_vec(), "mediaType"),
         (one[..one.len() - 1].to_vec(), "EOF"),
-        (old.into_bytes(), ""),
+        (old.into_bytes(), "an older version than 0.3"),
     ] {
         let refusal = AttestationFile::parse(&bad).unwrap_err().to_string();
         assert!(refusal.contains(says), "{refusal}");

@@ -1,5 +1,6 @@
 //! `wharf sign`: by a key or an identity, with witnesses or without.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -90,9 +91,12 @@ struct With {
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// A PEM file of authorities to trust for TLS beside the system's
-    #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
+    #[arg(long, env = CA_FILE, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 }
+
+/// The variable for all commands that speak TLS.
+const CA_FILE: &str = "WHARF_CA_FILE";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RekorVersion {
@@ -114,6 +118,8 @@ impl From<RekorVersion> for LogVersion {
 impl Sign {
     pub(crate) async fn run(self) -> Result<Exit> {
         if let (Some((predicate, kind)), Some(key)) = (self.attest.wanted(), &self.key) {
+            let environment = std::env::var_os(CA_FILE);
+            attested_without_tls(self.with.ca_file.as_deref(), environment.as_deref())?;
             let to = attest::Target {
                 file: &self.file,
                 key,
@@ -277,6 +283,17 @@ impl With {
     }
 }
 
+/// Nobody is asked for an attestation, so authorities for TLS mean nothing. What the environment says for
+/// all commands is no word about this one.
+fn attested_without_tls(given: Option<&Path>, environment: Option<&OsStr>) -> Result<()> {
+    match given {
+        Some(file) if Some(file.as_os_str()) != environment => Err(Failure::usage(
+            "--ca-file cannot be used with --attest: an attestation is made without services",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Signs a file by a key and writes the signature beside it, whatever is there.
 pub(crate) fn sign_file(file: &Path, key: &SigningKey) -> Result<PathBuf> {
     let bytes = local::read(file)?;
@@ -314,5 +331,21 @@ fn existing(target: &Path) -> Result<Option<Vec<u8>>> {
         ))
         .help("write the signature elsewhere with --bundle, or over it with --replace")),
         Ok(_) => fs::read(target).map(Some).or_exit(Exit::Usage, cannot()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_for_tls_are_refused_with_an_attestation_and_those_of_the_environment_are_not() {
+        let (one, other) = (Path::new("one.pem"), OsStr::new("other.pem"));
+        for environment in [None, Some(other)] {
+            let refused = attested_without_tls(Some(one), environment).unwrap_err();
+            assert!(refused.to_string().contains("--ca-file"), "{refused}");
+        }
+        attested_without_tls(Some(one), Some(one.as_os_str())).unwrap();
+        attested_without_tls(None, None).unwrap();
     }
 }
