@@ -135,7 +135,14 @@ impl Put {
         }
         let there = kept(client, &self.at.group, &self.name).await?;
         match put_at(label, &there) {
-            Ok(there) => later(label, there, now),
+            Ok(there) => {
+                if there.is_far_ahead_of(now) {
+                    terminal::note(format_args!(
+                        "what the controller has for {label} says that it was put at {there}: no runner uses that, and it is passed over"
+                    ));
+                }
+                later(label, there, now)
+            }
             // What cannot be read is nothing that a runner took.
             Err(_) => Ok(now),
         }
@@ -248,15 +255,19 @@ impl Put {
     }
 }
 
-/// When something is put in the place of what was put there before.
+/// When something is put in the place of what says that it was put at that time. That is the
+/// controller's word: a clock is never to be set after it.
 fn later(label: &Label, there: PutAt, now: PutAt) -> Result<PutAt> {
-    if now > there {
+    // What is too far ahead no runner has used, so nothing has to be newer than it.
+    if now > there || there.is_far_ahead_of(now) {
         return Ok(now);
     }
     Err(Failure::refused(format!(
-        "{label} was put at {there}, and here it is only {now}: runners would not take this as the newer one"
+        "what the controller has for {label} says that it was put at {there}, and here it is only {now}: runners that have used it would not take this as the newer one"
     ))
-    .help("set this machine's clock, or wait until that time is over"))
+    .help(
+        "nothing has verified that time: ask whoever put it last when that was, and if it was not then, ask whoever runs the controller; or put it again when that time is over",
+    ))
 }
 
 /// What the controller keeps under a name.
@@ -285,10 +296,28 @@ mod tests {
         let [there, before, after] = [1_000, 999, 1_001].map(PutAt::from_millis);
         assert!(later(&label, there, after).is_ok_and(|put| put == after));
         for now in [before, there] {
-            let refused = later(&label, there, now).err().unwrap().to_string();
-            for says in ["`db`", "00:00:01Z", "00:00:0"] {
+            let refused = format!("{:?}", later(&label, there, now).unwrap_err());
+            for says in ["`db`", "00:00:01Z", "00:00:0", "ask whoever"] {
                 assert!(refused.contains(says), "{says}: {refused}");
             }
+            // A controller could have written that time so that somebody sets theirs after it.
+            assert!(!refused.contains("clock"), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_time_that_no_runner_takes_keeps_nothing_from_being_put() {
+        let label = Label {
+            group: "production".to_owned(),
+            name: "db".parse().unwrap(),
+        };
+        let day = 24 * 60 * 60 * 1000;
+        let now = PutAt::from_millis(1_795_337_060_123);
+        for ahead in [1_795_337_060_124 + day, 4_070_908_800_000, u64::MAX] {
+            let put = later(&label, PutAt::from_millis(ahead), now);
+            assert_eq!(put.unwrap(), now);
+        }
+        let within = PutAt::from_millis(1_795_337_060_123 + day);
+        assert!(later(&label, within, now).is_err());
     }
 }
