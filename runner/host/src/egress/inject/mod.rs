@@ -99,7 +99,7 @@ pub(super) fn plan<'r>(
             let Some(place) = place::shared(&other.placement, &planned.placement) else {
                 continue;
             };
-            // Of the two the first can be the one that the guest names, and the line must leave it that.
+            // What the guest names is planned first, and the line must leave it what it names.
             return Err(EgressError::Denied(format!(
                 "{method} {}{} is not allowed: it is ambiguous which credential to add, `{}` and `{}` both want {place}; secrets = [{{ name = \"{}\", rungs = [\"{}\"] }}] without the other in the [[grant]] for this plugin would allow it, or a narrower `to` in one of the [[secret]] blocks",
                 target.origin(),
