@@ -125,9 +125,7 @@ impl SealedStore {
             name,
         })
     }
-}
 
-impl SealedStore {
     /// The value, if one who may put it there put it there for this runner, and none that is newer
     /// was used before.
     fn take(&self, label: &Label, kept: &Shelved) -> Result<SecretValue, SealedRefusal> {
