@@ -16,7 +16,7 @@
 use super::breaks;
 use super::escapes::{LEVELS, Reader};
 use super::runs::{Run, Runs};
-use super::spelled::{self, is_seam};
+use super::spelled::{self, Steps, is_seam};
 use super::table::Table;
 
 /// Work on a text that costs nothing, in comparisons of [`STEP`] bytes.
@@ -50,13 +50,14 @@ pub(super) fn find(table: &Table, text: &[u8], before: usize) -> Found {
         before,
         runs: Runs::default(),
         unfinished: None,
-        steps: 0,
-        most_steps: FREE_STEPS + text.len() * (STEPS_A_BYTE + table.len() / FORMS_A_STEP),
+        steps: Steps::at_most(
+            FREE_STEPS + text.len() * (STEPS_A_BYTE + table.len() / FORMS_A_STEP),
+        ),
     };
     search.scan();
     search.look_at_seams();
     Found {
-        given_up: search.steps > search.most_steps,
+        given_up: search.steps.are_too_many(),
         runs: search.runs.into_ordered(),
         unfinished: search.unfinished,
     }
@@ -69,8 +70,7 @@ struct Search<'a> {
     runs: Runs,
     unfinished: Option<usize>,
     /// Steps along forms with seams.
-    steps: usize,
-    most_steps: usize,
+    steps: Steps,
 }
 
 impl Search<'_> {
@@ -98,13 +98,13 @@ impl Search<'_> {
                 }
                 let seam = seams.after(text, start);
                 if seam < end.min(text.len()) {
-                    self.steps += 1 + (seam - start) / STEP;
+                    self.steps.take(1 + (seam - start) / STEP);
                     if text[start..seam] == form[..seam - start] {
                         self.follow(known.form, start, seam);
                     }
                 }
             }
-            if self.steps > self.most_steps {
+            if self.steps.are_too_many() {
                 return;
             }
             if !by_automaton
@@ -132,7 +132,7 @@ impl Search<'_> {
         let text = self.reader.text();
         for seam in memchr::memchr3_iter(b'%', b'\\', b'&', text) {
             self.look_at_escape(seam);
-            if self.steps > self.most_steps {
+            if self.steps.are_too_many() {
                 return;
             }
         }
@@ -231,7 +231,6 @@ impl Search<'_> {
             start,
             seam,
             &mut self.steps,
-            self.most_steps,
             |end| runs.add(start, end, mark),
         );
         if self.reader.ran_out() {

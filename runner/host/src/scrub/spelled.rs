@@ -6,29 +6,48 @@ use std::collections::BTreeSet;
 use super::breaks;
 use super::escapes::{self, LEVELS, Reader};
 
+/// Work that is counted, and how much of it there may be.
+pub(super) struct Steps {
+    taken: usize,
+    most: usize,
+}
+
+impl Steps {
+    pub(super) fn at_most(most: usize) -> Self {
+        Self { taken: 0, most }
+    }
+
+    pub(super) fn take(&mut self, count: usize) {
+        self.taken += count;
+    }
+
+    pub(super) fn are_too_many(&self) -> bool {
+        self.taken > self.most
+    }
+}
+
 /// Whether a byte can be the beginning of something that is not taken as it is.
 pub(super) fn is_seam(byte: u8) -> bool {
     escapes::begins(byte) || matches!(byte, b'\n' | b'\r' | b'+')
 }
 
 /// Calls `found` with each place at which the form may end that begins at `start` and stands as it is
-/// up to `seam`. Every step is counted in `work`, and none is done beyond `most`.
+/// up to `seam`. Every step is counted, and none is done beyond the most.
 pub(super) fn ends(
     reader: &Reader<'_>,
     before: usize,
     form: &[u8],
     start: usize,
     seam: usize,
-    work: &mut usize,
-    most: usize,
+    steps: &mut Steps,
     mut found: impl FnMut(usize),
 ) {
     // How much of the form has been seen, and where the rest of it should be. There is hardly ever
     // more than one way; where there are several, none is gone twice.
     let mut ways = Ways::new(Way::new(seam - start, seam));
     while let Some(Way { seen, at, broken }) = ways.next() {
-        *work += 1;
-        if *work > most {
+        steps.take(1);
+        if steps.are_too_many() {
             return;
         }
         let Some(&wanted) = form.get(seen) else {

@@ -234,9 +234,8 @@ async fn whatever_a_controller_gives_out_in_the_place_of_a_sealed_secret_leaves_
         (serde_json::json!({ "sealed": "" }), "its answer is not one"),
     ];
     let good = good().kept(value);
-    let mut before = 0;
-    for (n, (given, says)) in (1..).zip(given) {
-        let verdict = used(&mut house, asked, &given, n).await;
+    for (before, (given, says)) in given.into_iter().enumerate() {
+        let verdict = used(&mut house, asked, &given, before as u128 + 1).await;
         assert!(failed_with(&verdict, "secret-unavailable"), "{verdict:?}");
         let mut refused = audited(&house.state);
         refused.retain(|record| record.event == "sealed-secret-refused");
@@ -246,7 +245,6 @@ async fn whatever_a_controller_gives_out_in_the_place_of_a_sealed_secret_leaves_
         let why = new[0].members["why"].as_str().unwrap();
         assert!(why.contains(says), "{says}: {why}");
         assert!(!format!("{new:?}").contains(value), "{new:?}");
-        before += 1;
     }
     // None of it is in the way of what the operator put.
     let verdict = used(&mut house, asked, &good, 100).await;
