@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use wharf_policy::Digest;
 
+use super::client::Again;
 use super::referrers::Wanted;
 use super::{Client, Progress, RegistryError, Silent};
 use crate::PublicKey;
@@ -53,17 +54,18 @@ impl Client {
             .await?;
         let component = Bytes::from_owner(published.component().clone());
         let transferred = self.upload("the component", component, &progress).await?;
-        let what = "the image manifest";
+        let (what, again) = ("the image manifest", Again::IfItMayHelp);
         self.put_manifest(
             what,
             &digest.to_string(),
             MANIFEST_TYPE,
             published.manifest(),
+            again,
         )
         .await?;
         self.push_referrers(published, &silent).await?;
         if let Some(tag) = self.reference.tag() {
-            self.put_manifest(what, tag, MANIFEST_TYPE, published.manifest())
+            self.put_manifest(what, tag, MANIFEST_TYPE, published.manifest(), again)
                 .await?;
         }
         Ok(Pushed {
@@ -112,6 +114,7 @@ impl Client {
                     &descriptor.digest.to_string(),
                     MANIFEST_TYPE,
                     referrer.manifest(),
+                    Again::IfItMayHelp,
                 )
                 .await?;
             if !listed {

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::LINK;
 use wharf_policy::Digest;
 
+use super::client::Again;
 use super::{Client, RegistryError, Silent, answer, retry};
 use crate::oci::{
     BUNDLE_TYPE, Descriptor, EMPTY_TYPE, Form, INDEX_TYPE, Index, MANIFEST_TYPE, MAX_MANIFEST,
@@ -233,7 +234,7 @@ impl Client {
             // next round reads what there is now.
             let tag = fallback_tag(image);
             let put = self
-                .put_once(WHAT, &tag, INDEX_TYPE, &index.to_bytes())
+                .put_manifest(WHAT, &tag, INDEX_TYPE, &index.to_bytes(), Again::Never)
                 .await;
             if let Err(why) = put {
                 tries += 1;

@@ -183,31 +183,9 @@ impl Client {
         done.map(drop)
     }
 
-    /// Stores a manifest under its digest, or under a tag that is ours to move. Says whether the
-    /// registry lists it with what it refers to.
+    /// Stores a manifest or index under a tag or digest. Says whether the registry lists it with what
+    /// it refers to. What is stored under a tag that others write as well is not to be sent again.
     pub(super) async fn put_manifest(
-        &self,
-        what: &'static str,
-        name: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<bool, RegistryError> {
-        self.put(what, name, media_type, bytes, Again::IfItMayHelp)
-            .await
-    }
-
-    /// Stores an index under a tag that others write as well. It is not sent again by itself.
-    pub(super) async fn put_once(
-        &self,
-        what: &'static str,
-        name: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<bool, RegistryError> {
-        self.put(what, name, media_type, bytes, Again::Never).await
-    }
-
-    async fn put(
         &self,
         what: &'static str,
         name: &str,

@@ -171,10 +171,7 @@ impl Search<'_> {
     fn look_at_break(&mut self, seam: usize, level: u8) {
         let ran_out = self.reader.ran_out();
         self.look_behind_break(seam, level);
-        self.reader.ran_out();
-        if ran_out {
-            self.reader.run_out();
-        }
+        self.reader.set_ran_out(ran_out);
     }
 
     fn look_behind_break(&mut self, seam: usize, level: u8) {
@@ -210,10 +207,7 @@ impl Search<'_> {
                 self.follow(form, start, seam);
             }
         }
-        self.reader.ran_out();
-        if ran_out {
-            self.reader.run_out();
-        }
+        self.reader.set_ran_out(ran_out);
         if bytes == b"+" && table.has_spaces() {
             self.look_for(seam, b" ", next);
         }

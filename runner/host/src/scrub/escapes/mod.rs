@@ -81,9 +81,9 @@ impl<'t> Reader<'t> {
         self.ran_out.replace(false)
     }
 
-    /// As if something had been looked for behind the end.
-    pub(super) fn run_out(&self) {
-        self.ran_out.set(true);
+    /// Puts back what was asked before something was looked at that is not to change it.
+    pub(super) fn set_ran_out(&self, ran_out: bool) {
+        self.ran_out.set(ran_out);
     }
 
     /// The byte at a place, as it is.
