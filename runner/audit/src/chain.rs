@@ -118,11 +118,14 @@ impl Chain {
     }
 
     /// The chain behind this line.
-    pub(crate) fn with(&self, line: &[u8]) -> Self {
-        Self {
-            next: self.next + 1,
+    ///
+    /// # Errors
+    /// No number is left for the line after it. Nobody writes so many.
+    pub(crate) fn with(&self, line: &[u8]) -> Result<Self, Fault> {
+        Ok(Self {
+            next: self.next.checked_add(1).ok_or(Fault::LastNumber)?,
             prev: LineHash::of(line),
-        }
+        })
     }
 
     /// Whether a line is the next one.

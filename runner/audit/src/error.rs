@@ -28,6 +28,9 @@ pub enum Fault {
         /// What the line says.
         found: u64,
     },
+    /// Nothing could follow it.
+    #[error("its number is the highest that there is, and no writer comes that far")]
+    LastNumber,
     /// It does not end in a line end.
     #[error(
         "it is torn: it has no line end; the writer mends that, and says so, when it starts again"
@@ -72,6 +75,16 @@ pub enum AuditError {
         /// The name of the file that is not.
         expected: String,
     },
+    /// The oldest files are missing, and the record does not say that the writer removed them.
+    #[error(
+        "{path} begins with the line {first}, and no line of it says that those before were removed to keep within the room: the oldest files were taken away"
+    )]
+    NoBeginning {
+        /// The folder.
+        path: PathBuf,
+        /// The number of the first line that is here.
+        first: u64,
+    },
     /// The last file is not the last.
     #[error(
         "the last file in {0} says that another follows, which is not here: it was taken away, or the writer was killed between the two and makes it when it starts again"
@@ -103,6 +116,16 @@ pub enum AuditError {
         first: u64,
         /// The last number here.
         last: u64,
+    },
+    /// A sync failed, and what it was to bring to the disk is gone.
+    #[error(
+        "{path}: the disk failed and has lost lines from number {from} on that were written: look at the disk, and start the runner again to go on behind what is left"
+    )]
+    Lost {
+        /// Which file.
+        path: PathBuf,
+        /// The first line that may be gone.
+        from: u64,
     },
     /// Another process writes it.
     #[error("{0} is being written by another process")]

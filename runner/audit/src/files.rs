@@ -47,19 +47,25 @@ pub(crate) fn of(path: &Path) -> Result<Vec<PathBuf>, AuditError> {
     }
     let files = list(path)?;
     // Only what is missing between two files shows here. That the first is not number 1 is what
-    // keeping within a room looks like; the first line of the file tells its own number.
+    // keeping within a room looks like; a line of the record has to say so.
     for pair in files.windows(2) {
-        if pair[1].number != pair[0].number + 1 {
-            return Err(AuditError::Missing {
-                path: pair[1].path.clone(),
-                expected: name(pair[0].number + 1),
-            });
-        }
+        follows(&pair[0], &pair[1])?;
     }
     if files.is_empty() {
         return Err(AuditError::None(path.to_owned()));
     }
     Ok(files.into_iter().map(|file| file.path).collect())
+}
+
+/// Whether no file is missing between two.
+pub(crate) fn follows(one: &Numbered, other: &Numbered) -> Result<(), AuditError> {
+    match one.number.checked_add(1) {
+        Some(next) if next == other.number => Ok(()),
+        next => Err(AuditError::Missing {
+            path: other.path.clone(),
+            expected: name(next.unwrap_or(one.number)),
+        }),
+    }
 }
 
 /// Makes the name of a new file in a folder as durable as the file.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::chain::Chain;
 use crate::own::Own;
+use crate::record_file::RecordFile;
 use crate::repair::{self, End};
-use crate::tail::Tail;
+use crate::tail::{Mark, Tail};
 use crate::{AuditError, Fault, Keep, files};
 
 /// Where a record is.
@@ -68,7 +69,9 @@ impl Place {
     }
 }
 
-fn take(file: &File, path: &Path) -> Result<(), AuditError> {
+/// Takes a file for this process. Beside a folder's lock each file of a record is taken as well:
+/// someone may have removed the lock.
+pub(crate) fn take(file: &File, path: &Path) -> Result<(), AuditError> {
     match file.try_lock() {
         Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => Err(AuditError::InUse(path.to_owned())),
@@ -83,26 +86,32 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
     let path = place.path(number);
     let mut file = files::open_private(&path, last.is_none())
         .map_err(|error| AuditError::file("open", &path, error))?;
-    if matches!(place, Place::File(_)) {
-        take(&file, &path)?;
-    }
+    take(&file, &path)?;
     let end = repair::end(&path, &mut file)?;
-    let chain = match end.chain {
+    let before = match end.before {
         Some(chain) => chain,
         None => before(&place, number)?,
+    };
+    let mark = |bytes, chain| Mark {
+        number,
+        bytes,
+        chain,
     };
     let mut tail = Tail {
         place,
         runner: runner.to_owned(),
         keep,
-        file: Arc::new(file),
-        number,
-        bytes: end.bytes,
-        chain,
-        synced: None,
+        file: Arc::new(RecordFile::new(file)),
+        end: mark(end.bytes, end.chain.unwrap_or(before)),
+        durable: mark(0, before),
+        closed: end.closed && end.torn.is_none(),
         trouble: None,
         name: ulid::Ulid::generate().to_string(),
     };
+    if !end.in_order {
+        // It may have ended with a sync that failed, which nobody knows of any more.
+        tail.rewrite()?;
+    }
     mend(&mut tail, end)?;
     let started = Own::WriterStarted {
         version: env!("CARGO_PKG_VERSION"),
@@ -119,12 +128,10 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
 /// Writes what is missing after a crash: the line that tells of a torn one, the first line of a
 /// file, or the file that follows.
 fn mend(tail: &mut Tail, end: End) -> Result<(), AuditError> {
-    if end.torn.is_some() {
-        // Over what is there, not after taking it away: whenever this breaks off, something is
-        // left that is torn, and is told of next time.
-        std::io::Seek::seek(&mut &*tail.file, std::io::SeekFrom::Start(tail.bytes))
-            .map_err(|error| AuditError::file("mend", tail.place.path(tail.number), error))?;
-    }
+    // Over what is there, not after taking it away: whenever this breaks off, something is left
+    // that is torn, and is told of next time.
+    let sought = tail.file.seek(tail.end.bytes);
+    sought.map_err(|error| tail.file_error("mend", error))?;
     if end.chain.is_none() {
         tail.begin()?;
     }
@@ -135,10 +142,7 @@ fn mend(tail: &mut Tail, end: End) -> Result<(), AuditError> {
         tail.put(&(), &torn)?;
         tail.cut()?;
     }
-    if end.closed {
-        tail.next_file()?;
-    }
-    Ok(())
+    tail.go_on()
 }
 
 /// The chain before a file that holds no whole line: the end of the file before it, if there is

@@ -11,6 +11,12 @@ pub(crate) const BEGINS: &str = "file-opened";
 /// The name of the event that every file but the last ends with.
 pub(crate) const ENDS: &str = "file-closed";
 
+/// The name of the event that tells of a file that the writer removed.
+pub(crate) const REMOVED: &str = "file-removed";
+
+/// The name of the event with which a writer ends in order.
+pub(crate) const STOPPED: &str = "writer-stopped";
+
 #[derive(Debug, Serialize)]
 #[serde(
     tag = "event",
@@ -40,6 +46,6 @@ pub(crate) enum Own {
     },
     /// So many events could not be written, and what they were about was refused.
     WritingResumed { refused: u64, why: String },
-    /// The oldest file was removed to keep within the room that there is.
+    /// The oldest file is removed to keep within the room that there is. Its last line was `last`.
     FileRemoved { file: String, last: Option<Head> },
 }

@@ -11,13 +11,15 @@ use crate::AuditError;
 use crate::chain::Chain;
 use crate::follow::Follow;
 use crate::line::{self, LONGEST};
-use crate::own::Own;
+use crate::own::{Own, STOPPED};
 
 /// So many bytes of a torn line are kept in the line that takes its place.
 const KEPT: usize = 1 << 10;
 
 /// The end of a file.
 pub(crate) struct End {
+    /// What the first line was to be. None where the file holds no whole line.
+    pub(crate) before: Option<Chain>,
     /// What the next line must be. None where the file holds no whole line.
     pub(crate) chain: Option<Chain>,
     /// The bytes of all whole lines.
@@ -26,6 +28,8 @@ pub(crate) struct End {
     pub(crate) torn: Option<Own>,
     /// Whether the last line says that another file follows.
     pub(crate) closed: bool,
+    /// Whether the writer said at the end that it ends.
+    pub(crate) in_order: bool,
 }
 
 /// Follows the lines of one file to its end. Anything but a torn last line is an error: what was
@@ -48,11 +52,14 @@ pub(crate) fn end(path: &Path, file: &mut File) -> Result<End, AuditError> {
             })?;
         at += length + 1;
     }
+    let torn = torn(&bytes[at..]);
     Ok(End {
+        before: follow.start(),
         chain: follow.chain(),
         bytes: at as u64,
-        torn: torn(&bytes[at..]),
         closed: follow.closed(),
+        in_order: torn.is_none() && follow.last_event() == STOPPED,
+        torn,
     })
 }
 

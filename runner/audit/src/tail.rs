@@ -1,8 +1,5 @@
 //! The end of a record, under the writer's lock: the file, its length, the chain so far.
 
-use std::fs::{self, File};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -10,22 +7,39 @@ use serde::Serialize;
 use crate::chain::Chain;
 use crate::open::Place;
 use crate::own::{FORMAT, Own};
-use crate::{AuditError, Head, Keep, files, line, repair};
+use crate::record_file::RecordFile;
+use crate::{AuditError, Head, Keep, line};
 
 /// The end of a record.
 pub(crate) struct Tail {
     pub(crate) place: Place,
     pub(crate) runner: String,
     pub(crate) keep: Keep,
-    pub(crate) file: Arc<File>,
-    pub(crate) number: u64,
-    /// The bytes of all whole lines of the file. What stands behind them is none.
-    pub(crate) bytes: u64,
-    pub(crate) chain: Chain,
-    pub(crate) synced: Option<Head>,
+    pub(crate) file: Arc<RecordFile>,
+    pub(crate) end: Mark,
+    /// Up to where it is on disk for good.
+    pub(crate) durable: Mark,
+    /// The file says that another follows, and that is not begun yet.
+    pub(crate) closed: bool,
     pub(crate) trouble: Option<Trouble>,
     /// Says which files of a folder are of one chain.
     pub(crate) name: String,
+}
+
+/// A place between two lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The number of the file.
+    pub(crate) number: u64,
+    /// The bytes of all whole lines of the file before it. What stands behind the last is none.
+    pub(crate) bytes: u64,
+    pub(crate) chain: Chain,
+}
+
+impl Mark {
+    const fn place(&self) -> (u64, u64) {
+        (self.number, self.bytes)
+    }
 }
 
 /// Writing has failed, and has not worked again since.
@@ -45,50 +59,64 @@ impl Tail {
         self.put(by, event).inspect_err(|error| {
             // An event that cannot be a line says nothing about the disk.
             if !matches!(error, AuditError::Event(_)) {
-                self.failed(error.to_string());
+                self.failed(error.to_string()).refused += 1;
             }
         })?;
-        self.follow()
+        self.follow();
+        Ok(())
     }
 
     /// Goes on after a failure, if that is possible now.
     fn resume(&mut self) -> Result<(), AuditError> {
-        let Some(trouble) = &mut self.trouble else {
+        let Some(trouble) = self.trouble.take() else {
             return Ok(());
         };
-        trouble.refused += 1;
+        let Trouble { mut refused, why } = trouble;
         let resumed = Own::WritingResumed {
-            refused: trouble.refused - 1,
-            why: trouble.why.clone(),
+            refused,
+            why: why.clone(),
         };
-        let why = trouble.why.clone();
-        // What was written of the line that failed was never a line.
-        self.cut()
-            .and_then(|()| self.put(&(), &resumed))
-            .and_then(|()| self.sync())
-            .map_err(|error| AuditError::Failed(format!("{why}; now: {error}")))?;
-        self.trouble = None;
-        Ok(())
-    }
-
-    fn failed(&mut self, why: String) {
-        match &mut self.trouble {
-            Some(trouble) => trouble.why = why,
-            None => self.trouble = Some(Trouble { refused: 1, why }),
+        let put = self.mend().and_then(|()| self.put(&(), &resumed));
+        if put.is_ok() {
+            // From here on they are told of.
+            refused = 0;
         }
+        put.and_then(|()| self.sync()).map_err(|error| {
+            refused += 1;
+            let failed = AuditError::Failed(format!("{why}; now: {error}"));
+            self.trouble = Some(Trouble { refused, why });
+            failed
+        })
     }
 
-    fn path(&self) -> PathBuf {
-        self.place.path(self.number)
+    /// Makes the record one that goes on with a line, from wherever it broke off.
+    fn mend(&mut self) -> Result<(), AuditError> {
+        if self.file.is_in_doubt() {
+            self.rewrite()?;
+        }
+        // What was written of a line that failed was never a line.
+        self.cut()?;
+        self.go_on()
+    }
+
+    /// Something failed. The events that it refuses are counted in what this gives.
+    pub(crate) fn failed(&mut self, why: String) -> &mut Trouble {
+        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+            refused: 0,
+            why: String::new(),
+        });
+        trouble.why = why;
+        trouble
+    }
+
+    pub(crate) fn file_error(&self, action: &'static str, error: std::io::Error) -> AuditError {
+        AuditError::file(action, self.place.path(self.end.number), error)
     }
 
     /// Takes away what stands behind the last whole line.
     pub(crate) fn cut(&self) -> Result<(), AuditError> {
-        self.file
-            .set_len(self.bytes)
-            .and_then(|()| (&*self.file).seek(SeekFrom::Start(self.bytes)))
-            .map(drop)
-            .map_err(|error| AuditError::file("write", self.path(), error))
+        let cut = self.file.cut(self.end.bytes);
+        cut.map_err(|error| self.file_error("write", error))
     }
 
     /// Writes one line at the end of the whole lines, over whatever stands there.
@@ -98,14 +126,14 @@ impl Tail {
         event: &E,
     ) -> Result<(), AuditError> {
         let now = jiff::Timestamp::now();
-        let mut line = line::write(&self.chain, now, &self.runner, by, event)?;
-        let chain = self.chain.with(&line);
+        let mut line = line::write(&self.end.chain, now, &self.runner, by, event)?;
+        let chain = self.end.chain.with(&line);
+        let chain = chain.map_err(|fault| AuditError::Failed(fault.to_string()))?;
         line.push(b'\n');
-        (&*self.file)
-            .write_all(&line)
-            .map_err(|error| AuditError::file("write", self.path(), error))?;
-        self.bytes += line.len() as u64;
-        self.chain = chain;
+        let written = self.file.write(&line);
+        written.map_err(|error| self.file_error("write", error))?;
+        self.end.bytes += line.len() as u64;
+        self.end.chain = chain;
         Ok(())
     }
 
@@ -113,102 +141,62 @@ impl Tail {
     pub(crate) fn begin(&mut self) -> Result<(), AuditError> {
         let opened = Own::FileOpened {
             format: FORMAT,
-            file: self.place.shown(self.number),
+            file: self.place.shown(self.end.number),
             chain: self.name.clone(),
         };
         self.put(&(), &opened)
     }
 
-    /// Goes on in another file if this one is full.
-    fn follow(&mut self) -> Result<(), AuditError> {
-        let Place::Folder { path: folder, .. } = &self.place else {
-            return Ok(());
-        };
-        if self.bytes < self.keep.file_bytes {
-            return Ok(());
+    /// Writes again what a failed sync may have lost, and syncs.
+    pub(crate) fn rewrite(&mut self) -> Result<(), AuditError> {
+        let part = self.durable.bytes..self.end.bytes;
+        let read = self.file.read(&part);
+        let lines = read.map_err(|error| self.file_error("read back", error))?;
+        let chain = lines
+            .split_inclusive(|byte| *byte == b'\n')
+            .try_fold(self.durable.chain, |chain, line| {
+                chain.with(line.strip_suffix(b"\n").unwrap_or(line))
+            });
+        if chain != Ok(self.end.chain) || lines.len() as u64 != part.end - part.start {
+            return Err(AuditError::Lost {
+                path: self.place.path(self.end.number),
+                from: self.durable.chain.next,
+            });
         }
-        let folder = folder.clone();
-        let next = self.place.shown(self.number + 1);
-        let closed = self.put(&(), &Own::FileClosed { next }).and_then(|()| {
-            self.sync()?;
-            self.next_file()
-        });
-        // The event itself is written; that its file could not be followed is the next one's
-        // trouble.
-        if let Err(error) = closed.and_then(|()| self.make_room(&folder)) {
-            tracing::error!(%error, "the audit record cannot go on in another file");
-            self.failed(error.to_string());
-        }
-        Ok(())
-    }
-
-    pub(crate) fn next_file(&mut self) -> Result<(), AuditError> {
-        let path = self.place.path(self.number + 1);
-        let failed = |error| AuditError::file("begin", &path, error);
-        let file = files::open_private(&path, true).map_err(failed)?;
-        self.file = Arc::new(file);
-        self.number += 1;
-        self.bytes = 0;
-        self.begin()?;
-        self.sync()?;
-        match path.parent() {
-            Some(folder) => files::sync_folder(folder).map_err(failed),
-            None => Ok(()),
-        }
-    }
-
-    /// Removes the oldest files until there are no more than may be.
-    fn make_room(&mut self, folder: &std::path::Path) -> Result<(), AuditError> {
-        let files = files::list(folder)?;
-        let surplus = files.len().saturating_sub(self.keep.files.max(1));
-        for pair in files.windows(2).take(surplus) {
-            let last = repair::before(&pair[1].path).and_then(|chain| chain.head());
-            let file = self.place.shown(pair[0].number);
-            // Said before it is done.
-            self.put(&(), &Own::FileRemoved { file, last })?;
-            fs::remove_file(&pair[0].path)
-                .map_err(|error| AuditError::file("remove", &pair[0].path, error))?;
-        }
-        Ok(())
+        self.file
+            .seek(part.start)
+            .and_then(|()| self.file.write(&lines))
+            .map_err(|error| self.file_error("write", error))?;
+        self.file.rewritten();
+        self.sync()
     }
 
     /// Syncs now, under the lock.
     pub(crate) fn sync(&mut self) -> Result<(), AuditError> {
-        self.file
-            .sync_data()
-            .map_err(|error| AuditError::file("sync", self.path(), error))?;
-        self.synced = self.chain.head();
+        let synced = self.file.sync();
+        synced.map_err(|error| self.file_error("sync", error))?;
+        self.durable = self.end;
         Ok(())
     }
 
     /// What to sync, and what is on disk for good after that.
-    pub(crate) fn to_sync(&self) -> (Arc<File>, Option<Head>) {
-        (Arc::clone(&self.file), self.chain.head())
+    pub(crate) fn to_sync(&self) -> (Arc<RecordFile>, Mark) {
+        (Arc::clone(&self.file), self.end)
     }
 
-    /// A sync has ended.
-    pub(crate) fn synced(&mut self, head: Option<Head>, result: &Result<(), String>) {
+    /// A sync that was begun at this mark has ended.
+    pub(crate) fn synced(&mut self, mark: Mark, result: &Result<(), String>) {
         match result {
-            Ok(()) => self.synced = self.synced.max_by_number(head),
-            Err(why) => self.failed(format!("a sync failed: {why}")),
+            Ok(()) if mark.place() > self.durable.place() => self.durable = mark,
+            Ok(()) => {}
+            Err(why) => {
+                self.failed(format!("a sync failed: {why}"));
+            }
         }
     }
 
+    /// The last line that is on disk for good, with all before it.
     pub(crate) fn synced_head(&self) -> Option<Head> {
-        self.synced
-    }
-}
-
-trait Later {
-    fn max_by_number(self, other: Self) -> Self;
-}
-
-impl Later for Option<Head> {
-    fn max_by_number(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(a), Some(b)) if a.seq > b.seq => Some(a),
-            (a, None) => a,
-            (_, b) => b,
-        }
+        self.durable.chain.head()
     }
 }

@@ -1,15 +1,16 @@
 //! What breaks a chain, what does not, and what a crash leaves.
 
-use std::fs::{self, File};
+mod failing_disk;
+mod removal;
+
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::chain::Chain;
-use crate::open::{Place, open};
 use crate::{Audit, AuditError, Fault, Head, Keep, read, verify};
 
 const SMALL: Keep = Keep {
@@ -176,6 +177,13 @@ fn a_record_is_private_and_has_one_writer() {
     assert_eq!(mode(&place.join("audit-00000001.jsonl")), 0o600);
     let second = Audit::folder(&place, "here", SMALL).err().unwrap();
     assert!(matches!(second, AuditError::InUse(_)), "{second}");
+    // The files themselves are taken too, each in its turn.
+    for more in [1, 30] {
+        tell(&audit, 0..more);
+        fs::remove_file(place.join("audit.lock")).unwrap();
+        let second = Audit::folder(&place, "here", SMALL).err().unwrap();
+        assert!(matches!(second, AuditError::InUse(_)), "{second}");
+    }
     drop(audit);
     let (_folder, file) = one_file(1);
     let _first = Audit::file(&file, "here").unwrap();
@@ -219,43 +227,6 @@ async fn the_head_that_is_told_is_one_that_is_on_disk() {
     let head = audit.head().unwrap();
     assert_eq!(head.seq, before.seq + 100);
     assert_eq!(verify(&file, Some(head)).unwrap().head, head);
-}
-
-#[test]
-fn what_could_not_be_written_is_an_error_then_and_a_number_later() {
-    let (_folder, file) = one_file(0);
-    let mut tail = open(Place::File(file.clone()), "here", Keep::default()).unwrap();
-    let event = json!({ "event": "happened" });
-    let writable = Arc::clone(&tail.file);
-    // A file that cannot be written is what a full disk looks like from here.
-    tail.file = Arc::new(File::open(&file).unwrap());
-    for _ in 0..3 {
-        tail.append(&(), &event).unwrap_err();
-    }
-    // And a part of a line that a full disk took is no line.
-    let mut torn = fs::read(&file).unwrap();
-    torn.extend_from_slice(b"{\"seq\":3,\"ti");
-    fs::write(&file, torn).unwrap();
-    tail.file = writable;
-    tail.append(&(), &event).unwrap();
-    let all = records(&file);
-    let [.., resumed, happened] = &all[..] else {
-        panic!("{all:?}")
-    };
-    assert_eq!(resumed.event, "writing-resumed");
-    assert_eq!(resumed.members["refused"], 3);
-    assert_eq!(happened.event, "happened");
-}
-
-#[test]
-fn a_failed_sync_stops_writing_until_one_works() {
-    let (_folder, file) = one_file(0);
-    let mut tail = open(Place::File(file.clone()), "here", Keep::default()).unwrap();
-    let head = tail.synced_head();
-    tail.synced(None, &Err("the disk is gone".to_owned()));
-    assert_eq!(tail.synced_head(), head);
-    tail.append(&(), &json!({ "event": "happened" })).unwrap();
-    assert!(events(&file).contains(&"writing-resumed".to_owned()));
 }
 
 #[test]
@@ -352,7 +323,7 @@ fn a_line_is_the_next_one_only_with_the_right_number_and_the_right_hash() {
         &event,
     )
     .unwrap();
-    let chain = Chain::START.with(&first);
+    let chain = Chain::START.with(&first).unwrap();
     let wrong = Chain { next: 7, ..chain };
     let line = crate::line::write(&wrong, time, "here", &(), &event).unwrap();
     let links = crate::line::links(&line).unwrap();
@@ -363,4 +334,24 @@ fn a_line_is_the_next_one_only_with_the_right_number_and_the_right_hash() {
             found: 7
         })
     );
+}
+
+#[test]
+fn a_line_that_nothing_could_follow_is_a_broken_record_and_not_the_end_of_the_world() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("audit-00000001.jsonl");
+    let line = json!({
+        "seq": u64::MAX, "time": "2026-11-22T00:40:00.123Z", "prev": "1".repeat(64),
+        "runner": "r", "event": "file-opened"
+    });
+    fs::write(&file, format!("{line}\n")).unwrap();
+    for broken in [
+        verify(folder.path(), None).unwrap_err(),
+        Audit::folder(folder.path(), "here", SMALL).err().unwrap(),
+    ] {
+        let AuditError::Bad { line: 1, fault, .. } = broken else {
+            panic!("{broken}")
+        };
+        assert_eq!(fault, Fault::LastNumber);
+    }
 }

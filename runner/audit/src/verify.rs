@@ -35,6 +35,13 @@ pub fn verify(path: &Path, known: Option<Head>) -> Result<Verified, AuditError> 
     if path.is_dir() && follow.closed() {
         return Err(AuditError::Unfinished(path.to_owned()));
     }
+    // One file alone is a part of a record, and says itself with which line it begins.
+    if path.is_dir() && follow.lacks_a_beginning() {
+        return Err(AuditError::NoBeginning {
+            path: path.to_owned(),
+            first: follow.first(),
+        });
+    }
     let head = follow
         .chain()
         .and_then(|chain| chain.head())
@@ -52,7 +59,7 @@ pub fn verify(path: &Path, known: Option<Head>) -> Result<Verified, AuditError> 
         }),
         _ => Ok(Verified {
             files,
-            lines: head.seq + 1 - follow.first(),
+            lines: head.seq - follow.first() + 1,
             first: follow.first(),
             head,
         }),

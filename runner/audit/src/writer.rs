@@ -184,9 +184,9 @@ fn serve(tail: &Mutex<Tail>, dirty: &AtomicBool, inbox: &Receiver<Sync>) {
         // What is written from here on asks anew.
         dirty.store(false, Ordering::Release);
         // Not under the lock: others write meanwhile.
-        let (file, head) = lock(tail).to_sync();
-        let synced = file.sync_data().map_err(|error| error.to_string());
-        lock(tail).synced(head, &synced);
+        let (file, mark) = lock(tail).to_sync();
+        let synced = file.sync().map_err(|error| error.to_string());
+        lock(tail).synced(mark, &synced);
         for reply in waiting {
             // Whoever asked may have gone.
             let _ = reply.send(synced.clone());

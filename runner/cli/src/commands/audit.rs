@@ -97,6 +97,11 @@ fn verify(path: Option<PathBuf>, head: Option<Head>, json: bool) -> Result<Exit>
             found.lines, found.files, found.first
         ));
         terminal::print(format_args!("head {}", found.head));
+        if found.first > 0 && path.is_file() {
+            terminal::note(
+                "this is one file of a record: whether those before it are there shows when the folder is checked",
+            );
+        }
         if head.is_none() {
             terminal::note(
                 "whoever can write the files can write all of them anew: compare the head with one from elsewhere (--head), such as the one that the controller shows for the runner",
