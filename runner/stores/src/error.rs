@@ -24,6 +24,14 @@ pub enum StoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The file belongs to another user, who could put another secret in its place.
+    #[error("{} belongs to user {owner}, and a secret is in a file of the runner's user or of root: chown it", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The number of the user.
+        owner: u32,
+    },
     /// A directory, a device, a pipe.
     #[error("{} is not a regular file: a secret is the content of one", .0.display())]
     NotAFile(PathBuf),
@@ -116,7 +124,9 @@ impl StoreError {
             | Self::NoFields { .. }
             | Self::NoField { .. }
             | Self::Absent(_) => Trouble::Absent,
-            Self::Denied(..) | Self::Login(..) | Self::Exposed { .. } => Trouble::Denied,
+            Self::Denied(..) | Self::Login(..) | Self::Exposed { .. } | Self::Foreign { .. } => {
+                Trouble::Denied
+            }
             Self::Unavailable(..) => Trouble::Outage,
             Self::NotAFile(_)
             | Self::Unreadable { .. }

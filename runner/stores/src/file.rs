@@ -88,6 +88,13 @@ pub(crate) fn read(
             mode: metadata.mode() & 0o777,
         });
     }
+    let runner = rustix::process::geteuid().as_raw();
+    if readers == Readers::Owner && !may_own(metadata.uid(), runner) {
+        return Err(StoreError::Foreign {
+            path: path.to_owned(),
+            owner: metadata.uid(),
+        });
+    }
     // Room for the largest and one more byte, so that the buffer never moves and leaves a copy.
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 2));
     file.take(most as u64 + 1)
@@ -99,8 +106,43 @@ pub(crate) fn read(
     Ok(bytes)
 }
 
+/// Who else owns a file could put another secret in its place, or let others read it.
+const fn may_own(owner: u32, runner: u32) -> bool {
+    owner == runner || owner == 0
+}
+
 /// Editors and `echo` end a file with a line end that is not part of the secret.
 pub(crate) fn without_line_end(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_in_a_file_of_the_runners_user_or_of_root_and_of_nobody_elses() {
+        assert!(may_own(1000, 1000) && may_own(0, 1000) && may_own(0, 0));
+        assert!(!may_own(1001, 1000) && !may_own(1000, 0));
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, "value").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        assert_eq!(*read(&path, Readers::Owner, 10).unwrap(), *b"value");
+        // Only root can give a file away, and only root could read it then.
+        if chown(&path, Some(12_345), None).is_ok() {
+            let error = read(&path, Readers::Owner, 10).unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("user 12345") && text.contains("chown"),
+                "{text}"
+            );
+            assert_eq!(error.trouble(), crate::Trouble::Denied);
+            assert!(read(&path, Readers::Anyone, 10).is_ok());
+        }
+    }
 }

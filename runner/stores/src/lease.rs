@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::period::from_now;
 use crate::{Lease, SecretStore, StoreError, Trouble};
 
 /// Leases that are held or being given back at a time; past that, none are taken.
@@ -76,7 +77,7 @@ impl Keeper {
     ) -> DropGuard {
         let released = CancellationToken::new();
         let held = Held {
-            expires: Instant::now() + lease.period,
+            expires: from_now(lease.period),
             store,
             name,
             lease,
@@ -126,7 +127,7 @@ impl Held {
             sleep(left - left / 3).await;
             match self.store.renew(&self.lease).await {
                 Ok(period) if period > FIRST_PAUSE => {
-                    self.expires = Instant::now() + period;
+                    self.expires = from_now(period);
                 }
                 Err(error) if error.trouble() == Trouble::Outage && !self.is_over() => {
                     tracing::warn!(store = %self.name, %error, "a lease could not be renewed; trying again");

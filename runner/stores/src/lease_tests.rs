@@ -66,8 +66,16 @@ impl Fake {
 const LONG: Duration = Duration::from_secs(60);
 
 fn held(period: Duration, renewable: bool) -> (Keeper, Arc<Fake>, DropGuard) {
+    held_and_renewed_for(period, renewable, period)
+}
+
+fn held_and_renewed_for(
+    period: Duration,
+    renewable: bool,
+    anew: Duration,
+) -> (Keeper, Arc<Fake>, DropGuard) {
     let fake = Arc::new(Fake {
-        period,
+        period: anew,
         asked: watch::Sender::default(),
     });
     let lease = Lease {
@@ -129,4 +137,19 @@ async fn leaving_does_not_wait_for_good_for_a_store_that_does_not_answer() {
     drop(guard);
     keeper.finish(Duration::from_millis(50)).await;
     assert_eq!(keeper.tasks.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lease_for_longer_than_any_clock_goes_is_held_and_given_back() {
+    let (keeper, fake, guard) = held(Duration::MAX, true);
+    drop(guard);
+    keeper.finish(LONG).await;
+    assert_eq!(fake.revoked(), ["db/1"]);
+
+    let short = Duration::from_millis(300);
+    let (keeper, fake, guard) = held_and_renewed_for(short, true, Duration::MAX);
+    fake.until(|asked| asked.renewed >= 1).await;
+    drop(guard);
+    keeper.finish(LONG).await;
+    assert_eq!(fake.revoked(), ["db/1"]);
 }

@@ -39,6 +39,7 @@ mod http;
 mod kubernetes;
 mod lease;
 mod open;
+mod period;
 mod place;
 mod registry;
 mod sealed;

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::DropGuard;
 
 use crate::lease::Keeper;
+use crate::period::from_now;
 use crate::{Document, Place, SecretStore, StoreError, Trouble};
 
 /// For how long a store that does not answer is not asked again. Long enough that all who wait
@@ -127,7 +128,7 @@ impl Source {
             Err(error) if error.trouble() == Trouble::Outage => (Err(Arc::new(error)), OUTAGE),
             Err(error) => (Err(Arc::new(error)), REFUSAL.min(self.ttl)),
         };
-        let until = Instant::now() + holds;
+        let until = from_now(holds);
         *known = Known::Answer(answer.clone(), until);
         forget_later(slot, until);
         answer.map(|document| Found::Static(document, until))

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::document::members;
+use crate::period::of_seconds;
 use crate::{Fields, Lease, Lifetime, Place, SecretValue, StoreError};
 
 /// The longest identifier of a lease.
@@ -89,7 +90,7 @@ impl<'a> Secret<'a> {
         match &self.lease_id {
             Some(id) if !id.is_empty() && id.len() <= LONGEST_ID => Lifetime::Leased(Lease {
                 id: id.to_string(),
-                period: Duration::from_secs(self.lease_duration),
+                period: of_seconds(self.lease_duration),
                 renewable: self.renewable && self.lease_duration > 0,
             }),
             _ => Lifetime::Static,
@@ -101,7 +102,7 @@ impl<'a> Secret<'a> {
         let auth = self.auth.as_ref().ok_or_else(|| unreadable(whom))?;
         Ok(Granted {
             token: SecretValue::new(auth.client_token.as_bytes().to_vec()),
-            period: (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration)),
+            period: (auth.lease_duration > 0).then(|| of_seconds(auth.lease_duration)),
             renewable: auth.renewable,
         })
     }
@@ -115,7 +116,7 @@ impl<'a> Secret<'a> {
     /// How long a token holds, and whether it can be renewed, by its own data.
     pub(super) fn looked_up(&self, whom: &str) -> Result<(Option<Duration>, bool), StoreError> {
         let looked: Looked = self.data(whom)?;
-        let period = (looked.ttl > 0).then(|| Duration::from_secs(looked.ttl));
+        let period = (looked.ttl > 0).then(|| of_seconds(looked.ttl));
         Ok((period, looked.renewable))
     }
 }

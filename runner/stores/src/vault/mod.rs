@@ -6,6 +6,7 @@
 
 mod answer;
 mod api;
+mod login;
 mod mounts;
 mod session;
 

@@ -1,24 +1,24 @@
-//! Being let in: logging in, keeping the token alive, getting a new one in time.
+//! Being let in: keeping a token alive, getting a new one in time.
 //!
 //! What a server lends hangs on the token that asked for it and ends with it. So a token that can
 //! be renewed is renewed in the background for as long as the runner lives, whether or not
-//! anything is asked.
+//! anything is asked. While a token is good nobody waits for another: it is renewed or replaced
+//! beside, however slowly the server does that.
 
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use wharf_policy::VaultLogin;
 
 use super::answer::{Granted, Secret};
 use super::api::{Api, Ask, Reply, Token};
-use crate::credential::Credential;
-use crate::file::Readers;
+use super::login::Login;
+use crate::StoreError;
 use crate::open::Unusable;
-use crate::{SecretValue, StoreError};
+use crate::period::from_now;
 
 /// Between two tries to renew.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -27,25 +27,13 @@ const OUTAGE: Duration = Duration::from_secs(1);
 /// A renewal that gains less than this gains nothing: times are given in whole seconds.
 const GAIN: Duration = Duration::from_millis(500);
 
-/// How a token is come by.
-enum Login {
-    /// It is there.
-    Token(Credential),
-    /// A method's `login` gives one for these.
-    Method {
-        mount: Vec<String>,
-        /// The names of the public and of the secret parameter.
-        names: (&'static str, &'static str),
-        public: String,
-        secret: Credential,
-    },
-}
-
 /// This runner's standing with a server.
 pub(super) struct Session {
     api: Arc<Api>,
     login: Login,
     standing: Mutex<Standing>,
+    /// Had by the one who renews, logs in or leaves. What is held changes only with it.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -62,7 +50,8 @@ pub(super) struct Pass {
     pub(super) token: Token,
 }
 
-struct Held {
+#[derive(Clone)]
+pub(super) struct Held {
     pass: Pass,
     /// When it ends, if it does.
     expires: Option<Instant>,
@@ -72,112 +61,49 @@ struct Held {
 }
 
 impl Held {
-    fn new(token: Token, period: Option<Duration>, renewable: bool) -> Self {
-        let now = Instant::now();
+    pub(super) fn new(token: Token, period: Option<Duration>, renewable: bool) -> Self {
         Self {
             pass: Pass { token },
-            expires: period.map(|period| now + period),
+            expires: period.map(from_now),
             // With a third of its time left, so that one failure is not the end of it.
-            due: period.map(|period| now + (period - period / 3)),
+            due: period.map(|period| from_now(period - period / 3)),
             renewable,
         }
+    }
+
+    fn is_good(&self) -> bool {
+        self.expires.is_none_or(|expires| Instant::now() < expires)
+    }
+
+    fn is_due(&self) -> bool {
+        self.due.is_some_and(|due| due <= Instant::now())
     }
 }
 
 impl Session {
     pub(super) fn open(api: Arc<Api>, login: &VaultLogin, folder: &Path) -> Result<Self, Unusable> {
-        let method = |mount: &str, names, public: &str, secret| {
-            let mount: Vec<_> = mount
-                .trim_matches('/')
-                .split('/')
-                .map(str::to_owned)
-                .collect();
-            if mount
-                .iter()
-                .any(|part| matches!(part.as_str(), "" | "." | ".."))
-            {
-                return Err(Unusable::Table("the login's `mount` is no path".to_owned()));
-            }
-            Ok(Login::Method {
-                mount,
-                names,
-                public: public.to_owned(),
-                secret,
-            })
-        };
-        let private = |reference| Credential::find(reference, folder, Readers::Owner);
-        // Platforms put these into the container where anyone in it may read them.
-        let issued = |reference| Credential::find(reference, folder, Readers::Anyone);
-        let login = match login {
-            VaultLogin::Token(token) => Login::Token(private(token)?),
-            VaultLogin::AppRole {
-                role_id,
-                secret_id,
-                mount,
-            } => method(
-                mount,
-                ("role_id", "secret_id"),
-                role_id,
-                private(secret_id)?,
-            )?,
-            VaultLogin::Jwt { role, token, mount }
-            | VaultLogin::Kubernetes { role, token, mount } => {
-                method(mount, ("role", "jwt"), role, issued(token)?)?
-            }
-        };
         Ok(Self {
             api,
-            login,
+            login: Login::open(login, folder)?,
             standing: Mutex::default(),
+            turn: Arc::default(),
         })
     }
 
-    /// A token that is good as far as can be known. Many who need one wait for the same login.
+    /// A token that is good as far as can be known. Where there is none, many who need one wait
+    /// for the same login.
     pub(super) async fn pass(self: &Arc<Self>) -> Result<Pass, StoreError> {
-        let mut standing = self.standing.lock().await;
-        let Standing { held, down } = &mut *standing;
-        let now = Instant::now();
-        if let Some(old) = held {
-            let expired = old.expires.is_some_and(|expires| expires <= now);
-            if !expired && old.due.is_none_or(|due| now < due) {
-                return Ok(old.pass.clone());
+        if let Some(held) = self.good() {
+            if held.is_due() {
+                self.freshen();
             }
-            if !expired && self.renew(old).await {
-                return Ok(old.pass.clone());
-            }
+            return Ok(held.pass);
         }
-        if let Some((when, why)) = down
-            && when.elapsed() < OUTAGE
-        {
-            return Err(StoreError::Unavailable(
-                self.api.whom().to_owned(),
-                why.clone(),
-            ));
-        }
-        let error = match self.log_in().await {
-            Ok(new) => {
-                let pass = new.pass.clone();
-                if new.renewable && new.due.is_some() {
-                    tokio::spawn(keep_alive(Arc::downgrade(self), pass.token.clone()));
-                }
-                (*held, *down) = (Some(new), None);
-                return Ok(pass);
-            }
-            Err(error) => error,
-        };
-        match (&error, held) {
-            // The old one still holds for a while.
-            (StoreError::Unavailable(..), Some(old))
-                if old.expires.is_some_and(|expires| Instant::now() < expires) =>
-            {
-                old.due = Some(Instant::now() + PAUSE);
-                Ok(old.pass.clone())
-            }
-            (StoreError::Unavailable(_, why), _) => {
-                *down = Some((Instant::now(), why.clone()));
-                Err(error)
-            }
-            _ => Err(error),
+        let _turn = self.turn.lock().await;
+        // Whoever had the turn before may have wanted the same.
+        match self.good() {
+            Some(held) => Ok(held.pass),
+            None => self.enter().await,
         }
     }
 
@@ -185,14 +111,16 @@ impl Session {
     /// so it is the right that is missing.
     pub(super) async fn replace(self: &Arc<Self>, refused: &Pass) -> Result<bool, StoreError> {
         {
-            let mut standing = self.standing.lock().await;
-            match &standing.held {
-                Some(now) if !now.pass.token.is(&refused.token) => return Ok(true),
-                _ => {}
+            let _turn = self.turn.lock().await;
+            if self
+                .good()
+                .is_some_and(|now| !now.pass.token.is(&refused.token))
+            {
+                return Ok(true);
             }
             let look = Ask::read(&["auth", "token", "lookup-self"]);
             match self.api.ask(&look, Some(&refused.token)).await? {
-                Reply::Forbidden => standing.held = None,
+                Reply::Forbidden => self.standing().held = None,
                 _ => return Ok(false),
             }
         }
@@ -202,7 +130,8 @@ impl Session {
 
     /// Gives up the token, and whatever still hangs on it. One that someone made is left alone.
     pub(super) async fn end(&self) {
-        let Some(held) = self.standing.lock().await.held.take() else {
+        let _turn = self.turn.lock().await;
+        let Some(held) = self.standing().held.take() else {
             return;
         };
         if let Login::Method { .. } = self.login {
@@ -214,8 +143,59 @@ impl Session {
         }
     }
 
-    /// Renews a token where that gets it any further. `false`: it has to be replaced.
-    async fn renew(&self, old: &mut Held) -> bool {
+    /// Renews the token that is held, or gets another, beside those who use it. Once at a time.
+    fn freshen(self: &Arc<Self>) {
+        // Who has the turn does it, or will be followed by someone who asks for it again.
+        let Ok(turn) = Arc::clone(&self.turn).try_lock_owned() else {
+            return;
+        };
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            let _turn = turn;
+            let Some(old) = this.good().filter(Held::is_due) else {
+                return;
+            };
+            if this.renew(&old).await {
+                return;
+            }
+            if let Err(error) = this.enter().await {
+                tracing::warn!(%error, "the runner's token runs out and there is no other yet; trying again");
+                this.put_off();
+            }
+        });
+    }
+
+    /// Logs in. For who has the turn.
+    async fn enter(self: &Arc<Self>) -> Result<Pass, StoreError> {
+        if let Some((when, why)) = &self.standing().down
+            && when.elapsed() < OUTAGE
+        {
+            let whom = self.api.whom().to_owned();
+            return Err(StoreError::Unavailable(whom, why.clone()));
+        }
+        let new = self.login.token(&self.api).await;
+        let mut standing = self.standing();
+        match new {
+            Ok(new) => {
+                let pass = new.pass.clone();
+                if new.renewable && new.due.is_some() {
+                    tokio::spawn(keep_alive(Arc::downgrade(self), pass.token.clone()));
+                }
+                (standing.held, standing.down) = (Some(new), None);
+                Ok(pass)
+            }
+            Err(error) => {
+                if let StoreError::Unavailable(_, why) = &error {
+                    standing.down = Some((Instant::now(), why.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Renews the token that is held where that gets it any further. `false`: it has to be
+    /// replaced. For who has the turn.
+    async fn renew(&self, old: &Held) -> bool {
         if !old.renewable {
             return false;
         }
@@ -235,105 +215,54 @@ impl Session {
                 let new = Held::new(old.pass.token.clone(), period, renewable);
                 // At the end of its longest life it gets no further.
                 let further = match (old.expires, new.expires) {
-                    (Some(old), Some(new)) => new > old + GAIN,
+                    (Some(old), Some(new)) => new.saturating_duration_since(old) > GAIN,
                     (_, None) => true,
                     (None, Some(_)) => false,
                 };
                 if further {
-                    *old = new;
+                    self.standing().held = Some(new);
                 }
                 further
             }
             Err(error) => {
                 tracing::warn!(%error, "the runner's token could not be renewed; trying again");
-                old.due = Some(Instant::now() + PAUSE);
+                self.put_off();
                 true
             }
         }
     }
 
-    async fn log_in(&self) -> Result<Held, StoreError> {
-        let whom = self.api.whom();
-        match &self.login {
-            Login::Token(credential) => {
-                let token = self.header(&credential.read().await?)?;
-                let look = Ask::read(&["auth", "token", "lookup-self"]);
-                match self.api.ask(&look, Some(&token)).await? {
-                    Reply::Answer(body) => {
-                        let (period, renewable) = Secret::parse(whom, &body)?.looked_up(whom)?;
-                        Ok(Held::new(token, period, renewable))
-                    }
-                    // One that may not look at itself may still read; if not, that will be told.
-                    Reply::Forbidden => Ok(Held::new(token, None, false)),
-                    Reply::Absent | Reply::Refused(_) => Err(self.refused("it is no token")),
-                }
-            }
-            Login::Method {
-                mount,
-                names,
-                public,
-                secret,
-            } => {
-                let secret = secret.read().await?;
-                let Ok(text) = std::str::from_utf8(secret.expose()) else {
-                    return Err(self.refused("what it is to log in with is not text"));
-                };
-                let body = Parameters(json!({ names.0: public, names.1: text }));
-                let path: Vec<&str> = ["auth"]
-                    .into_iter()
-                    .chain(mount.iter().map(String::as_str))
-                    .chain(["login"])
-                    .collect();
-                match self.api.ask(&Ask::write(&path, &body.0), None).await? {
-                    Reply::Answer(body) => {
-                        let granted = Secret::parse(whom, &body)?.granted(whom)?;
-                        let token = self.header(&granted.token)?;
-                        Ok(Held::new(token, granted.period, granted.renewable))
-                    }
-                    Reply::Absent => Err(self.refused("no such method is mounted there")),
-                    Reply::Forbidden | Reply::Refused(_) => Err(self.refused(
-                        "check the role, what it logs in with, and where the method is mounted",
-                    )),
-                }
-            }
+    /// What is due is tried again in a while.
+    fn put_off(&self) {
+        if let Some(held) = &mut self.standing().held {
+            held.due = Some(from_now(PAUSE));
         }
     }
 
-    fn header(&self, token: &SecretValue) -> Result<Token, StoreError> {
-        Token::new(token).map_err(|_| self.refused("the token has characters that none has"))
+    /// What is held, while its token is good.
+    fn good(&self) -> Option<Held> {
+        self.standing().held.clone().filter(Held::is_good)
     }
 
-    fn refused(&self, why: &str) -> StoreError {
-        StoreError::Login(self.api.whom().to_owned(), why.to_owned())
-    }
-}
-
-/// The parameters of a login. The secret among them is wiped when they are dropped.
-struct Parameters(Value);
-
-impl Drop for Parameters {
-    fn drop(&mut self) {
-        use zeroize::Zeroize as _;
-        if let Value::Object(members) = &mut self.0 {
-            for value in members.values_mut() {
-                if let Value::String(text) = value {
-                    text.zeroize();
-                }
-            }
-        }
+    /// Never kept while something is awaited.
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Renews a token while it is the one that is held and there is someone to hold it.
 async fn keep_alive(session: Weak<Session>, token: Token) {
+    let held = |session: &Session| {
+        let held = session.standing().held.clone();
+        held.filter(|held| held.pass.token.is(&token))
+    };
     loop {
         let due = {
             let Some(session) = session.upgrade() else {
                 return;
             };
-            let standing = session.standing.lock().await;
-            match &standing.held {
-                Some(held) if held.pass.token.is(&token) && held.renewable => held.due,
+            match held(&session) {
+                Some(held) if held.renewable => held.due,
                 _ => return,
             }
         };
@@ -342,16 +271,16 @@ async fn keep_alive(session: Weak<Session>, token: Token) {
         let Some(session) = session.upgrade() else {
             return;
         };
-        let mut standing = session.standing.lock().await;
-        match &mut standing.held {
-            Some(held) if held.pass.token.is(&token) => {
-                // Someone who asked may just have done it.
-                let still_due = held.due.is_some_and(|due| due <= Instant::now());
-                if still_due && !session.renew(held).await {
-                    return;
-                }
-            }
-            _ => return,
+        let _turn = session.turn.lock().await;
+        // Someone who asked may just have done it.
+        match held(&session) {
+            Some(held) if held.is_due() && !session.renew(&held).await => return,
+            Some(_) => {}
+            None => return,
         }
     }
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -60,11 +60,16 @@ async fn asking(url: &str) -> Result<String, (Trouble, String)> {
     })
 }
 
-fn stores(url: &str, folder: &std::path::Path) -> Stores {
+/// Puts the runner's token where the tables look for it.
+fn token(folder: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     let file = folder.join("token");
     std::fs::write(&file, SECRETS[0]).unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn stores(url: &str, folder: &std::path::Path) -> Stores {
+    token(folder);
     Stores::open(&policy(url, TABLE, &["vault:kv/app#token"]), folder, None).unwrap()
 }
 
@@ -199,4 +204,42 @@ async fn only_the_authorities_that_the_table_names_are_believed() {
     let policy = policy("https://127.0.0.1:1", &table, &[]);
     let error = Stores::open(&policy, folder.path(), None).err().unwrap();
     assert!(error.to_string().contains("no PEM certificate"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_and_a_lease_for_longer_than_any_clock_goes_are_used_and_given_back() {
+    let given_back = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&given_back);
+    let ever = u64::MAX;
+    let app = Router::new().fallback(move |uri: Uri| {
+        let (answer, back) = match uri.path() {
+            path if path.ends_with("/lookup-self") => {
+                (format!(r#"{{"data": {{"ttl": {ever}, "renewable": true}}}}"#), 0)
+            }
+            path if path.ends_with("/revoke") => ("{}".to_owned(), 1),
+            _ => (
+                format!(
+                    r#"{{"lease_id": "db/1", "lease_duration": {ever}, "renewable": true, "data": {{"token": "hunter2hunter2"}}}}"#
+                ),
+                0,
+            ),
+        };
+        count.fetch_add(back, Ordering::SeqCst);
+        std::future::ready(answer)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let folder = tempfile::tempdir().unwrap();
+    token(folder.path());
+    let table = "login = { token = 'file:token' }\nmounts = { db = 'other' }";
+    let policy = policy(&url, table, &["vault:db/creds/x#token"]);
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
+    let resolution = stores.resolve(&policy.secrets).await;
+    assert_eq!(values(&resolution).remove(0).unwrap(), SECRETS[1]);
+    assert_eq!(resolution.leases.len(), 1);
+    drop(resolution);
+    stores.finish(crate::support::LONG).await;
+    assert_eq!(given_back.load(Ordering::SeqCst), 1);
 }
