@@ -9,15 +9,14 @@
 //!
 //! A form of which characters are escaped, or whose lines are broken, has a first *seam*: the
 //! first place that is not taken as it is. Where many bytes stand before it, they are found as
-//! above, and the form is followed from there on. Where few do, it is found from the seam. That
-//! work is counted too. There is no automaton for it: a text that is nearly a secret in escapes
-//! nearly everywhere is given up, and nothing of it may be shown.
+//! above, and the form is followed from there on. Where few do, it is found from the seam (see
+//! [`super::seams`]). That work is counted too. There is no automaton for it: a text that is nearly
+//! a secret in escapes nearly everywhere is given up, and nothing of it may be shown.
 
-use super::breaks;
-use super::escapes::{LEVELS, Reader};
+use super::escapes::Reader;
 use super::runs::{Run, Runs};
-use super::spelled::{self, Steps, is_seam};
-use super::table::Table;
+use super::spelled::{self, Steps};
+use super::table::{Alike, GRAM, Table};
 
 /// Work on a text that costs nothing, in comparisons of [`STEP`] bytes.
 const FREE_WORK: usize = 4096;
@@ -27,9 +26,8 @@ const WORK_A_BYTE: usize = 2;
 const STEP: usize = 16;
 /// Steps along forms with seams that cost nothing.
 const FREE_STEPS: usize = 1 << 16;
-/// Steps for each byte of the text, and one more for so many forms.
+/// Steps for each byte of the text.
 const STEPS_A_BYTE: usize = 16;
-const FORMS_A_STEP: usize = 8;
 
 /// What was found in a text.
 pub(super) struct Found {
@@ -50,9 +48,7 @@ pub(super) fn find(table: &Table, text: &[u8], before: usize) -> Found {
         before,
         runs: Runs::default(),
         unfinished: None,
-        steps: Steps::at_most(
-            FREE_STEPS + text.len() * (STEPS_A_BYTE + table.len() / FORMS_A_STEP),
-        ),
+        steps: Steps::at_most(FREE_STEPS + text.len() * STEPS_A_BYTE),
     };
     search.scan();
     search.look_at_seams();
@@ -63,14 +59,15 @@ pub(super) fn find(table: &Table, text: &[u8], before: usize) -> Found {
     }
 }
 
-struct Search<'a> {
-    table: &'a Table,
-    reader: Reader<'a>,
-    before: usize,
+pub(super) struct Search<'a> {
+    pub(super) table: &'a Table,
+    pub(super) reader: Reader<'a>,
+    /// How many characters of base64 stand directly before the text.
+    pub(super) before: usize,
     runs: Runs,
     unfinished: Option<usize>,
     /// Steps along forms with seams.
-    steps: Steps,
+    pub(super) steps: Steps,
 }
 
 impl Search<'_> {
@@ -84,24 +81,23 @@ impl Search<'_> {
             from = at + table.stride();
             let (known, compared) = table.known(gram);
             work += compared;
-            for known in known {
-                let Some(start) = at.checked_sub(known.offset as usize) else {
+            for alike in known {
+                let beginning = table.beginning(alike);
+                let Some(start) = (at + GRAM).checked_sub(beginning.len()) else {
                     continue;
                 };
-                let (form, mark) = table.form(known.form);
-                let end = start + form.len();
-                if !by_automaton && !self.runs.covers(start, end) {
-                    work += form.len() / STEP;
-                    if text.get(start..end) == Some(form) {
-                        self.runs.add(start, end, mark);
-                    }
+                if !text[start..].starts_with(beginning) {
+                    continue;
                 }
-                let seam = seams.after(text, start);
-                if seam < end.min(text.len()) {
-                    self.steps.take(1 + (seam - start) / STEP);
-                    if text[start..seam] == form[..seam - start] {
-                        self.follow(known.form, start, seam);
-                    }
+                let seam = seams.after(text, start + beginning.len());
+                if by_automaton && seam >= text.len().min(start + table.longest()) {
+                    continue;
+                }
+                let walked = self.walk(alike, start, seam);
+                if by_automaton {
+                    self.steps.take(walked);
+                } else {
+                    work += walked;
                 }
             }
             if self.steps.are_too_many() {
@@ -115,7 +111,7 @@ impl Search<'_> {
                 // An occurrence that has not been found yet begins after the last place but one.
                 let from = at.saturating_sub(table.stride());
                 for found in automaton.find_overlapping_iter(&text[from..]) {
-                    let (_, mark) = table.form(found.pattern().as_u32());
+                    let mark = table.mark(found.pattern().as_u32());
                     self.runs
                         .add(from + found.start(), from + found.end(), mark);
                 }
@@ -127,159 +123,55 @@ impl Search<'_> {
         }
     }
 
-    /// Forms that have a seam near their beginning.
-    fn look_at_seams(&mut self) {
-        let text = self.reader.text();
-        for seam in memchr::memchr3_iter(b'%', b'\\', b'&', text) {
-            self.look_at_escape(seam);
-            if self.steps.are_too_many() {
-                return;
-            }
-        }
-        for seam in memchr::memchr2_iter(b'\n', b'\r', text) {
-            self.look_at_break(seam, 0);
-        }
-        if self.table.has_spaces() {
-            for seam in memchr::memchr_iter(b'+', text) {
-                self.look_for(seam, b" ", seam + 1);
-            }
-        }
-    }
-
-    fn look_at_escape(&mut self, seam: usize) {
-        for level in 1..=LEVELS {
-            let Some(escape) = self.reader.escape(seam, level) else {
-                continue;
-            };
-            self.look_for(seam, escape.bytes(), escape.next);
-            if let b"\n" | b"\r" = escape.bytes() {
-                self.look_at_break(seam, level);
-            }
-            if !escape.may_go_deeper() {
-                break;
-            }
-        }
-        if self.reader.ran_out() {
-            // It may become an escape, of anything.
-            self.hold(seam);
-            self.hold_before(seam);
-        }
-    }
-
-    /// A break, and what comes behind it. That what stands at the seam may be the beginning of something
-    /// else is remembered: `&#10` is a line end, and `&#104;` is an h.
-    fn look_at_break(&mut self, seam: usize, level: u8) {
-        let ran_out = self.reader.ran_out();
-        self.look_behind_break(seam, level);
-        self.reader.set_ran_out(ran_out);
-    }
-
-    fn look_behind_break(&mut self, seam: usize, level: u8) {
-        let Some(next) = breaks::behind(&self.reader, seam, level, self.before) else {
-            self.reader.ran_out();
-            return;
-        };
-        if let Some(byte) = self.reader.raw(next) {
-            self.look_for(seam, &[byte], next + 1);
-        }
-        for level in 1..=LEVELS {
-            if let Some(escape) = self.reader.escape(next, level) {
-                self.look_for(seam, escape.bytes(), escape.next);
-            }
-        }
-        if self.reader.ran_out() {
-            self.hold_before(seam);
-        }
-    }
-
-    /// Follows the forms that can have these bytes where the seam is, and what stands at `next`
-    /// behind them.
-    fn look_for(&mut self, seam: usize, bytes: &[u8], next: usize) {
+    /// Adds those of the forms that begin at `start` and end before the next seam, and follows
+    /// those that go on there. Gives the work that it was up to there.
+    fn walk(&mut self, mut alike: Alike, start: usize, seam: usize) -> usize {
         let (table, text) = (self.table, self.reader.text());
-        let ran_out = self.reader.ran_out();
-        let mut behind = None;
-        for (form, start) in table.at_seam(text, seam, bytes[0]) {
-            let Some(rest) = table.form(form).0[seam - start..].strip_prefix(bytes) else {
-                continue;
-            };
-            let behind = *behind.get_or_insert_with(|| Behind::at(&self.reader, next));
-            if rest.first().is_none_or(|wanted| behind.may_be(*wanted)) {
-                self.follow(form, start, seam);
+        let mut work = 1;
+        loop {
+            let along = table.along(alike, &text[start + alike.seen as usize..seam]);
+            work += 1 + (along.seen - alike.seen) as usize / STEP;
+            alike = along;
+            let at = start + alike.seen as usize;
+            if let Some(mark) = table.ended(alike) {
+                self.runs.add(start, at, mark);
             }
-        }
-        self.reader.set_ran_out(ran_out);
-        if bytes == b"+" && table.has_spaces() {
-            self.look_for(seam, b" ", next);
+            if at == seam {
+                // The end of the text is asked for by [`Table::unfinished`].
+                if at < text.len() {
+                    self.follow(alike, start, at);
+                }
+                return work;
+            }
+            let Some(narrowed) = table.narrowed(alike, text[at]) else {
+                return work;
+            };
+            alike = narrowed;
         }
     }
 
-    /// Adds the form where it begins at `start`, stands as it is up to `seam`, and goes on there.
-    fn follow(&mut self, form: u32, start: usize, seam: usize) {
-        let (form, mark) = self.table.form(form);
+    /// Adds the forms where they begin at `start`, are alike up to what stands before `at`, and go on there.
+    pub(super) fn follow(&mut self, alike: Alike, start: usize, at: usize) {
         let runs = &mut self.runs;
         self.reader.ran_out();
         spelled::ends(
+            self.table,
             &self.reader,
             self.before,
-            form,
-            start,
-            seam,
+            alike,
+            at,
             &mut self.steps,
-            |end| runs.add(start, end, mark),
+            |mark, end| runs.add(start, end, mark),
         );
         if self.reader.ran_out() {
             self.hold(start);
         }
     }
 
-    fn hold(&mut self, at: usize) {
+    /// Remembers that something may begin here that goes on past the end.
+    pub(super) fn hold(&mut self, at: usize) {
         let first = self.unfinished.unwrap_or(at);
         self.unfinished = Some(first.min(at));
-    }
-
-    /// Holds what may be the beginning of a form that goes on at a seam.
-    fn hold_before(&mut self, seam: usize) {
-        if let Some(at) = self.table.unfinished(&self.reader.text()[..seam]) {
-            self.hold(at);
-        }
-    }
-}
-
-/// What a place may be read as.
-#[derive(Clone, Copy)]
-enum Behind {
-    Bytes([u8; 1 + LEVELS as usize]),
-    /// Not looked at closely.
-    Anything,
-}
-
-impl Behind {
-    fn at(reader: &Reader<'_>, at: usize) -> Self {
-        reader.ran_out();
-        let Some(byte) = reader.raw(at) else {
-            return Self::Anything;
-        };
-        let mut bytes = [byte; 1 + LEVELS as usize];
-        if is_seam(byte) {
-            for level in 1..=LEVELS {
-                if let Some(escape) = reader.escape(at, level) {
-                    bytes[usize::from(level)] = escape.bytes()[0];
-                }
-            }
-        }
-        // A break, or a space.
-        let is_more = bytes.iter().any(|byte| b"\n\r+".contains(byte));
-        if is_more || reader.ran_out() {
-            return Self::Anything;
-        }
-        Self::Bytes(bytes)
-    }
-
-    fn may_be(&self, wanted: u8) -> bool {
-        match self {
-            Self::Bytes(bytes) => bytes.contains(&wanted),
-            Self::Anything => true,
-        }
     }
 }
 

@@ -10,6 +10,7 @@ mod escapes;
 mod find;
 mod forms;
 mod runs;
+mod seams;
 mod spelled;
 mod stream;
 mod table;

@@ -46,14 +46,6 @@ impl Runs {
         self.runs.push(run);
     }
 
-    /// Whether this is within a run that is known already.
-    pub(super) fn covers(&self, start: usize, end: usize) -> bool {
-        // Only one that names nothing new may be passed over, so it must begin later.
-        self.runs
-            .last()
-            .is_some_and(|last| last.start < start && end <= last.end)
-    }
-
     /// The runs in order.
     pub(super) fn into_ordered(mut self) -> Vec<Run> {
         if !self.unordered {

@@ -1,10 +1,11 @@
-//! Whether a form stands at a place, whichever of its characters are escaped, and whichever of its
+//! Which forms stand at a place, whichever of their characters are escaped, and whichever of their
 //! lines are broken.
 
 use std::collections::BTreeSet;
 
 use super::breaks;
 use super::escapes::{self, LEVELS, Reader};
+use super::table::{Alike, Table};
 
 /// Work that is counted, and how much of it there may be.
 pub(super) struct Steps {
@@ -31,63 +32,68 @@ pub(super) fn is_seam(byte: u8) -> bool {
     escapes::begins(byte) || matches!(byte, b'\n' | b'\r' | b'+')
 }
 
-/// Calls `found` with each place at which the form may end that begins at `start` and stands as it is
-/// up to `seam`. Every step is counted, and none is done beyond the most.
+/// Calls `found` with the mark and the end of each form that ends, of those of which something has been
+/// seen before `at`. Every step is counted, and none is done beyond the most.
 pub(super) fn ends(
+    table: &Table,
     reader: &Reader<'_>,
     before: usize,
-    form: &[u8],
-    start: usize,
-    seam: usize,
+    alike: Alike,
+    at: usize,
     steps: &mut Steps,
-    mut found: impl FnMut(usize),
+    mut found: impl FnMut(u32, usize),
 ) {
-    // How much of the form has been seen, and where the rest of it should be. There is hardly ever
-    // more than one way; where there are several, none is gone twice.
-    let mut ways = Ways::new(Way::new(seam - start, seam));
-    while let Some(Way { seen, at, broken }) = ways.next() {
+    // What has been seen of which forms, and where the rest of them should be. There is hardly ever more
+    // than one way; where there are several, none is gone twice.
+    let mut ways = Ways::new(Way::new(alike, at));
+    while let Some(Way { alike, at, broken }) = ways.next() {
         steps.take(1);
         if steps.are_too_many() {
             return;
         }
-        let Some(&wanted) = form.get(seen) else {
-            found(at);
+        // One that ends before a break was found before it.
+        if let Some(mark) = table.ended(alike)
+            && !broken
+        {
+            found(mark, at);
+        }
+        if !table.goes_on(alike) {
             continue;
-        };
+        }
         let Some(byte) = reader.raw(at) else {
             continue;
         };
-        if byte == wanted {
-            ways.add(Way::new(seen + 1, at + 1));
-        }
+        ways.add(table.narrowed(alike, byte), at + 1);
         if !is_seam(byte) {
             continue;
         }
-        if byte == b'+' && wanted == b' ' {
-            ways.add(Way::new(seen + 1, at + 1));
+        if byte == b'+' {
+            ways.add(table.narrowed(alike, b' '), at + 1);
         }
         // A form neither begins nor ends with a break, and has none behind another: breaks without end
         // would be followed to their end again and again.
         let behind_break = |first: u8, level: u8| {
-            let may_be_one = seen > 0 && !broken && matches!(first, b'\n' | b'\r');
+            let may_be_one = alike.seen > 0 && !broken && matches!(first, b'\n' | b'\r');
             may_be_one.then(|| breaks::behind(reader, at, level, before))?
         };
         if let Some(next) = behind_break(byte, 0) {
-            ways.add(Way::broken(seen, next));
+            ways.add_broken(alike, next);
         }
         for level in 1..=LEVELS {
             let Some(escape) = reader.escape(at, level) else {
                 continue;
             };
             if let Some(next) = behind_break(escape.bytes()[0], level) {
-                ways.add(Way::broken(seen, next));
+                ways.add_broken(alike, next);
             }
-            if escape.bytes() == b"+" && wanted == b' ' {
-                ways.add(Way::new(seen + 1, escape.next));
+            if escape.bytes() == b"+" {
+                ways.add(table.narrowed(alike, b' '), escape.next);
             }
-            if form[seen..].starts_with(escape.bytes()) {
-                ways.add(Way::new(seen + escape.bytes().len(), escape.next));
-            }
+            let all_of_it = escape.bytes().iter();
+            let narrowed = all_of_it
+                .copied()
+                .try_fold(alike, |alike, byte| table.narrowed(alike, byte));
+            ways.add(narrowed, escape.next);
             if !escape.may_go_deeper() {
                 break;
             }
@@ -95,24 +101,19 @@ pub(super) fn ends(
     }
 }
 
-/// How much of the form has been seen, where the rest of it should be, and whether a break was the last
-/// that was passed.
+/// What has been seen of which forms, where the rest of them should be, and whether a break was the
+/// last that was passed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Way {
-    seen: usize,
+    alike: Alike,
     at: usize,
     broken: bool,
 }
 
 impl Way {
-    fn new(seen: usize, at: usize) -> Self {
+    fn new(alike: Alike, at: usize) -> Self {
         let broken = false;
-        Self { seen, at, broken }
-    }
-
-    fn broken(seen: usize, at: usize) -> Self {
-        let broken = true;
-        Self { seen, at, broken }
+        Self { alike, at, broken }
     }
 }
 
@@ -134,7 +135,19 @@ impl Ways {
         }
     }
 
-    fn add(&mut self, way: Way) {
+    /// A way, if there are forms on it.
+    fn add(&mut self, alike: Option<Alike>, at: usize) {
+        if let Some(alike) = alike {
+            self.add_way(Way::new(alike, at));
+        }
+    }
+
+    fn add_broken(&mut self, alike: Alike, at: usize) {
+        let broken = true;
+        self.add_way(Way { alike, at, broken });
+    }
+
+    fn add_way(&mut self, way: Way) {
         if self.next.is_none() {
             self.next = Some(way);
         } else if self.next != Some(way) {

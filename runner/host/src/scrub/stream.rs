@@ -7,13 +7,20 @@ use super::breaks::base64_before;
 use super::find::find;
 use super::{NAMELESS, Scrubber, Search};
 
+/// So much is searched again whenever something is added to it. Of more, one part of [`NEW_PART`] must
+/// be new, so that a text that comes byte by byte is searched a few times, however much of it is held.
+const SEARCHED_ANEW: usize = 512;
+const NEW_PART: usize = 8;
+
 /// Takes a stream chunk by chunk. What it gives, put together, is what [`Scrubber::scrub_bytes`]
 /// gives for the whole, however the chunks fall.
 pub struct StreamScrubber {
     scrubber: Scrubber,
     /// The end of what came, which may be the beginning of a secret.
     held: Zeroizing<Vec<u8>>,
-    /// How much of that belongs to a secret already, whose mark has been given.
+    /// How much of that has been searched.
+    searched: usize,
+    /// How much of it belongs to a secret already, whose mark has been given.
     covered: usize,
     /// How many characters of base64 came directly before it.
     before: usize,
@@ -27,6 +34,7 @@ impl StreamScrubber {
         Self {
             scrubber,
             held: Zeroizing::default(),
+            searched: 0,
             covered: 0,
             before: 0,
             given_up: false,
@@ -38,17 +46,20 @@ impl StreamScrubber {
         let Some(search) = self.scrubber.0.clone() else {
             return chunk;
         };
-        if !self.held.is_empty() {
-            let mut text = Zeroizing::new(Vec::with_capacity(self.held.len() + chunk.len()));
-            text.extend_from_slice(&self.held);
-            text.extend_from_slice(&chunk);
-            return match self.clean(&search, &text, false) {
-                Clean::AsItIs(end) => Bytes::copy_from_slice(&text[..end]),
+        if self.held.is_empty() {
+            return match self.clean(&search, &chunk, false) {
+                Clean::AsItIs(end) => chunk.slice(..end),
                 Clean::Changed(bytes) => bytes.into(),
             };
         }
-        match self.clean(&search, &chunk, false) {
-            Clean::AsItIs(end) => chunk.slice(..end),
+        hold(&mut self.held, &chunk);
+        let new = self.held.len() - self.searched;
+        if self.searched > SEARCHED_ANEW && new < self.searched / NEW_PART {
+            return Bytes::new();
+        }
+        let text = std::mem::take(&mut self.held);
+        match self.clean(&search, &text, false) {
+            Clean::AsItIs(end) => Bytes::copy_from_slice(&text[..end]),
             Clean::Changed(bytes) => bytes.into(),
         }
     }
@@ -107,12 +118,23 @@ impl StreamScrubber {
         self.covered = done.saturating_sub(hold);
         self.before = base64_before(&text[..hold], self.before);
         self.held = Zeroizing::new(text[hold..].to_vec());
+        self.searched = self.held.len();
         if unchanged {
             Clean::AsItIs(hold)
         } else {
             Clean::Changed(out)
         }
     }
+}
+
+/// Adds to what is held, and leaves no copy of it behind where it moves.
+fn hold(held: &mut Zeroizing<Vec<u8>>, chunk: &[u8]) {
+    if held.capacity() - held.len() < chunk.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(2 * (held.len() + chunk.len())));
+        larger.extend_from_slice(held);
+        *held = larger;
+    }
+    held.extend_from_slice(chunk);
 }
 
 /// What is certain of a text.

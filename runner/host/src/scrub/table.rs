@@ -8,20 +8,20 @@ use zeroize::Zeroize;
 use super::forms::Form;
 
 /// How many bytes are compared first.
-const GRAM: usize = 4;
+pub(super) const GRAM: usize = 4;
 /// The most bytes from one place that is looked at to the next.
 const LONGEST_STRIDE: usize = 8;
 /// Bits of the filter for each gram: so many more are clear than set.
 const BITS_A_GRAM: usize = 64;
 /// The largest filter in bits. It should stay in the first-level cache.
 const MOST_BITS: usize = 1 << 17;
-/// How many bytes before a gram's last are not found by a gram that ends there.
-const HEAD: usize = GRAM - 1;
 
 /// Forms to find, each with the number of its mark.
 pub(super) struct Table {
-    /// In order, to find where one may begin at the end of a text.
+    /// In order, so those that begin alike are neighbours.
     forms: Vec<(Form, u32)>,
+    /// For each byte where in `forms` those begin that have it first, and the end of the last.
+    by_first: Vec<u32>,
     stride: usize,
     filter: Vec<u64>,
     /// The grams by their hash: where in `grams` those of a hash begin.
@@ -30,12 +30,10 @@ pub(super) struct Table {
     /// How far a hash is shifted to be the number of a bit, and of a bucket.
     bit_shift: u32,
     bucket_shift: u32,
-    /// Which bytes a form can begin with.
-    begins: [bool; 256],
-    /// For each byte, the forms that have it among their first [`HEAD`] bytes: those of a byte
-    /// begin in `heads` where `head_begins` says. Each is a form, and where in it.
-    heads: Vec<(u32, u8)>,
-    head_begins: Vec<u32>,
+    /// For each byte the offsets in forms at which it stands, a bit each.
+    offsets: Vec<Offsets>,
+    /// The lengths of the forms that are no longer than there are such bits.
+    lengths: Offsets,
     /// Whether a form has a space, which may be written as `+`.
     spaces: bool,
     longest: usize,
@@ -43,46 +41,65 @@ pub(super) struct Table {
     automaton: OnceLock<Option<AhoCorasick>>,
 }
 
-/// Four bytes of a form, and where in it they are.
+/// Some of the first bytes of a form: a bit for each offset.
+pub(super) type Offsets = u16;
+
+/// Forms that begin with the same bytes: so many neighbours in the table's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Zeroize)]
+pub(super) struct Alike {
+    first: u32,
+    end: u32,
+    /// How many bytes they are known to have in common.
+    pub(super) seen: u32,
+}
+
+/// Four bytes of forms that are alike up to there, which are the last that are known of them.
 #[derive(Clone, Copy, Zeroize)]
-pub(super) struct Gram {
+struct Gram {
     bytes: u32,
-    pub(super) form: u32,
-    pub(super) offset: u32,
+    alike: Alike,
 }
 
 fn hash(bytes: u32) -> u32 {
     bytes.wrapping_mul(0x9e37_79b1)
 }
 
-/// The forms by their first bytes.
-fn heads(forms: &[(Form, u32)]) -> (Vec<(u32, u8)>, Vec<u32>) {
-    let mut begins = vec![0_u32; 257];
-    let each = || {
-        (0..).zip(forms).flat_map(|(number, (form, _))| {
-            let head = (0..).zip(form.iter().take(HEAD));
-            head.map(move |(offset, byte)| (usize::from(*byte), (number, offset)))
-        })
-    };
-    for (byte, _) in each() {
-        begins[byte + 1] += 1;
-    }
-    for at in 1..begins.len() {
-        begins[at] += begins[at - 1];
-    }
-    let mut next = begins.clone();
-    let mut heads = vec![(0, 0); begins[256] as usize];
-    for (byte, head) in each() {
-        heads[next[byte] as usize] = head;
-        next[byte] += 1;
-    }
-    next.zeroize();
-    (heads, begins)
-}
-
 fn gram_at(text: &[u8], at: usize) -> Option<u32> {
     let bytes = text.get(at..)?.first_chunk::<GRAM>()?;
     Some(u32::from_le_bytes(*bytes))
+}
+
+/// The number of bytes in which both begin alike.
+fn in_common(one: &[u8], other: &[u8]) -> usize {
+    const BLOCK: usize = 16;
+    let blocks = one.chunks_exact(BLOCK).zip(other.chunks_exact(BLOCK));
+    let whole = BLOCK * blocks.take_while(|(one, other)| one == other).count();
+    let rest = one[whole..].iter().zip(&other[whole..]);
+    whole + rest.take_while(|(one, other)| one == other).count()
+}
+
+/// The grams at the first `stride` offsets: those of forms that are alike up to there as one.
+fn grams(forms: &[(Form, u32)], stride: usize) -> Vec<Gram> {
+    let mut grams: Vec<Gram> = Vec::new();
+    for end in GRAM..GRAM + stride {
+        let mut before: Option<&[u8]> = None;
+        for (number, (form, _)) in (0..).zip(forms) {
+            let beginning = &form[..end];
+            match (before, grams.last_mut()) {
+                (Some(before), Some(last)) if before == beginning => last.alike.end = number + 1,
+                _ => grams.push(Gram {
+                    bytes: gram_at(form, end - GRAM).unwrap_or_default(),
+                    alike: Alike {
+                        first: number,
+                        end: number + 1,
+                        seen: end as u32,
+                    },
+                }),
+            }
+            before = Some(beginning);
+        }
+    }
+    grams
 }
 
 impl Table {
@@ -95,19 +112,7 @@ impl Table {
         // A form of this length or more holds a whole gram at one of any `stride` places in a row.
         let shortest = lengths().min().unwrap_or(GRAM);
         let stride = (shortest + 1 - GRAM).min(LONGEST_STRIDE);
-        let mut grams: Vec<Gram> = (0..)
-            .zip(&forms)
-            .flat_map(|(number, (form, _))| {
-                (0..)
-                    .zip(form.windows(GRAM))
-                    .take(stride)
-                    .map(move |(offset, bytes)| Gram {
-                        bytes: u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]),
-                        form: number,
-                        offset,
-                    })
-            })
-            .collect();
+        let mut grams = grams(&forms, stride);
         grams.sort_unstable_by_key(|gram| hash(gram.bytes));
         let bits = (grams.len() * BITS_A_GRAM)
             .next_power_of_two()
@@ -122,27 +127,34 @@ impl Table {
             filter[bit / 64] |= 1 << (bit % 64);
             buckets[(hash(gram.bytes) >> bucket_shift) as usize + 1] += 1;
         }
-        for at in 1..buckets.len() {
-            buckets[at] += buckets[at - 1];
-        }
-        let mut begins = [false; 256];
+        let mut by_first = vec![0; 257];
+        let mut offsets: Vec<Offsets> = vec![0; 256];
         for (form, _) in &forms {
-            begins[usize::from(form[0])] = true;
+            by_first[usize::from(form[0]) + 1] += 1;
+            for (offset, byte) in form.iter().take(Offsets::BITS as usize).enumerate() {
+                offsets[usize::from(*byte)] |= 1 << offset;
+            }
         }
-        let (heads, head_begins) = heads(&forms);
+        for sums in [&mut buckets, &mut by_first] {
+            for at in 1..sums.len() {
+                sums[at] += sums[at - 1];
+            }
+        }
         Self {
             longest: lengths().max().unwrap_or(0),
-            heads,
-            head_begins,
+            lengths: lengths()
+                .filter(|length| *length < Offsets::BITS as usize)
+                .fold(0, |all, length| all | 1 << length),
             spaces: forms.iter().any(|(form, _)| form.contains(&b' ')),
             forms,
+            by_first,
             stride,
             filter,
             buckets,
             grams,
             bit_shift,
             bucket_shift,
-            begins,
+            offsets,
             automaton: OnceLock::new(),
         }
     }
@@ -152,13 +164,8 @@ impl Table {
         self.stride
     }
 
-    pub(super) fn form(&self, number: u32) -> (&[u8], u32) {
-        let (form, mark) = &self.forms[number as usize];
-        (form, *mark)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.forms.len()
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Whether a form has a space, which may be written as `+`.
@@ -178,40 +185,123 @@ impl Table {
         }
     }
 
-    /// The beginnings of forms that have these bytes, and how many were compared.
-    pub(super) fn known(&self, gram: u32) -> (impl Iterator<Item = Gram>, usize) {
+    /// The forms that may end with this gram what is seen of them, and how many were compared.
+    pub(super) fn known(&self, gram: u32) -> (impl Iterator<Item = Alike>, usize) {
         let bucket = (hash(gram) >> self.bucket_shift) as usize;
         let (first, last) = (self.buckets[bucket], self.buckets[bucket + 1]);
         let grams = &self.grams[first as usize..last as usize];
         let known = grams.iter().filter(move |known| known.bytes == gram);
-        (known.copied(), 1 + grams.len())
+        (known.map(|known| known.alike), 1 + grams.len())
     }
 
-    /// The forms that can begin so many bytes before a seam that stands for this byte, with
-    /// nothing escaped before it: the number of the form, and where it begins.
+    /// What they have in common, so far as it is known.
+    pub(super) fn beginning(&self, alike: Alike) -> &[u8] {
+        &self.forms[alike.first as usize].0[..alike.seen as usize]
+    }
+
+    /// The mark of the one that has nothing more.
+    pub(super) fn ended(&self, alike: Alike) -> Option<u32> {
+        let (form, mark) = &self.forms[alike.first as usize];
+        (form.len() == alike.seen as usize).then_some(*mark)
+    }
+
+    /// Whether one of them has more.
+    pub(super) fn goes_on(&self, alike: Alike) -> bool {
+        alike.end - alike.first > 1 || self.ended(alike).is_none()
+    }
+
+    /// Those that go on with as much of this as all of them do. All of it, or at its end they part.
+    pub(super) fn along(&self, alike: Alike, text: &[u8]) -> Alike {
+        let seen = alike.seen as usize;
+        let first = &self.forms[alike.first as usize].0[seen..];
+        let last = &self.forms[alike.end as usize - 1].0[seen..];
+        let shared = match alike.end - alike.first {
+            1 => first.len(),
+            _ => in_common(first, last),
+        };
+        Alike {
+            seen: alike.seen + in_common(&first[..shared], text) as u32,
+            ..alike
+        }
+    }
+
+    /// Those that go on with this byte.
+    pub(super) fn narrowed(&self, alike: Alike, byte: u8) -> Option<Alike> {
+        let at = alike.seen as usize;
+        let forms = &self.forms[alike.first as usize..alike.end as usize];
+        let byte_of = |form: &(Form, u32)| form.0.get(at).copied();
+        let (before, of_it) = if forms.len() == 1 {
+            (0, usize::from(byte_of(&forms[0]) == Some(byte)))
+        } else {
+            let before = forms.partition_point(|form| byte_of(form) < Some(byte));
+            let of_it = forms[before..].partition_point(|form| byte_of(form) == Some(byte));
+            (before, of_it)
+        };
+        (of_it > 0).then(|| {
+            let first = alike.first + before as u32;
+            Alike {
+                first,
+                end: first + of_it as u32,
+                seen: alike.seen + 1,
+            }
+        })
+    }
+
+    /// Those of all that begin with these bytes, of which there is at least one.
+    fn with_beginning(&self, bytes: impl IntoIterator<Item = u8>) -> Option<Alike> {
+        let mut bytes = bytes.into_iter();
+        let byte = usize::from(bytes.next()?);
+        let (first, end) = (self.by_first[byte], self.by_first[byte + 1]);
+        let alike = Alike {
+            first,
+            end,
+            seen: 1,
+        };
+        bytes.try_fold((first < end).then_some(alike)?, |alike, byte| {
+            self.narrowed(alike, byte)
+        })
+    }
+
+    /// At which offsets in a form a byte can stand. Only some are known: the first ones.
+    pub(super) fn offsets_of(&self, byte: u8) -> Offsets {
+        self.offsets[usize::from(byte)]
+    }
+
+    /// At which offsets a form can end.
+    pub(super) fn lengths(&self) -> Offsets {
+        self.lengths
+    }
+
+    /// At which offsets a seam can be that no gram before it finds.
+    pub(super) fn heads(&self) -> Offsets {
+        (1 << (self.stride + GRAM - 1)) - 1
+    }
+
+    /// Which of these offsets a seam can have, by what stands before it.
+    pub(super) fn fitting(&self, text: &[u8], seam: usize, mut offsets: Offsets) -> Offsets {
+        let mut back = 1_usize;
+        while offsets >> back != 0 {
+            let nearer: Offsets = (1 << back) - 1;
+            let before = seam.checked_sub(back);
+            offsets &= match before {
+                Some(at) => self.offsets_of(text[at]) << back | nearer,
+                None => nearer,
+            };
+            back += 1;
+        }
+        offsets
+    }
+
+    /// The forms of which so many bytes stand before a seam, where these stand.
     pub(super) fn at_seam(
         &self,
         text: &[u8],
         seam: usize,
-        byte: u8,
-    ) -> impl Iterator<Item = (u32, usize)> {
-        let (first, last) = (
-            self.head_begins[usize::from(byte)],
-            self.head_begins[usize::from(byte) + 1],
-        );
-        let near = self.heads[first as usize..last as usize].iter();
-        let near = near.map(|(form, offset)| (*form, usize::from(*offset)));
-        let gram = seam
-            .checked_sub(HEAD)
-            .map(|at| u32::from_le_bytes([text[at], text[at + 1], text[at + 2], byte]))
-            .filter(|gram| self.may_know(*gram));
-        let far = gram.into_iter().flat_map(|gram| self.known(gram).0);
-        let far = far.map(|gram| (gram.form, gram.offset as usize + HEAD));
-        near.chain(far).filter_map(move |(form, offset)| {
-            let start = seam.checked_sub(offset)?;
-            let head = &self.forms[form as usize].0[..offset];
-            (text[start..seam] == *head).then_some((form, start))
-        })
+        offset: usize,
+        bytes: &[u8],
+    ) -> Option<Alike> {
+        let before = &text[seam.checked_sub(offset)?..seam];
+        self.with_beginning(before.iter().chain(bytes).copied())
     }
 
     fn may_know(&self, gram: u32) -> bool {
@@ -224,6 +314,7 @@ impl Table {
         self.automaton.get().is_some()
     }
 
+    /// Finds every form, whatever the text, in the same time.
     pub(super) fn automaton(&self) -> Option<&AhoCorasick> {
         self.automaton
             .get_or_init(|| {
@@ -236,11 +327,17 @@ impl Table {
             .as_ref()
     }
 
+    /// The mark of a form, by its number in the automaton.
+    pub(super) fn mark(&self, form: u32) -> u32 {
+        self.forms[form as usize].1
+    }
+
     /// The first place at which a form may begin that goes on past the end of the text.
     pub(super) fn unfinished(&self, text: &[u8]) -> Option<usize> {
         let reach = text.len().saturating_sub(self.longest.saturating_sub(1));
-        (reach..text.len())
-            .find(|&at| self.begins[usize::from(text[at])] && self.has_longer(&text[at..]))
+        (reach..text.len()).find(|&at| {
+            gram_at(text, at).is_none_or(|gram| self.may_know(gram)) && self.has_longer(&text[at..])
+        })
     }
 
     /// Whether some form begins with this and goes on.
@@ -258,8 +355,8 @@ impl Drop for Table {
     fn drop(&mut self) {
         // The forms wipe themselves. What the automaton holds is freed, and not wiped by us.
         self.grams.zeroize();
-        self.heads.zeroize();
-        self.head_begins.zeroize();
+        self.by_first.zeroize();
+        self.offsets.zeroize();
         self.filter.zeroize();
     }
 }

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::*;
 
 mod attacks;
+mod forms_of_values;
 mod reference;
 
 fn scrubber(secrets: &[(&str, &[u8])]) -> Scrubber {
@@ -166,6 +167,9 @@ fn secret() -> impl Strategy<Value = Vec<u8>> {
         vec(prop_oneof![Just(b'a'), Just(b'b')], 6..12),
         vec(any::<u8>(), 6..90),
         "[ -~é/\"\\\\\n&<'+=%]{6,24}".prop_map(String::into_bytes),
+        // Lines that begin alike.
+        vec("line of settings-[ab]{0,3}[&\"+]?[ab]{0,3}", 2..6)
+            .prop_map(|lines| lines.join("\n").into_bytes()),
     ]
 }
 
@@ -387,82 +391,6 @@ fn html_inside(text: &str) -> String {
 }
 
 #[test]
-fn a_secret_is_replaced_by_its_name_in_each_usual_form() {
-    let scrubber = scrubber(&[("api", "p\"ss/wörd\n1<&'".as_bytes())]);
-    for text in [
-        "p\"ss/wörd\n1<&'",
-        r#"p\"ss/wörd\n1<&'"#,
-        r#"p\"ss\/w\u00f6rd\n1<&'"#,
-        r#"p\"ss/w\u00F6rd\n1<&'"#,
-        r#"p\"ss/wörd\n1\u003c\u0026'"#,
-        r#"p\"ss/wörd\n1\u003c\u0026\u0027"#,
-        r#"p\u0022ss/w\u00F6rd\n1\u003C\u0026\u0027"#,
-        "p%22ss%2Fw%C3%B6rd%0A1%3C%26%27",
-        "p%22ss%2fw%c3%b6rd%0a1%3c%26%27",
-        "p%22ss/w%C3%B6rd%0A1%3C%26%27",
-        "p&quot;ss/wörd\n1&lt;&amp;&#39;",
-        "p&quot;ss/wörd\n1&lt;&amp;&#x27;",
-        "p\"ss/wörd\n1&lt;&amp;'",
-        "p&#34;ss/wörd\n1&lt;&amp;&#39;",
-        "p&quot;ss&#x2F;wörd\n1&lt;&amp;&#39;",
-        "p&quot;ss/w&#246;rd\n1&lt;&amp;&#39;",
-        "p&quot;ss/w&#xF6;rd\n1&lt;&amp;&#39;",
-        "7022 is not it, 702273732f77c3b672640a313c2627",
-        "cCJzcy93w7ZyZAoxPCYn",
-        // Everything escaped.
-        "%70%22%73%73%2f%77%c3%b6%72%64%0A%31%3C%26%27",
-        r"\u0070\u0022\u0073\u0073\u002F\u0077\u00f6\u0072\u0064\u000a\u0031\u003C\u0026\u0027",
-        r"\x70\x22\x73\x73\x2F\x77\xc3\xb6\x72\x64\x0a\x31\x3C\x26\x27",
-        r"\x70\x22\x73\x73\x2f\x77\xf6\x72\x64\x0a\x31\x3c\x26\x27",
-        "&#112;&#34;&#115;&#115;&#47;&#119;&#246;&#114;&#100;&#10;&#49;&#60;&#38;&#39;",
-        "&#0112;&#034;&#x73;&#X073;&#x2f;&#x77;&#xF6;&#x72;&#x64;&#xA;&#x31;&#x3c;&amp;&apos;",
-        // The JavaScript function `escape`.
-        "p%22ss/w%F6rd%0A1%3C%26%27",
-        // JSON in JSON, in a URL, in HTML; a URL twice.
-        r#"p\\\"ss/wörd\\n1<&'"#,
-        r"p%5C%22ss/w%C3%B6rd%5Cn1%3C%26'",
-        r"p\&quot;ss/wörd\n1&lt;&amp;&#39;",
-        "p%2522ss%252Fw%25C3%25B6rd%250A1%253C%2526%2527",
-    ] {
-        let clean = scrubber.scrub(text);
-        assert!(clean.contains("[secret api]"), "{text} became {clean}");
-    }
-}
-
-#[test]
-fn a_secret_in_mime_or_pem_lines_is_replaced_with_the_breaks_in_it() {
-    let value: Vec<u8> = (0..120_u8).collect();
-    let scrubber = scrubber(&[("blob", &value)]);
-    let base64 = STANDARD.encode(&value);
-    for width in [60, 64, 72, 76] {
-        for end in ["\n", "\r\n", "\\n", "\\r\\n", "\n    "] {
-            let body = String::from_utf8(wrapped_at(base64.as_bytes(), width, end)).unwrap();
-            let text = format!("-----BEGIN X-----{end}{body}{end}-----END X-----");
-            let clean = scrubber.scrub(&text);
-            let expected = format!("-----BEGIN X-----{end}[secret blob]{end}-----END X-----");
-            assert_eq!(clean, expected);
-        }
-    }
-}
-
-#[test]
-fn a_key_in_pem_is_found_in_other_lines_and_in_none() {
-    let pem = include_str!("../tests/keys/rsa.pem");
-    let scrubber = scrubber(&[("key", pem.as_bytes())]);
-    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
-    assert_eq!(scrubber.scrub(&body), "[secret key]");
-    for width in [48, 76, 100] {
-        let text = wrapped_at(body.as_bytes(), width, "\r\n");
-        assert_eq!(&*scrubber.scrub_bytes(&text), b"[secret key]");
-    }
-    let json = serde_json::json!({ "key": pem.replace('\n', "\r\n") }).to_string();
-    let clean = scrubber.scrub(&json);
-    for line in pem.lines().filter(|line| line.len() > 40) {
-        assert!(!clean.contains(line), "{clean}");
-    }
-}
-
-#[test]
 fn two_secrets_that_overlap_leave_nothing_of_either() {
     let scrubber = scrubber(&[("one", b"abcdefgh"), ("two", b"efghijkl")]);
     assert_eq!(scrubber.scrub("> abcdefghijkl <"), "> [secret one] <");
@@ -476,18 +404,6 @@ fn two_secrets_that_overlap_leave_nothing_of_either() {
 fn a_name_that_holds_a_secret_is_not_shown() {
     let scrubber = scrubber(&[("my-hunter2", b"hunter2")]);
     assert_eq!(scrubber.scrub("x hunter2 y"), "x […] y");
-}
-
-#[test]
-fn each_long_line_of_a_secret_is_found_alone_and_borders_are_not() {
-    let pem = b"-----BEGIN KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49\nshort\n-----END KEY-----";
-    let scrubber = scrubber(&[("key", pem)]);
-    assert_eq!(
-        scrubber.scrub("> MIGHAgEAMBMGByqGSM49AgEGCCqGSM49"),
-        "> [secret key]"
-    );
-    assert_eq!(scrubber.scrub("-----BEGIN KEY-----"), "-----BEGIN KEY-----");
-    assert_eq!(scrubber.scrub("short"), "short");
 }
 
 #[test]
@@ -564,13 +480,4 @@ fn an_escape_that_may_go_on_is_held_back_and_a_finished_line_is_not() {
     assert_eq!(stream.push("hunt\\u00".into()), "");
     assert_eq!(stream.push("64".into()), "hunt\\u0064");
     assert_eq!(stream.finish(), "");
-}
-
-#[test]
-fn a_large_secret_is_searched_for_too() {
-    let large: Vec<u8> = (0..wharf_stores::LARGEST)
-        .map(|at| b'a' + u8::try_from(at * at % 23).unwrap())
-        .collect();
-    let scrubber = scrubber(&[("n", &large)]);
-    assert_eq!(&*scrubber.scrub_bytes(&large), b"[secret n]");
 }

@@ -1,9 +1,10 @@
-//! The character references of HTML and XML: by number, and by the names of ASCII and Latin-1.
+//! The character references of HTML and XML: by number, and by the names of ASCII and Latin-1, as
+//! <https://html.spec.whatwg.org/multipage/named-characters.html> has them.
 
 use super::{Escape, Reader};
 
 /// The most digits of a number, and letters of a name.
-const LONGEST: usize = 8;
+const LONGEST: usize = 16;
 
 /// What follows the `&`.
 pub(super) fn read(reader: &Reader<'_>, at: usize, level: u8) -> Option<Escape> {
@@ -65,11 +66,14 @@ fn code(name: &[u8]) -> Option<u32> {
     if let Some(at) = LATIN_1.iter().position(|known| *known == name) {
         return Some(0xa0 + u32::try_from(at).ok()?);
     }
-    let (_, c) = ASCII.iter().find(|(known, _)| *known == name)?;
+    let (_, c) = ASCII
+        .iter()
+        .chain(&ALIASES)
+        .find(|(known, _)| *known == name)?;
     Some(u32::from(*c))
 }
 
-pub(in super::super) const ASCII: [(&str, char); 47] = [
+pub(in super::super) const ASCII: [(&str, char); 54] = [
     ("amp", '&'),
     ("AMP", '&'),
     ("lt", '<'),
@@ -107,16 +111,44 @@ pub(in super::super) const ASCII: [(&str, char); 47] = [
     ("lowbar", '_'),
     ("UnderBar", '_'),
     ("grave", '`'),
+    ("DiacriticalGrave", '`'),
     ("lcub", '{'),
     ("lbrace", '{'),
     ("verbar", '|'),
     ("vert", '|'),
+    ("VerticalLine", '|'),
     ("rcub", '}'),
     ("rbrace", '}'),
     ("euro", '€'),
     ("hellip", '…'),
     ("ndash", '–'),
     ("mdash", '—'),
+    ("lsquo", '‘'),
+    ("rsquo", '’'),
+    ("ldquo", '“'),
+    ("rdquo", '”'),
+    ("trade", '™'),
+];
+
+/// The other names of Latin-1.
+pub(in super::super) const ALIASES: [(&str, char); 17] = [
+    ("NonBreakingSpace", '\u{a0}'),
+    ("Dot", '¨'),
+    ("die", '¨'),
+    ("DoubleDot", '¨'),
+    ("COPY", '©'),
+    ("REG", '®'),
+    ("circledR", '®'),
+    ("strns", '¯'),
+    ("pm", '±'),
+    ("PlusMinus", '±'),
+    ("DiacriticalAcute", '´'),
+    ("centerdot", '·'),
+    ("CenterDot", '·'),
+    ("Cedilla", '¸'),
+    ("half", '½'),
+    ("angst", 'Å'),
+    ("div", '÷'),
 ];
 
 /// From U+00A0 to U+00FF, in order.

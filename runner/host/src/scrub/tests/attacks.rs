@@ -88,3 +88,34 @@ fn a_secret_that_begins_with_a_banner_does_not_take_other_banners_away() {
             .contains("correct-horse")
     );
 }
+
+#[test]
+fn a_large_secret_that_comes_byte_by_byte_is_held_until_it_is_whole() {
+    let secret: String = (0..3000_u32)
+        .map(|at| char::from(b'A' + u8::try_from(at * at % 23).unwrap()))
+        .collect();
+    let scrubber = scrubber(&[("n", secret.as_bytes())]);
+    let written: String = secret.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let each: Vec<usize> = (0..written.len() + 20).collect();
+    let text = format!("a {written} b");
+    assert_eq!(
+        streamed(&scrubber, text.as_bytes(), &each),
+        b"a [secret n] b"
+    );
+    // All but its end is nothing secret.
+    let most = &written[..written.len() - 3];
+    let text = format!("a {most}% b");
+    assert_eq!(streamed(&scrubber, text.as_bytes(), &each), text.as_bytes());
+}
+
+#[test]
+fn a_line_end_behind_a_form_with_which_another_begins_stays() {
+    let lines = "line of settings-a\nline of settings-aaaaa";
+    let scrubber = scrubber(&[("n", lines.as_bytes())]);
+    for text in [
+        "line of settings-a\n",
+        "bGluZSBvZiBzZXR0aW5ncy1hCmxpbmUgb2Ygc2V0dGluZ3MtYWFhYWE\n",
+    ] {
+        assert!(scrubber.scrub(text).ends_with('\n'), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::escapes::entity;
 use super::super::{breaks, forms};
 
 /// One character of a spelling.
@@ -187,11 +188,13 @@ fn all_spellings(form: &[u8]) -> Vec<Spelling> {
         add(count, "", String::new(), spelling);
     }
     add(count, "\\U", format!("{code:08x}"), vec![]);
-    for width in 1..=8 {
+    for width in 1..=16 {
         let hex = format!("{code:0width$x}");
         let decimal = format!("{code:0width$}");
         if hex.len() == width {
-            add(count, "\\u{", hex.clone(), exactly("}"));
+            if width <= 8 {
+                add(count, "\\u{", hex.clone(), exactly("}"));
+            }
             for before in ["&#x", "&#X"] {
                 add(count, before, hex.clone(), exactly(";"));
                 add(count, before, hex.clone(), vec![Sign::NotBefore(16, true)]);
@@ -212,7 +215,7 @@ fn all_spellings(form: &[u8]) -> Vec<Spelling> {
 
 /// Names of characters.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, char)> {
-    let latin_1 = ('\u{a0}'..).zip(super::super::escapes::entity::LATIN_1);
-    let ascii = super::super::escapes::entity::ASCII.into_iter();
-    ascii.chain(latin_1.map(|(c, name)| (name, c)))
+    let latin_1 = ('\u{a0}'..).zip(entity::LATIN_1);
+    let others = entity::ASCII.into_iter().chain(entity::ALIASES);
+    others.chain(latin_1.map(|(c, name)| (name, c)))
 }
