@@ -94,18 +94,14 @@ fn keyed(
     secret: &[u8],
     message: &[u8],
 ) -> Result<Vec<u8>, Failure> {
-    if secret.len() < shortest {
-        return Err(Failure::Invalid(format!(
-            "the secret is too short to sign tokens: the algorithm needs at least {shortest} bytes; store a longer one"
-        )));
-    }
+    mac::long_enough(secret, shortest, "sign tokens with this algorithm")?;
     if key::kind(secret).is_some() {
         return Err(Failure::Invalid(
             "the secret is a private key, and an HS algorithm needs a shared one: ask for the algorithm of the key, or for none"
                 .to_owned(),
         ));
     }
-    mac::hmac(digest, secret, message)
+    mac::compute_with(digest, secret, message)
 }
 
 fn algorithm(wanted: Wanted) -> JwtAlgorithm {

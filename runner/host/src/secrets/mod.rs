@@ -139,6 +139,14 @@ enum Failure {
     /// The secret is not a key of that kind, or what was asked is malformed.
     #[error("{0}")]
     Invalid(String),
+    /// The secret is a key that could be found by trying.
+    #[error(
+        "the secret is too short to {purpose}: it needs at least {shortest} bytes, or whoever has a result could find it by trying; store a longer one, such as 32 random bytes in hex"
+    )]
+    TooShort {
+        purpose: &'static str,
+        shortest: usize,
+    },
     /// The operator fixed it otherwise.
     #[error("{0}")]
     Denied(String),
@@ -149,6 +157,7 @@ impl Failure {
     fn told(self, run: &Run, name: &SecretName) -> SecretError {
         match self {
             Self::Invalid(why) => SecretError::Invalid(run.scrubber().scrub(&why).into_owned()),
+            Self::TooShort { .. } => SecretError::Invalid(self.to_string()),
             Self::Denied(why) => {
                 run.refuse_secret(name.as_str(), Rung::Operate, &why);
                 SecretError::Denied

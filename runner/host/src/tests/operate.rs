@@ -387,6 +387,31 @@ async fn a_claim_that_is_there_twice_does_not_slip_past_what_is_fixed() {
 }
 
 #[tokio::test]
+async fn a_key_that_could_be_found_by_trying_makes_no_mac_and_the_plugin_is_told_what_to_do() {
+    for (key, long_enough) in [("fifteen bytes !", false), ("sixteen bytes in", true)] {
+        // `hmac` is what a secret is for if its binding does not say.
+        for lines in ["", "operations = ['hmac']"] {
+            let mut run = with_key(key, lines).await;
+            let handle = run.state.open("key".into()).unwrap().unwrap();
+            let mac = HostSecret::hmac(&mut run.state, handle, DigestAlgorithm::Sha256, vec![7]);
+            let mac = mac.unwrap();
+            let Err(error) = mac else {
+                assert!(long_enough);
+                continue;
+            };
+            let SecretError::Invalid(why) = error else {
+                panic!("{error:?}")
+            };
+            assert!(!long_enough && why.contains("at least 16 bytes"), "{why}");
+            assert!(
+                why.contains("store a longer one") && !why.contains("fifteen"),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_are_not_used_for_tokens_that_they_are_too_weak_for() {
     for (key, algorithm) in [
         ("only sixteen byt", None),
