@@ -155,9 +155,10 @@ impl Core {
         if let Some(live) = &self.live {
             live.outbox.close();
         }
-        for event in self.oddities.take() {
+        for event in self.oddities.rest() {
             self.parts.audit.tell(&event);
         }
+        self.parts.audit.tell_rest();
         self.publish();
         self.rejected
     }
@@ -330,9 +331,10 @@ impl Core {
                 self.beat();
             }
         }
-        for event in self.oddities.take() {
+        for event in self.oddities.due(std::time::Instant::now()) {
             self.parts.audit.tell(&event);
         }
+        self.parts.audit.tell_folded();
         self.hurry();
         self.publish();
     }

@@ -1,5 +1,6 @@
 //! What this runner would not run, for its operator: of which kind, and the last few with the
-//! reason. The controller and the audit record are told of each; this is for a glance.
+//! reason. The controller is told of each, and the audit record of each or of how many; this is for
+//! a glance.
 
 use std::collections::VecDeque;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use wharf_protocol::{Assignment, FailureKind, Verdict};
 
-use crate::audit::{Asked, By};
+use crate::audit::Asked;
 use crate::cancel::Due;
 use crate::execute::{Context, Execute, Executed};
 use crate::journal::Journal;
@@ -49,8 +49,8 @@ pub(crate) async fn run(
     let dropped = context.reporter.logs.finish(key);
     context.reporter.progress.forget(key);
     if let Some(event) = asked.ended(context.gate.has_passed(), &executed.verdict) {
-        let by = By::attempt(key, executed.who.clone());
-        context.audit.tell_of(&by, &event);
+        let who = executed.who.clone();
+        context.audit.tell_of(key, who, &event, executed.refusal);
     }
     // From here on it cannot be withdrawn any more.
     context.gate.pass();

@@ -61,13 +61,27 @@ pub(crate) enum RunnerEvent {
     },
     /// The controller asks the runner to leave.
     DrainAsked {},
+    /// More of the same than is told one by one.
+    RefusalsFolded {
+        /// The event that each would have been.
+        of: &'static str,
+        /// Of which kind, where that event has kinds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
+        /// How often since the last line about it.
+        count: u64,
+        /// One attempt that it was about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        example: Option<AttemptKey>,
+    },
     /// The controller did what a sound one does not do, or hardly ever, and it had no effect.
     ControllerOddity {
         what: &'static str,
         /// How often since the last line about it.
         count: u64,
         /// One attempt that it was about.
-        example: AttemptKey,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        example: Option<AttemptKey>,
     },
 }
 

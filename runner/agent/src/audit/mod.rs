@@ -2,21 +2,29 @@
 //! refuses its controller.
 //!
 //! What a run wants to do is written before it is done, and is not done if it cannot be written.
-//! What is refused stays refused either way. Nothing in here may carry a value, a query or a
+//! What is refused stays refused either way, and is told one by one up to a bound, then by number.
+//! Nothing in here may carry a value, a query or a
 //! header.
 
 mod event;
+mod fold;
 mod oddities;
+mod refusal;
 mod run;
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::Serialize;
 use wharf_audit::{Audit, Keep};
 use wharf_policy::Digest;
-use wharf_protocol::{AuditHead, RunnerId};
+use wharf_protocol::{AttemptKey, AuditHead, RunnerId};
 
+use self::fold::Folds;
+use self::refusal::Refusal;
 use crate::AgentError;
+use crate::refusals::RefusalKind;
 pub use event::Asked;
 pub(crate) use event::RunnerEvent;
 pub(crate) use oddities::{Oddities, Oddity};
@@ -27,14 +35,37 @@ const FOLDER: &str = "audit";
 
 /// The record of a runner. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Auditor(Audit);
+pub(crate) struct Auditor {
+    record: Audit,
+    folds: Refusals,
+}
+
+/// The refusals that are not told one by one, of everything that writes to a record.
+#[derive(Clone, Default)]
+struct Refusals(Arc<Mutex<Folds<Refusal>>>);
+
+impl Refusals {
+    /// Whether the line of one refusal, or of so many, is to be told by itself. Otherwise they are
+    /// counted.
+    fn tell(&self, kind: Refusal, more: u64, key: Option<AttemptKey>) -> bool {
+        self.folds().happened(kind, more, key, Instant::now())
+    }
+
+    fn folds(&self) -> MutexGuard<'_, Folds<Refusal>> {
+        // A count that breaks off has counted or not.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Auditor {
     /// Opens the record of a state folder, or begins it.
     pub(crate) fn open(state_dir: &Path, runner: &RunnerId) -> Result<Self, AgentError> {
         let path = state_dir.join(FOLDER);
         Audit::folder(&path, &runner.to_string(), Keep::default())
-            .map(Self)
+            .map(|record| Self {
+                record,
+                folds: Refusals::default(),
+            })
             .map_err(|error| AgentError::Audit {
                 path,
                 reason: Box::new(error),
@@ -43,27 +74,59 @@ impl Auditor {
 
     /// The part of one run.
     pub(crate) fn run(&self, by: By) -> RunAudit {
-        RunAudit::new(self.0.clone(), by)
+        RunAudit::new(self.record.clone(), by).folding(self.folds.clone())
     }
 
     /// Tells what this runner did or would not do. It is done, or not, whatever becomes of this.
     pub(crate) fn tell(&self, event: &RunnerEvent) {
-        self.tell_of(&(), event);
+        let told = Refusal::of(event, None).is_none_or(|kind| self.folds.tell(kind, 1, None));
+        if told {
+            self.write(&(), event);
+        }
     }
 
-    /// The same, of an attempt.
-    pub(crate) fn tell_of(&self, by: &impl Serialize, event: &RunnerEvent) {
-        if let Err(error) = self.0.write(by, event) {
+    /// The same, of an attempt. `why` is of which kind a refusal is.
+    pub(crate) fn tell_of(
+        &self,
+        key: AttemptKey,
+        who: Option<Arc<Who>>,
+        event: &RunnerEvent,
+        why: Option<RefusalKind>,
+    ) {
+        let kind = Refusal::of(event, why);
+        if kind.is_none_or(|kind| self.folds.tell(kind, 1, Some(key))) {
+            self.write(&By::attempt(key, who), event);
+        }
+    }
+
+    /// Tells how many refusals were not told one by one, as far as it is time for that.
+    pub(crate) fn tell_folded(&self) {
+        let due = self.folds.folds().due(Instant::now());
+        due.into_iter().for_each(|folded| self.tell(&folded.into()));
+    }
+
+    /// The same of all of them, for a runner that leaves.
+    pub(crate) fn tell_rest(&self) {
+        let rest = self.folds.folds().rest();
+        rest.into_iter()
+            .for_each(|folded| self.tell(&folded.into()));
+    }
+
+    fn write(&self, by: &impl Serialize, event: &RunnerEvent) {
+        if let Err(error) = self.record.write(by, event) {
             tracing::error!(%error, ?event, "not in the audit record");
         }
     }
 
     /// Where the record ends, for someone else to remember.
     pub(crate) fn head(&self) -> Option<AuditHead> {
-        let head = self.0.head()?;
+        let head = self.record.head()?;
         Some(AuditHead {
             seq: head.seq,
             hash: Digest::from_bytes(*head.hash.as_bytes()),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! What a controller says that has no effect: counted by kind, and told together, so that a flood
-//! of it makes a few lines.
+//! of it makes a few lines, and one for hours no more than one a minute.
 
-use std::collections::BTreeMap;
+use std::time::Instant;
 
 use wharf_protocol::AttemptKey;
 
 use super::RunnerEvent;
+use super::fold::{Foldable, Folded, Folds};
+
+/// Lines of a kind before they come once a minute.
+const BURST: u32 = 60;
 
 /// What a sound controller does not do, or only in a race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,31 +47,47 @@ impl Oddity {
     }
 }
 
+impl Foldable for Oddity {
+    fn burst(self) -> u32 {
+        BURST
+    }
+}
+
 /// What was counted since it was last told.
 #[derive(Debug, Default)]
-pub(crate) struct Oddities(BTreeMap<Oddity, (u64, AttemptKey)>);
+pub(crate) struct Oddities(Folds<Oddity>);
 
 impl Oddities {
     /// Counts one.
     pub(crate) fn note(&mut self, what: Oddity, key: AttemptKey) {
-        self.0.entry(what).or_insert((0, key)).0 += 1;
+        self.0.count(what, 1, Some(key), Instant::now());
     }
 
-    /// One event for each kind, and a new beginning.
-    pub(crate) fn take(&mut self) -> Vec<RunnerEvent> {
-        std::mem::take(&mut self.0)
-            .into_iter()
-            .map(|(what, (count, example))| RunnerEvent::ControllerOddity {
-                what: what.word(),
-                count,
-                example,
-            })
-            .collect()
+    /// One event for each kind that may be told of now.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<RunnerEvent> {
+        self.0.due(now).into_iter().map(RunnerEvent::from).collect()
+    }
+
+    /// One event for each kind. For a runner that leaves.
+    pub(crate) fn rest(&mut self) -> Vec<RunnerEvent> {
+        self.0.rest().into_iter().map(RunnerEvent::from).collect()
+    }
+}
+
+impl From<Folded<Oddity>> for RunnerEvent {
+    fn from(folded: Folded<Oddity>) -> Self {
+        Self::ControllerOddity {
+            what: folded.kind.word(),
+            count: folded.count,
+            example: folded.example,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::tests::key;
 
@@ -78,16 +98,33 @@ mod tests {
             oddities.note(Oddity::CancelledUnknown, key(number));
         }
         oddities.note(Oddity::AssignedAgain, key(7));
-        let told = oddities.take();
+        let now = Instant::now();
+        let told = oddities.due(now);
         assert_eq!(told.len(), 2);
         assert_eq!(
             told[1],
             RunnerEvent::ControllerOddity {
                 what: "cancelled-unknown",
                 count: 1_000,
-                example: key(0)
+                example: Some(key(0))
             }
         );
-        assert!(oddities.take().is_empty());
+        assert!(oddities.due(now).is_empty() && oddities.rest().is_empty());
+    }
+
+    #[test]
+    fn a_flood_for_hours_is_a_line_a_minute() {
+        let mut oddities = Oddities::default();
+        let begin = Instant::now();
+        let mut lines = 0;
+        // As often as a runner looks after them.
+        for half_seconds in 0..7_200 {
+            oddities.note(Oddity::CancelledUnknown, key(7));
+            let now = begin + Duration::from_millis(500 * half_seconds);
+            lines += oddities.due(now).len();
+        }
+        assert!((60..=120).contains(&lines), "{lines}");
+        let rest = oddities.rest().len();
+        assert!(rest <= 1);
     }
 }

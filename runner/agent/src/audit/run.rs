@@ -9,7 +9,8 @@ use wharf_host::{AuditEvent, AuditUnavailable};
 use wharf_policy::{ActionName, Digest, PluginName};
 use wharf_protocol::AttemptKey;
 
-use super::Asked;
+use super::refusal::Refusal;
+use super::{Asked, Refusals};
 
 /// A plugin and an action of it, as the verified bundle has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,12 +84,24 @@ impl By {
 pub struct RunAudit {
     record: Audit,
     by: By,
+    /// None where there is but this run: its refusals are bounded by themselves.
+    folds: Option<Refusals>,
 }
 
 impl RunAudit {
     /// The part of a record that is about one run.
     pub const fn new(record: Audit, by: By) -> Self {
-        Self { record, by }
+        Self {
+            record,
+            by,
+            folds: None,
+        }
+    }
+
+    /// The part of a record to which other runs tell of their refusals as well.
+    pub(super) fn folding(mut self, folds: Refusals) -> Self {
+        self.folds = Some(folds);
+        self
     }
 
     /// Writes an event of the run: see [`wharf_host::Events::audit`].
@@ -96,7 +109,13 @@ impl RunAudit {
     /// # Errors
     /// It cannot be written, so it must not happen.
     pub fn audit(&self, event: &AuditEvent) -> Result<(), AuditUnavailable> {
-        self.record.write(&self.by, event).map_err(unavailable)
+        let counted = self.folds.as_ref().is_some_and(|folds| {
+            Refusal::of_run(event).is_some_and(|(kind, more)| !folds.tell(kind, more, None))
+        });
+        match counted {
+            true => Ok(()),
+            false => self.record.write(&self.by, event).map_err(unavailable),
+        }
     }
 
     /// Writes that the run was not begun, and why. It is not begun, whatever becomes of this.

@@ -2,6 +2,7 @@
 //! says is refused or without effect, stands in the audit record, and leaves the runner serving.
 
 mod dispatches;
+mod floods;
 mod frames;
 mod handshakes;
 mod sealed;
