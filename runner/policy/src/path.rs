@@ -80,9 +80,11 @@ pub fn ambiguous(path: &str) -> Option<&'static str> {
     Some("it is encoded again and again")
 }
 
-/// Whether a segment is `.` or `..`, with or without `;parameters` and spaces around.
+/// Whether a segment is `.` or `..`, with or without spaces around, and `;parameters` behind. A
+/// decoded `?` or `#` ends it as well: a proxy that decodes before it takes the query off sees the
+/// segment end there.
 fn is_dots(segment: &[u8]) -> bool {
-    let name = segment.split(|byte| *byte == b';').next();
+    let name = segment.split(|byte| b";?#".contains(byte)).next();
     matches!(name.map(<[u8]>::trim_ascii), Some(b"." | b".."))
 }
 

@@ -34,6 +34,8 @@ fn what_stands_encoded_and_stays_plain_is_covered() {
         "/v1/ä",
         "/v1/%2B%3A",
         "/v1/...",
+        "/v1/what%3F",
+        "/v1/issue%231/..a%3fb",
         "/v1/a%zz",
     ] {
         assert!(covers("/v1", path), "{path}");
@@ -63,6 +65,12 @@ fn no_way_to_write_a_step_up_stays_below() {
         "/v1/..%0d%0a/admin",
         "/v1/..%09/admin",
         "/v1/.;/x",
+        "/v1/..%3fx=1/y",
+        "/v1/..%3F",
+        "/v1/..%23/y",
+        "/v1/a/%2e%2e%3b%3f/y",
+        "/v1/..%253fx/y",
+        "/v1/..%20%2523/y",
         "/v1/%2525252525252e",
         "/v1/..%20/admin",
         "/v1/%u002e%u002e/admin",
@@ -101,17 +109,21 @@ fn a_prefix_is_written_as_it_is_compared() {
     }
 }
 
-/// A server that decodes as often as it can, cuts parameters off, takes `\` for `/` and merges
-/// slashes: the segments that it would serve.
-fn eager_server(path: &str) -> Vec<String> {
+/// A server that decodes so many times, cuts off query and fragment, decodes as often as it can,
+/// cuts parameters off, takes `\` for `/` and merges slashes: the segments that it would serve.
+fn eager_server(path: &str, before_the_query: usize) -> Vec<String> {
     let mut bytes = path.as_bytes().to_vec();
-    for _ in 0..32 {
+    for round in 0..32 {
+        if round == before_the_query {
+            let end = bytes.iter().position(|byte| b"?#".contains(byte));
+            bytes.truncate(end.unwrap_or(bytes.len()));
+        }
         bytes = decode(&bytes);
     }
     let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
     let mut segments = Vec::new();
     for segment in text.split('/').filter(|segment| !segment.is_empty()) {
-        match segment.split(';').next().unwrap_or_default() {
+        match segment.split([';', '?', '#']).next().unwrap_or_default() {
             "." => {}
             ".." => {
                 segments.pop();
@@ -126,7 +138,8 @@ fn eager_server(path: &str) -> Vec<String> {
 fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "/", "/", "/", "a", "v1", ".", "..", "%2e", "%2E", "%2f", "%5c", "%5C", "\\", ";", ";x=1",
-        "%25", "%252e", "%252f", "2e", "2f", "%", "%3b", "%c0%ae", "%00", "%20", "ä",
+        "%25", "%252e", "%252f", "2e", "2f", "%", "%3b", "%c0%ae", "%00", "%20", "ä", "?", "#",
+        "%3f", "%23", "%253F", "3f", "23",
     ])
 }
 
@@ -147,8 +160,10 @@ proptest! {
     ) {
         let url = Url::parse(&format!("http://h/v1/{}", pieces.concat())).unwrap();
         if prefix("/v1").covers(url.path()) {
-            let seen = eager_server(url.path());
-            prop_assert_eq!(seen.first().map(String::as_str), Some("v1"), "{} is {:?}", url.path(), seen);
+            for before_the_query in 0..5 {
+                let seen = eager_server(url.path(), before_the_query);
+                prop_assert_eq!(seen.first().map(String::as_str), Some("v1"), "{} is {:?}", url.path(), seen);
+            }
         }
     }
 }

@@ -27,6 +27,7 @@ attacks! {
             "/v1/../admin", "/v1/%2e%2e/admin", "/v1/.%2e/admin", "/v1/..%2fadmin", "/v1/%2e%2e%2fadmin",
             "/v1/..%5cadmin", "/v1/..;/admin", "/v1/..;x=y/admin", "/v1/%252e%252e/admin", "/v1/%25252e./admin",
             "/v1/..%252fadmin", "/v1/%c0%ae%c0%ae/admin", "/v1/..%c0%afadmin", "/v1/..%00/admin", "/v1/..%20/admin",
+            "/v1/..%3fx=1/admin", "/v1/..%23/admin", "/v1/%2e%2e%253f/admin",
             "/v1/%u002e%u002e/admin", "/v1/%ef%bc%8e%ef%bc%8e/admin", "/v1admin", "/V1/x", "//v1/x", "/", "/./v2",
         ];
         let urls: Vec<String> = paths.iter().map(|path| format!("{origin}{path}")).collect();
