@@ -22,6 +22,15 @@ pub(crate) fn encode_into(out: &mut String, bytes: &[u8], keep: &[u8]) {
 
 /// The bytes of a part of a query, where `+` is a space. What is no encoding stays as it is.
 pub(crate) fn decode_query(text: &[u8]) -> Vec<u8> {
+    decode(text, b' ')
+}
+
+/// The bytes of a path. What is no encoding stays as it is.
+pub(crate) fn decode_path(text: &[u8]) -> Vec<u8> {
+    decode(text, b'+')
+}
+
+fn decode(text: &[u8], plus: u8) -> Vec<u8> {
     let digit = |byte: &u8| {
         char::from(*byte)
             .to_digit(16)
@@ -32,7 +41,7 @@ pub(crate) fn decode_query(text: &[u8]) -> Vec<u8> {
     while let [first, tail @ ..] = rest {
         rest = tail;
         match first {
-            b'+' => out.push(b' '),
+            b'+' => out.push(plus),
             b'%' => match tail {
                 [high, low, after @ ..] => match (digit(high), digit(low)) {
                     (Some(high), Some(low)) => {
@@ -68,5 +77,6 @@ mod tests {
     fn what_is_no_encoding_stays() {
         assert_eq!(decode_query(b"a%2"), b"a%2");
         assert_eq!(decode_query(b"%zz+%41"), b"%zz A");
+        assert_eq!(decode_path(b"%zz+%41%2"), b"%zz+A%2");
     }
 }

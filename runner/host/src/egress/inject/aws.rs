@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::super::{EgressError, OutBody, Outgoing, headers};
 use super::place;
 use super::sigv4::{self, Moment, PathStyle, Scope, Signable};
+use super::{parameter, place};
 use crate::run::Run;
 
 /// In the place of the id of a key that is not known: the one of AWS's documentation.
@@ -123,11 +124,7 @@ pub(super) async fn sign(
         service: how.service.as_str(),
         key_id: &credentials.key_id,
         secret_key: &credentials.secret_key,
-        path: if how.service.as_str().starts_with("s3") {
-            PathStyle::AsSent
-        } else {
-            PathStyle::Normalised
-        },
+        path: PathStyle::of(how.service.as_str()),
     };
     let signable = Signable {
         method: request.method.as_str(),
@@ -137,7 +134,8 @@ pub(super) async fn sign(
         headers: &request.headers,
         payload: &payload,
     };
-    let text = sigv4::authorization(&signable, &scope, &now);
+    let text = sigv4::authorization(&signable, &scope, &now)
+        .map_err(|error| EgressError::Invalid(error.to_string()))?;
     let text = Zeroizing::new(text.into_bytes());
     place::set(request, binding, ::http::header::AUTHORIZATION, text)
 }

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-use ::http::HeaderMap;
+use ::http::header::HOST;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -45,13 +46,38 @@ const NOT_SIGNED: [&str; 6] = [
     "x-amzn-trace-id",
 ];
 
+/// What is not encoded in a canonical path, besides letters and digits.
+const PATH: &[u8] = b"-_.~/";
+
 /// How the path is written in the canonical request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathStyle {
-    /// As it is sent. S3 wants this.
-    AsSent,
+    /// Decoded, and encoded once in the one way that there is: a service whose paths are names of
+    /// objects signs the name, however it was written. S3 wants this, with no segment left out.
+    OfObject,
     /// Without empty and dot segments, and encoded once more. Every other service wants this.
     Normalised,
+}
+
+impl PathStyle {
+    /// The one that a service wants. Those that only begin as S3 does, such as `s3tables`, are
+    /// services like any other.
+    pub(super) fn of(service: &str) -> Self {
+        match service {
+            "s3" | "s3express" | "s3-object-lambda" | "s3-outposts" => Self::OfObject,
+            _ => Self::Normalised,
+        }
+    }
+}
+
+/// Why a request cannot be signed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unsignable {
+    /// What is signed would depend on how its bytes are read.
+    #[error(
+        "the header `{0}` has characters that are not ASCII, and services do not agree on how those are signed: encode its value"
+    )]
+    NotAscii(HeaderName),
 }
 
 /// A request to be signed.
@@ -127,8 +153,15 @@ pub(super) fn payload(body: &[u8]) -> String {
 }
 
 /// The value of the `authorization` header.
-pub(super) fn authorization(request: &Signable<'_>, scope: &Scope<'_>, now: &Moment) -> String {
-    let (canonical, signed) = canonical(request, scope.path);
+///
+/// # Errors
+/// There is no saying what a service would take as signed.
+pub(super) fn authorization(
+    request: &Signable<'_>,
+    scope: &Scope<'_>,
+    now: &Moment,
+) -> Result<String, Unsignable> {
+    let (canonical, signed) = canonical(request, scope.path)?;
     let area = format!(
         "{}/{}/{}/aws4_request",
         now.day(),
@@ -141,10 +174,10 @@ pub(super) fn authorization(request: &Signable<'_>, scope: &Scope<'_>, now: &Mom
         hex::encode(Sha256::digest(canonical.as_bytes()))
     );
     let signature = hex::encode(mac(&*signing_key(scope, now), to_sign.as_bytes()));
-    format!(
+    Ok(format!(
         "AWS4-HMAC-SHA256 Credential={}/{area}, SignedHeaders={signed}, Signature={signature}",
         scope.key_id
-    )
+    ))
 }
 
 /// The key of one day, region and service.
@@ -169,45 +202,56 @@ fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
 }
 
 /// The canonical request, and the names of the headers that are signed.
-fn canonical(request: &Signable<'_>, style: PathStyle) -> (String, String) {
+fn canonical(request: &Signable<'_>, style: PathStyle) -> Result<(String, String), Unsignable> {
     let mut text = String::with_capacity(512);
     text.push_str(request.method);
     text.push('\n');
     match style {
-        PathStyle::AsSent => text.push_str(request.path),
+        PathStyle::OfObject => {
+            let name = percent::decode_path(request.path.as_bytes());
+            percent::encode_into(&mut text, &name, PATH);
+        }
         PathStyle::Normalised => {
-            percent::encode_into(&mut text, normalised(request.path).as_bytes(), b"-_.~/");
+            percent::encode_into(&mut text, normalised(request.path).as_bytes(), PATH);
         }
     }
     text.push('\n');
     text.push_str(&canonical_query(request.query));
     text.push('\n');
-    let mut names: Vec<&str> = request
+    let mut names: Vec<&HeaderName> = request
         .headers
         .keys()
-        .map(::http::HeaderName::as_str)
-        .filter(|name| !NOT_SIGNED.contains(name))
+        .filter(|name| !NOT_SIGNED.contains(&name.as_str()))
         .collect();
-    names.push("host");
-    names.sort_unstable();
+    names.push(&HOST);
+    names.sort_unstable_by_key(|name| name.as_str());
     for name in &names {
-        text.push_str(name);
+        text.push_str(name.as_str());
         text.push(':');
-        if *name == "host" {
+        if **name == HOST {
             text.push_str(request.host);
         }
         for (at, value) in request.headers.get_all(*name).iter().enumerate() {
             if at > 0 {
                 text.push(',');
             }
-            push_collapsed(&mut text, &String::from_utf8_lossy(value.as_bytes()));
+            let value = ascii(value).ok_or_else(|| Unsignable::NotAscii((*name).clone()))?;
+            push_collapsed(&mut text, value);
         }
         text.push('\n');
     }
+    let names: Vec<&str> = names.into_iter().map(HeaderName::as_str).collect();
     let signed = names.join(";");
     // Writing to a string does not fail.
     let _ = write!(text, "\n{signed}\n{}", request.payload);
-    (text, signed)
+    Ok((text, signed))
+}
+
+/// A value of which every reader sees the same characters.
+fn ascii(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes())
+        .ok()
+        .filter(|text| text.is_ascii())
 }
 
 /// Without spaces around, and with one for each run of them within.
