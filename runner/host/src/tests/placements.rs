@@ -42,6 +42,10 @@ async fn a_query_parameter_takes_the_place_of_the_guests_own() {
             "/v1/x?a=1#&api_key=mine",
             "GET /v1/x?a=1&api_key=TOKEN HTTP/1.1",
         ),
+        (
+            "/v1/x?api.key=1&api+key=2&api_key[]=3&api_key[x]=4&api_key%00=5&+api%20key=6&apis.key=7",
+            "GET /v1/x?apis.key=7&api_key=TOKEN HTTP/1.1",
+        ),
     ] {
         let got = injected(placement, path, &[]).await;
         let first = got.lines().next().unwrap().replace(TOKEN, "TOKEN");

@@ -14,7 +14,6 @@ use wharf_stores::SecretValue;
 use zeroize::Zeroizing;
 
 use super::super::{EgressError, OutBody, Outgoing, headers};
-use super::place;
 use super::sigv4::{self, Moment, PathStyle, Scope, Signable};
 use super::{parameter, place};
 use crate::run::Run;
@@ -99,7 +98,7 @@ pub(super) async fn sign(
             Placement::AwsSigv4(with_id).line(),
         ))
     })?;
-    place::remove_parameters(&mut request.url, &sigv4::PARAMETERS);
+    parameter::remove(&mut request.url, &sigv4::PARAMETERS);
     for name in sigv4::HEADERS {
         headers::remove_alike(&mut request.headers, name);
     }

@@ -5,6 +5,7 @@
 //! goes to no other destination than what is injected.
 
 mod aws;
+mod parameter;
 mod place;
 mod sigv4;
 
