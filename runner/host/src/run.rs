@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use wharf_policy::{Limits, Operation, Raise as _, Rights, Rung, SecretBinding, SecretName};
 
 use crate::budget::LogBudget;
-use crate::egress::Traffic;
+use crate::egress::{Share, Traffic};
 use crate::sockets::Names;
 use crate::{
     AuditEvent, AuditUnavailable, Binding, CancelFlag, Events, Level, LimitHit, LimitKind, LogLine,
@@ -38,6 +38,7 @@ pub(crate) struct Run {
     pub(crate) budget: LogBudget,
     pub(crate) traffic: Arc<Traffic>,
     pub(crate) names: Names,
+    pub(crate) lookups: Share,
     pub(crate) reveals: AtomicU32,
     opened: Mutex<BTreeSet<(SecretName, Rung)>>,
     operated: Mutex<Operated>,
@@ -60,6 +61,7 @@ impl Run {
             budget: LogBudget::new(binding.rights.limits()),
             traffic: Arc::new(Traffic::new(binding.rights.limits())),
             names: Names::default(),
+            lookups: Share::default(),
             rights: binding.rights,
             deadline: binding.deadline,
             cancel: binding.cancel,
@@ -233,11 +235,12 @@ impl Run {
         self.over.load(Ordering::Acquire)
     }
 
-    /// Ends the run: tells once how many lines were dropped.
+    /// Ends the run: closes what it has open, and tells once how many lines were dropped.
     pub(crate) fn end(&self) {
         if self.over.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.traffic.end();
         let refusals = self.refusals.swap(0, Ordering::AcqRel);
         if let Some(count) = refusals.checked_sub(MOST_REFUSALS).filter(|more| *more > 0) {
             self.refused(AuditEvent::RefusalsUntold { count });

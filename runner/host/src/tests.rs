@@ -1,6 +1,7 @@
 //! The interfaces called as a guest would call them, on a state without a guest.
 
 mod audit;
+mod connections;
 mod egress;
 mod interfaces;
 mod limits;

@@ -11,7 +11,8 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::WasiBody;
 
-use super::traffic::{Open, Traffic};
+use super::connections::Connection;
+use super::traffic::Traffic;
 use super::{EgressError, OutBody, error};
 use crate::StreamScrubber;
 use crate::run::Run;
@@ -123,18 +124,24 @@ pub(crate) struct Body {
     scrub: StreamScrubber,
     wait: Duration,
     timer: Pin<Box<Sleep>>,
-    open: Option<Open>,
+    /// The connection that it comes by, until its end.
+    by: Option<Connection>,
 }
 
 impl Body {
-    pub(super) fn new(run: &Arc<Run>, inner: reqwest::Body, open: Open, wait: Duration) -> Self {
+    pub(super) fn new(
+        run: &Arc<Run>,
+        inner: reqwest::Body,
+        by: Connection,
+        wait: Duration,
+    ) -> Self {
         Self {
             inner,
             run: run.clone(),
             scrub: run.scrubber().stream(),
             timer: Box::pin(tokio::time::sleep_until(until(run, wait))),
             wait,
-            open: Some(open),
+            by: Some(by),
         }
     }
 
@@ -153,8 +160,9 @@ impl Body {
     }
 
     fn end(&mut self) {
-        self.open = None;
+        // First, so that one with more to come is closed and not kept.
         self.inner = reqwest::Body::default();
+        self.by = None;
     }
 
     /// Who would have to wait longer for the next part.
@@ -192,7 +200,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         let this = &mut *self;
         loop {
-            if this.open.is_none() {
+            if this.by.is_none() {
                 return Poll::Ready(None);
             }
             let frame = match Pin::new(&mut this.inner).poll_frame(cx) {

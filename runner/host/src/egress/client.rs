@@ -1,9 +1,7 @@
-//! HTTP clients, one for each set of rights and the networks that a request may reach under them,
-//! so that no connection is shared across them.
+//! HTTP clients, each for one connection: whoever has one says for how long it is kept.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -11,33 +9,20 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
-use wharf_policy::{Networks, Rights, Target};
+use wharf_policy::{Networks, Target};
 
 use super::EgressError;
-use super::resolve::{Checked, Lookup};
+use super::resolve::{Checked, Lookup, Resolver, Share};
+use crate::run::Run;
 use crate::{ServicesConfig, ServicesError};
-
-/// Clients that are kept; the least recently used goes first.
-const CLIENTS: usize = 64;
 
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
-const IDLE_PER_HOST: usize = 8;
 
-/// The way out of a runner: TLS, names, and the clients.
+/// The way out of a runner: TLS and names.
 pub(crate) struct Egress {
     tls: ClientConfig,
-    lookup: Arc<dyn Lookup>,
-    clients: Mutex<Clients>,
-}
-
-/// Under which a client is kept.
-type Key = (Arc<Rights>, Networks);
-
-#[derive(Default)]
-struct Clients {
-    by_rights: HashMap<Key, (reqwest::Client, u64)>,
-    uses: u64,
+    resolver: Arc<Resolver>,
 }
 
 impl Egress {
@@ -47,52 +32,36 @@ impl Egress {
     ) -> Result<Self, ServicesError> {
         Ok(Self {
             tls: tls(config.extra_ca.as_deref())?,
-            lookup,
-            clients: Mutex::default(),
+            resolver: Arc::new(Resolver::new(lookup)),
         })
     }
 
     /// The addresses of a name, unchecked: whoever asks must check them.
-    pub(crate) async fn lookup(&self, name: &str) -> std::io::Result<Vec<std::net::IpAddr>> {
-        self.lookup.lookup(name).await
+    pub(crate) async fn lookup(
+        &self,
+        run: &Run,
+        name: &str,
+    ) -> std::io::Result<Vec<std::net::IpAddr>> {
+        self.resolver.lookup(&run.lookups, name).await
     }
 
-    /// The client of these rights, for requests that may reach these networks.
+    /// A client for one connection, which may reach these networks, with this share of lookups.
     pub(super) fn client(
         &self,
-        rights: &Arc<Rights>,
         networks: &Networks,
+        share: &Share,
     ) -> Result<reqwest::Client, EgressError> {
-        let key = (rights.clone(), networks.clone());
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.uses += 1;
-        let now = clients.uses;
-        if let Some((client, used)) = clients.by_rights.get_mut(&key) {
-            *used = now;
-            return Ok(client.clone());
-        }
-        let client = self.build(networks).map_err(|error| {
+        self.build(networks, share).map_err(|error| {
             EgressError::Protocol(format!("the HTTP client cannot be set up: {error}"))
-        })?;
-        if clients.by_rights.len() >= CLIENTS {
-            let oldest = clients
-                .by_rights
-                .iter()
-                .min_by_key(|(_, (_, used))| *used)
-                .map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                clients.by_rights.remove(&oldest);
-            }
-        }
-        clients.by_rights.insert(key, (client.clone(), now));
-        Ok(client)
+        })
     }
 
-    fn build(&self, networks: &Networks) -> reqwest::Result<reqwest::Client> {
+    fn build(&self, networks: &Networks, share: &Share) -> reqwest::Result<reqwest::Client> {
         reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .dns_resolver(Arc::new(Checked {
-                lookup: self.lookup.clone(),
+                resolver: self.resolver.clone(),
+                share: share.clone(),
                 networks: Arc::new(networks.clone()),
             }))
             .redirect(Policy::none())
@@ -101,7 +70,7 @@ impl Egress {
             .no_proxy()
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .pool_max_idle_per_host(1)
             .build()
     }
 }

@@ -6,6 +6,7 @@
 
 mod body;
 mod client;
+mod connections;
 mod error;
 mod headers;
 mod inject;
@@ -29,13 +30,15 @@ use crate::{AuditEvent, SecretUse};
 
 pub(crate) use body::Body;
 pub(crate) use client::Egress;
+pub(crate) use connections::Open;
 pub(crate) use error::EgressError;
 pub(crate) use inject::{AwsCredentials, Guest, Manner};
 pub(crate) use parse::url;
-pub(crate) use resolve::sentence;
 pub use resolve::{Lookup, SystemLookup};
-pub(crate) use traffic::{Open, Traffic};
+pub(crate) use resolve::{Share, sentence};
+pub(crate) use traffic::Traffic;
 
+use connections::To;
 use inject::Planned;
 
 /// What is told of a destination, at most, in bytes.
@@ -106,7 +109,7 @@ pub(crate) async fn send(
             return Err(error);
         }
     };
-    let open = run.traffic.open()?;
+    let place = run.traffic.open()?;
     let uses = plan.iter().map(|planned| SecretUse {
         secret: planned.binding.name.clone(),
         rung: planned.rung,
@@ -123,7 +126,7 @@ pub(crate) async fn send(
         networks: &networks,
         plan: &plan,
     };
-    dispatch(run, request, &way, open).await.map_err(|error| {
+    dispatch(run, request, &way, place).await.map_err(|error| {
         if let EgressError::Prohibited(why) = &error {
             run.refused(AuditEvent::RequestDenied {
                 method: told.clone(),
@@ -190,7 +193,7 @@ async fn dispatch(
     run: &Arc<Run>,
     request: Outgoing,
     way: &Way<'_>,
-    open: Open,
+    place: Open,
 ) -> Result<Incoming, EgressError> {
     let &Way {
         target, networks, ..
@@ -199,7 +202,11 @@ async fn dispatch(
     let entrusted = !way.plan.is_empty() || run.rights.entrusts(target);
     let mut request = request;
     request.url = client::destination(request.url, target)?;
+    // Without what the host adds: the plugin can read this number, and must not learn from it how
+    // long a credential is.
+    let size = headers::size(&request.headers) + request.url.as_str().len() as u64;
     let length = headers::prepare(&mut request.headers)?;
+    run.traffic.sent(size)?;
     if entrusted {
         // A compressed answer, or a part of one, could not be searched for the credential.
         let identity = HeaderValue::from_static("identity");
@@ -209,19 +216,22 @@ async fn dispatch(
     }
     // Last, because a signature covers all the rest.
     inject::apply(run, &mut request, way.plan).await?;
-    run.traffic
-        .sent(headers::size(&request.headers) + request.url.as_str().len() as u64)?;
 
     let mut outgoing = reqwest::Request::new(request.method.clone(), request.url);
     *outgoing.headers_mut() = request.headers;
     *outgoing.body_mut() = body::request(request.body, length, &run.traffic)?;
 
-    let client = run.services.egress.client(&run.rights, networks)?;
+    let by = run
+        .traffic
+        .connections()
+        .take(place, To::new(target, networks), || {
+            run.services.egress.client(networks, &run.lookups)
+        })?;
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
         .map_or(run.deadline, |at| at.min(run.deadline));
-    let response = tokio::time::timeout_at(begin, client.execute(outgoing))
+    let response = tokio::time::timeout_at(begin, by.client().execute(outgoing))
         .await
         .map_err(|_| {
             if Instant::now() < run.deadline {
@@ -256,7 +266,7 @@ async fn dispatch(
     Ok(Incoming {
         status: parts.status,
         headers,
-        body: Body::new(run, body, open, wait),
+        body: Body::new(run, body, by, wait),
     })
 }
 

@@ -3,6 +3,10 @@
 //! The client asks [`Checked`] for every name and connects only to what it gives, so the address
 //! that is checked is the address that is connected to. Address literals never get here: they
 //! are checked before the client sees them.
+//!
+//! The system's lookup holds a thread until it is done, and is not done sooner because nobody
+//! waits for it any more. So lookups are counted until they really end, those of each run and
+//! those of all.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +14,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 use url::Host;
 use wharf_policy::{Networks, Target};
+
+/// Lookups of a runner at a time. The threads are those that read files as well, of which tokio
+/// has 512.
+const LOOKUPS: usize = 64;
+/// Lookups of a run at a time.
+const SHARE: usize = 4;
 
 /// Looks up the addresses of a name.
 #[async_trait]
@@ -35,6 +46,48 @@ impl Lookup for SystemLookup {
     }
 }
 
+/// Looks up names for all runs of a runner, so many at a time.
+pub(super) struct Resolver {
+    lookup: Arc<dyn Lookup>,
+    places: Arc<Semaphore>,
+}
+
+/// The lookups that one run may have at a time.
+#[derive(Clone)]
+pub(crate) struct Share(Arc<Semaphore>);
+
+impl Default for Share {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(SHARE)))
+    }
+}
+
+impl Resolver {
+    pub(super) fn new(lookup: Arc<dyn Lookup>) -> Self {
+        Self {
+            lookup,
+            places: Arc::new(Semaphore::new(LOOKUPS)),
+        }
+    }
+
+    /// The addresses of a name, when there is room to look it up. The place is taken until the
+    /// lookup has ended, whether or not anyone still waits for it.
+    pub(super) async fn lookup(&self, share: &Share, name: &str) -> io::Result<Vec<IpAddr>> {
+        // The run's own first, so that one run never has more than its share of those who wait.
+        let mine = share.0.clone().acquire_owned().await;
+        let mine = mine.map_err(io::Error::other)?;
+        let place = self.places.clone().acquire_owned().await;
+        let place = place.map_err(io::Error::other)?;
+        let (lookup, name) = (self.lookup.clone(), name.to_owned());
+        let looked_up = tokio::spawn(async move {
+            let found = lookup.lookup(&name).await;
+            drop((mine, place));
+            found
+        });
+        looked_up.await.map_err(io::Error::other)?
+    }
+}
+
 /// Every address of a name is one that is not granted.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -42,16 +95,18 @@ pub(super) struct Prohibited(String);
 
 /// Gives the client only addresses that these networks allow.
 pub(super) struct Checked {
-    pub(super) lookup: Arc<dyn Lookup>,
+    pub(super) resolver: Arc<Resolver>,
+    pub(super) share: Share,
     pub(super) networks: Arc<Networks>,
 }
 
 impl Resolve for Checked {
     fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, networks) = (self.lookup.clone(), self.networks.clone());
+        let (resolver, share) = (self.resolver.clone(), self.share.clone());
+        let networks = self.networks.clone();
         Box::pin(async move {
             let name = name.as_str();
-            let found = lookup.lookup(name).await?;
+            let found = resolver.lookup(&share, name).await?;
             let mut refused = None;
             let mut allowed = Vec::with_capacity(found.len());
             for address in found {
@@ -91,4 +146,99 @@ pub(crate) fn sentence(what: &str, reason: &str, address: IpAddr) -> String {
     format!(
         "{what} is not allowed: {reason}; in a [[grant]] for this plugin networks = [\"{address}/{bits}\"] would allow the address"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    /// Answers nobody, until it is told to.
+    #[derive(Default)]
+    struct Stuck {
+        begun: AtomicUsize,
+        released: Notify,
+    }
+
+    #[async_trait]
+    impl Lookup for Stuck {
+        async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.released.notified().await;
+            Ok(vec![IpAddr::from([192, 0, 2, 1])])
+        }
+    }
+
+    impl Stuck {
+        /// Lets everything happen that can happen by now.
+        async fn begun(&self) -> usize {
+            for _ in 0..1_000 {
+                tokio::task::yield_now().await;
+            }
+            self.begun.load(Ordering::SeqCst)
+        }
+    }
+
+    /// Asks, and waits for the answer as long as nothing else happens.
+    async fn ask_and_leave(resolver: &Resolver, share: &Share) {
+        let mut asked = Box::pin(resolver.lookup(share, "slow.test"));
+        for _ in 0..10 {
+            tokio::select! {
+                biased;
+                _ = &mut asked => panic!("it was answered"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn lookups_that_nobody_waits_for_take_their_places_until_they_end() {
+        let stuck = Arc::new(Stuck::default());
+        let resolver = Resolver::new(stuck.clone());
+        let shares: Vec<Share> = (0..LOOKUPS / SHARE + 3).map(|_| Share::default()).collect();
+        for _ in 0..SHARE + 2 {
+            ask_and_leave(&resolver, &shares[0]).await;
+        }
+        assert_eq!(stuck.begun().await, SHARE, "of one run");
+        for share in &shares[1..] {
+            for _ in 0..SHARE + 2 {
+                ask_and_leave(&resolver, share).await;
+            }
+        }
+        assert_eq!(stuck.begun().await, LOOKUPS, "of the runner");
+
+        // One that ends makes room for one.
+        let late = Share::default();
+        let waits = resolver.lookup(&late, "late.test");
+        tokio::pin!(waits);
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("there was room"),
+            () = tokio::task::yield_now() => {}
+        }
+        stuck.released.notify_one();
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("it is stuck as well"),
+            begun = stuck.begun() => assert_eq!(begun, LOOKUPS + 1),
+        }
+        stuck.released.notify_waiters();
+        assert_eq!(waits.await.unwrap(), [IpAddr::from([192, 0, 2, 1])]);
+    }
+
+    #[tokio::test]
+    async fn the_system_knows_where_localhost_is() {
+        let resolver = Resolver::new(Arc::new(SystemLookup));
+        let found = resolver.lookup(&Share::default(), "localhost").await;
+        let found = found.unwrap();
+        assert!(
+            !found.is_empty() && found.iter().all(IpAddr::is_loopback),
+            "{found:?}"
+        );
+        let unknown = resolver.lookup(&Share::default(), "nothing.invalid").await;
+        assert!(unknown.is_err(), "{unknown:?}");
+    }
 }

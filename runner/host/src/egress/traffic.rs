@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wharf_policy::{ByteSize, Limits, Raise, raise};
 
 use super::EgressError;
+use super::connections::{Connections, Open};
 use crate::Usage;
 
 /// Counts requests, bytes each way, and what is open.
@@ -15,15 +15,12 @@ pub(crate) struct Traffic {
     most_requests: u32,
     request_bytes: Meter,
     response_bytes: Meter,
-    open: Arc<Semaphore>,
-    connections: u32,
+    connections: Arc<Connections>,
+    most_connections: u32,
     /// Set where a body stopped because there was no more room for it, which the client tells as
     /// a broken body.
     request_full: AtomicBool,
 }
-
-/// An open request. The place is free again when this is dropped.
-pub(crate) struct Open(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
 struct Meter {
     used: AtomicU64,
@@ -62,8 +59,8 @@ impl Traffic {
             most_requests: limits.requests,
             request_bytes: Meter::new(limits.request_bytes),
             response_bytes: Meter::new(limits.response_bytes),
-            open: Arc::new(Semaphore::new(limits.connections as usize)),
-            connections: limits.connections,
+            connections: Arc::new(Connections::new(limits.connections)),
+            most_connections: limits.connections,
             request_full: AtomicBool::new(false),
         }
     }
@@ -84,23 +81,36 @@ impl Traffic {
             })
     }
 
-    /// Takes a place among the open requests. Does not wait for one: a guest that holds them all
-    /// would wait for itself.
-    pub(crate) fn open(&self) -> Result<Open, EgressError> {
-        self.open
-            .clone()
-            .try_acquire_owned()
-            .map(Open)
-            .map_err(|_| {
-                exhausted(
-                    format!(
-                        "{} requests and TCP connections open at a time",
-                        self.connections
-                    ),
-                    "connections",
-                    self.connections,
-                )
-            })
+    /// Takes a place for a request. Does not wait for one: a guest that holds them all would wait
+    /// for itself.
+    pub(super) fn open(&self) -> Result<Open, EgressError> {
+        self.connections.open().ok_or_else(|| self.all_taken())
+    }
+
+    /// Takes a place for a socket, as [`Traffic::open`].
+    pub(crate) fn open_socket(&self) -> Result<Open, EgressError> {
+        self.connections.open_bare().ok_or_else(|| self.all_taken())
+    }
+
+    fn all_taken(&self) -> EgressError {
+        exhausted(
+            format!(
+                "{} requests and TCP connections open at a time",
+                self.most_connections
+            ),
+            "connections",
+            self.most_connections,
+        )
+    }
+
+    /// The connections of requests.
+    pub(super) fn connections(&self) -> &Arc<Connections> {
+        &self.connections
+    }
+
+    /// Closes what is kept for further requests: there will be none.
+    pub(crate) fn end(&self) {
+        self.connections.end();
     }
 
     /// Counts bytes of requests.

@@ -101,10 +101,15 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
     let found = match &host {
         Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
         Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
-        Host::Domain(name) => run.services.egress.lookup(name).await.map_err(|error| {
-            tell(&run, &format!("{name} cannot be looked up: {error}"));
-            ErrorCode::NameUnresolvable
-        })?,
+        Host::Domain(name) => run
+            .services
+            .egress
+            .lookup(&run, name)
+            .await
+            .map_err(|error| {
+                tell(&run, &format!("{name} cannot be looked up: {error}"));
+                ErrorCode::NameUnresolvable
+            })?,
     };
     let mut allowed = Vec::new();
     let mut refused = None;

@@ -46,7 +46,7 @@ impl tcp_create_socket::Host for State {
         let Some(run) = self.run.clone() else {
             return Err(ErrorCode::AccessDenied.into());
         };
-        let place = run.traffic.open().map_err(|error| {
+        let place = run.traffic.open_socket().map_err(|error| {
             tell(&run, &error.to_string());
             ErrorCode::NewSocketLimit
         })?;

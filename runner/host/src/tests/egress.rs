@@ -1,16 +1,12 @@
 //! The way out, against real servers on loopback.
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
 use super::support::*;
 use crate::bindings::http::{Host, HttpError, Request, Response};
-use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
 use crate::{AuditEvent, ServicesConfig};
+use std::collections::HashMap;
 use wharf_stores::Stores;
 
-async fn send(run: &mut Bound, request: Request) -> Result<Response, HttpError> {
+pub(super) async fn send(run: &mut Bound, request: Request) -> Result<Response, HttpError> {
     Host::send(&mut run.state, request).await.unwrap()
 }
 
@@ -425,6 +421,15 @@ async fn headers_that_name_another_path_method_host_or_sender_are_dropped() {
         "X-Forwarded-Host",
         "X-Forwarded-For",
         "X_Forwarded_For",
+        "X-Forwarded",
+        "X-Original-URI",
+        "X-Original-Method",
+        "X-Method",
+        "X-Envoy-Original-Path",
+        "X-Envoy-Original-Host",
+        "X-HTTP-Host-Override",
+        "True-Client-IP",
+        "X-Client-IP",
         "Forwarded",
         "Transfer_Encoding",
         "Content_Length",
@@ -536,74 +541,4 @@ async fn a_response_that_stops_midway_is_a_timeout_too() {
         send(&mut run, request).await,
         Err(HttpError::Timeout)
     ));
-}
-
-fn outgoing(url: &str) -> Outgoing {
-    Outgoing {
-        method: ::http::Method::GET,
-        url: url.parse().unwrap(),
-        headers: ::http::HeaderMap::new(),
-        body: OutBody::None,
-        first_byte: Some(Duration::from_secs(10)),
-        between_bytes: None,
-    }
-}
-
-#[tokio::test]
-async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
-    let server = Server::start(|_| vec![reply("", b"x")]).await;
-    let run = bound(
-        &rights(&open_grant("limits={connections=2}")),
-        &Stores::none(),
-    )
-    .await;
-    let shared = run.state.run.clone().unwrap();
-    let url = server.url("/");
-    let first = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
-        .await
-        .unwrap();
-    let _second = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
-        .await
-        .unwrap();
-    let third = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
-    assert!(
-        matches!(&third, Err(EgressError::Exhausted(why)) if why.contains("`limits = { connections = "))
-    );
-    assert_eq!(first.body.collect(10).await.unwrap(), b"x");
-    assert!(
-        egress::send(&shared, outgoing(&url), Guest::AddsNothing)
-            .await
-            .is_ok()
-    );
-}
-
-#[tokio::test]
-async fn connections_are_kept_for_the_same_rights_and_never_shared_with_others() {
-    let server = Server::start(|_| vec![reply("", b"x")]).await;
-    let one = bound(&rights(&open_grant("")), &Stores::none()).await;
-    let other_rights = rights(&open_grant("limits={requests=7}"));
-    let services = one.state.run.as_ref().unwrap().services.clone();
-    let mut other = crate::State::unbound(other_rights.limits());
-    let first = one.state.run.as_ref().unwrap();
-    other.bind(crate::Binding {
-        execution: "e2".into(),
-        attempt: 1,
-        rights: other_rights.clone(),
-        deadline: first.deadline,
-        cancel: first.cancel.clone(),
-        services,
-        events: one.events.clone(),
-        command: None,
-        secrets: std::sync::Arc::new(crate::Secrets::none()),
-    });
-    let mut one = one;
-    for _ in 0..3 {
-        send(&mut one, get(server.url("/"))).await.unwrap();
-    }
-    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
-    Host::send(&mut other, get(server.url("/")))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
 }

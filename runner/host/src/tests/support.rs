@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use wharf_policy::{CallRights, LimitRequest, Policy, Rights};
 use wharf_stores::{Document, Place, SecretStore, SecretValue, StoreError, Stores};
 
@@ -165,6 +166,17 @@ pub(super) async fn bind_with(
     config: &ServicesConfig,
     command: Option<CommandIo>,
 ) -> Bound {
+    let services = Services::with_lookup(config, Arc::new(names)).unwrap();
+    bind_sharing(&Arc::new(services), rights, stores, command).await
+}
+
+/// Another state in the same runner.
+pub(super) async fn bind_sharing(
+    services: &Arc<Services>,
+    rights: &Arc<Rights>,
+    stores: &Stores,
+    command: Option<CommandIo>,
+) -> Bound {
     let events = Arc::new(Recorder::default());
     let cancel = CancelFlag::default();
     let mut state = State::unbound(rights.limits());
@@ -174,7 +186,7 @@ pub(super) async fn bind_with(
         rights: rights.clone(),
         deadline: tokio::time::Instant::now() + Duration::from_secs(20),
         cancel: cancel.clone(),
-        services: Arc::new(Services::with_lookup(config, Arc::new(names)).unwrap()),
+        services: services.clone(),
         events: events.clone(),
         command,
         secrets: resolve(rights, stores).await.unwrap().secrets,
@@ -202,6 +214,7 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) got: Arc<Mutex<Vec<String>>>,
     pub(super) connections: Arc<AtomicUsize>,
+    open: watch::Sender<usize>,
 }
 
 impl Server {
@@ -216,17 +229,40 @@ impl Server {
         let kept = got.clone();
         let connections = Arc::new(AtomicUsize::new(0));
         let counted = connections.clone();
+        let open = watch::Sender::new(0);
+        let opened = open.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(serve(stream, answer.clone(), kept.clone()));
+                opened.send_modify(|open| *open += 1);
+                let (served, closed) =
+                    (serve(stream, answer.clone(), kept.clone()), opened.clone());
+                tokio::spawn(async move {
+                    served.await;
+                    closed.send_modify(|open| *open -= 1);
+                });
             }
         });
         Self {
             address,
             got,
             connections,
+            open,
         }
+    }
+
+    /// Comes when no connection is open any more. One that is kept has to be closed long before a
+    /// client would close it by itself.
+    pub(super) async fn is_left(&self) {
+        let mut open = self.open.subscribe();
+        let left = open.wait_for(|open| *open == 0);
+        let left = tokio::time::timeout(Duration::from_secs(10), left).await;
+        assert!(left.is_ok(), "a connection stays open");
+    }
+
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        *self.open.borrow()
     }
 
     /// One that answers with the whole request as it came, in the body and in a header.

@@ -81,7 +81,7 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
     }
     kept.use_all(&world, &answering).await;
 
-    // Kept values and idle connections live for up to half a minute.
+    // Kept values, and idle connections to stores, live for up to half a minute.
     let mut found = memory.search(&all).unwrap();
     for _ in 0..60 {
         if found.is_empty() {

@@ -1,0 +1,140 @@
+//! How many connections a run has, and for how long.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use std::{io, net::IpAddr};
+
+use async_trait::async_trait;
+use wharf_stores::Stores;
+
+use super::egress::send;
+use super::support::*;
+use crate::bindings::http::HttpError;
+use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
+use crate::{Lookup, Services, ServicesConfig};
+
+fn outgoing(url: &str) -> Outgoing {
+    Outgoing {
+        method: ::http::Method::GET,
+        url: url.parse().unwrap(),
+        headers: ::http::HeaderMap::new(),
+        body: OutBody::None,
+        first_byte: Some(Duration::from_secs(10)),
+        between_bytes: None,
+    }
+}
+
+#[tokio::test]
+async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
+    let server = Server::start(|_| vec![reply("", b"x")]).await;
+    let run = bound(
+        &rights(&open_grant("limits={connections=2}")),
+        &Stores::none(),
+    )
+    .await;
+    let shared = run.state.run.clone().unwrap();
+    let url = server.url("/");
+    let first = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+        .await
+        .unwrap();
+    let _second = egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+        .await
+        .unwrap();
+    let third = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
+    assert!(
+        matches!(&third, Err(EgressError::Exhausted(why)) if why.contains("`limits = { connections = "))
+    );
+    assert_eq!(first.body.collect(10).await.unwrap(), b"x");
+    assert!(
+        egress::send(&shared, outgoing(&url), Guest::AddsNothing)
+            .await
+            .is_ok()
+    );
+}
+
+#[tokio::test]
+async fn connections_are_kept_within_a_run_and_never_shared_with_another() {
+    let server = Server::start(|_| vec![reply("", b"x")]).await;
+    let rights = rights(&open_grant(""));
+    let mut one = bound(&rights, &Stores::none()).await;
+    let services = one.state.run.as_ref().unwrap().services.clone();
+    let mut other = bind_sharing(&services, &rights, &Stores::none(), None).await;
+    for _ in 0..3 {
+        send(&mut one, get(server.url("/"))).await.unwrap();
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    send(&mut other, get(server.url("/"))).await.unwrap();
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn the_connections_that_a_run_keeps_are_closed_when_it_is_over() {
+    let server = Server::start(|_| vec![reply("", b"x")]).await;
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    send(&mut run, get(server.url("/"))).await.unwrap();
+    assert_eq!(server.open(), 1);
+    run.state.take();
+    server.is_left().await;
+}
+
+#[tokio::test]
+async fn a_run_that_asks_many_servers_keeps_no_more_connections_than_it_may_have() {
+    let mut servers = Vec::new();
+    for _ in 0..12 {
+        servers.push(Server::start(|_| vec![reply("", b"x")]).await);
+    }
+    let rights = rights(&open_grant("limits={connections=2}"));
+    let mut run = bound(&rights, &Stores::none()).await;
+    for (at, server) in servers.iter().enumerate() {
+        // Again, so that the one before is the one that was used last.
+        for server in [&servers[at.saturating_sub(1)], server] {
+            send(&mut run, get(server.url("/"))).await.unwrap();
+        }
+        for earlier in &servers[..at.saturating_sub(1)] {
+            earlier.is_left().await;
+        }
+    }
+    let made = |server: &Server| server.connections.load(Ordering::SeqCst);
+    let made: Vec<usize> = servers.iter().map(made).collect();
+    assert_eq!(made, [1; 12], "what was kept was used again");
+}
+
+/// Never says where `stuck.test` is, and counts who asks.
+#[derive(Default)]
+struct Stuck(AtomicUsize);
+
+#[async_trait]
+impl Lookup for Stuck {
+    async fn lookup(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        if name == "stuck.test" {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+        Ok(vec![IpAddr::from([127, 0, 0, 1])])
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_lookups_never_end_waits_for_them_alone() {
+    let server = Server::start(|_| vec![reply("", b"x")]).await;
+    let stuck = Arc::new(Stuck::default());
+    let services = Services::with_lookup(&ServicesConfig::default(), stuck.clone()).unwrap();
+    let services = Arc::new(services);
+    let rights = rights(&open_grant(""));
+    let mut one = bind_sharing(&services, &rights, &Stores::none(), None).await;
+    let mut asked = get("http://stuck.test/");
+    asked.timeout = Some(20);
+    for _ in 0..10 {
+        let answer = send(&mut one, asked.clone()).await;
+        assert!(matches!(answer, Err(HttpError::Timeout)), "{answer:?}");
+    }
+    assert_eq!(stuck.0.load(Ordering::SeqCst), 4, "lookups of one run");
+    // Nor has it any left for another name, which another run has.
+    let url = format!("http://fine.test:{}/", server.address.port());
+    asked.url.clone_from(&url);
+    let answer = send(&mut one, asked).await;
+    assert!(matches!(answer, Err(HttpError::Timeout)), "{answer:?}");
+    let mut other = bind_sharing(&services, &rights, &Stores::none(), None).await;
+    assert_eq!(send(&mut other, get(url)).await.unwrap().status, 200);
+}
