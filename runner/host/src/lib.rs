@@ -20,6 +20,7 @@ mod http;
 mod limiter;
 mod link;
 mod log;
+mod lowered;
 mod output;
 mod percent;
 mod progress;

@@ -14,7 +14,7 @@ use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
 use wharf_stores::{Freshness, Leases, ResolveError, SecretValue, Stores, Trouble};
 use zeroize::Zeroizing;
 
-use crate::{Scrubber, derived};
+use crate::{Scrubber, derived, lowered};
 
 /// The shortest secret that can be used, in bytes. Shorter ones would be found in ordinary text.
 pub const SHORTEST: usize = 6;
@@ -78,6 +78,7 @@ enum Entry {
 pub struct Secrets {
     entries: BTreeMap<SecretName, Entry>,
     scrubber: Scrubber,
+    name_scrubber: Scrubber,
 }
 
 impl Secrets {
@@ -89,6 +90,12 @@ impl Secrets {
     /// What removes these secrets from text.
     pub fn scrubber(&self) -> &Scrubber {
         &self.scrubber
+    }
+
+    /// What removes them from text that names hosts or headers, where they may stand in small
+    /// letters.
+    pub(crate) fn name_scrubber(&self) -> &Scrubber {
+        &self.name_scrubber
     }
 
     pub(crate) fn get(&self, name: &SecretName) -> Resolved<'_> {
@@ -150,13 +157,29 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, Sec
     let tokens = tokens
         .iter()
         .map(|(name, token)| (name.as_str(), token.as_bytes()));
-    let scrubber = Scrubber::new(values.chain(tokens))
-        .map_err(|error| SecretError::TooLarge(error.to_string()))?;
+    let as_they_are: Vec<(&str, &[u8])> = values.chain(tokens).collect();
+    let small: Vec<_> = as_they_are
+        .iter()
+        .flat_map(|(name, value)| lowered::of(value).into_iter().map(|text| (*name, text)))
+        .collect();
+    let small = small.iter().map(|(name, text)| (*name, text.as_slice()));
+    let scrubber = search(as_they_are.iter().copied())?;
+    let name_scrubber = search(as_they_are.iter().copied().chain(small))?;
     Ok(RunSecrets {
-        secrets: Arc::new(Secrets { entries, scrubber }),
+        secrets: Arc::new(Secrets {
+            entries,
+            scrubber,
+            name_scrubber,
+        }),
         leases: resolution.leases,
         freshness: resolution.freshness,
     })
+}
+
+fn search<'a>(
+    secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Scrubber, SecretError> {
+    Scrubber::new(secrets).map_err(|error| SecretError::TooLarge(error.to_string()))
 }
 
 /// The credentials of RFC 7617.

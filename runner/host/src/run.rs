@@ -86,6 +86,11 @@ impl Run {
         self.secrets.scrubber()
     }
 
+    /// What removes secrets from text that names hosts or headers.
+    pub(crate) fn name_scrubber(&self) -> &Scrubber {
+        self.secrets.name_scrubber()
+    }
+
     /// Records the first limit that ends the run, and gives it as the error of a trap.
     pub(crate) fn stop(&self, kind: LimitKind, allowed: u64) -> LimitHit {
         *self.hit.get_or_init(|| LimitHit { kind, allowed })
@@ -190,7 +195,7 @@ impl Run {
         if !reached.insert((origin.to_owned(), address)) {
             return;
         }
-        let origin = self.scrubber().scrub(origin).into_owned();
+        let origin = self.name_scrubber().scrub(origin).into_owned();
         // The request itself was written down before it was sent.
         if let Err(error) = (self.events).audit(AuditEvent::SpecialAddress { origin, address }) {
             tracing::error!(%error, "an address is not in the audit record");

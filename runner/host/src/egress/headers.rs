@@ -7,7 +7,7 @@ use ::http::header::{
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::EgressError;
-use crate::Scrubber;
+use crate::run::Run;
 
 /// The most bytes of headers that a guest may send with one request.
 const MOST: u64 = 64 * 1024;
@@ -133,14 +133,16 @@ pub(super) fn size(headers: &HeaderMap) -> u64 {
         .sum()
 }
 
-/// Removes secrets from values, and whole headers whose names hold one.
-pub(super) fn scrub(headers: &mut HeaderMap, scrubber: &Scrubber) {
+/// Removes secrets from values, and whole headers whose names hold one: in small letters, for so
+/// names of headers are given here.
+pub(super) fn scrub(headers: &mut HeaderMap, run: &Run) {
+    let (scrubber, names) = (run.scrubber(), run.name_scrubber());
     if scrubber.is_empty() {
         return;
     }
     let tainted: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| matches!(scrubber.scrub(name.as_str()), std::borrow::Cow::Owned(_)))
+        .filter(|name| matches!(names.scrub(name.as_str()), std::borrow::Cow::Owned(_)))
         .cloned()
         .collect();
     for name in tainted {

@@ -84,7 +84,7 @@ pub(crate) async fn send(
     let method = verb.as_str();
     let told = told_method(run, &verb);
     let target = Target::of(&request.url).map_err(|error| {
-        let why = run.scrubber().scrub(&error.to_string()).into_owned();
+        let why = run.name_scrubber().scrub(&error.to_string()).into_owned();
         run.refused(AuditEvent::RequestDenied {
             method: told.clone(),
             destination: "a URL that cannot be used".to_owned(),
@@ -100,7 +100,7 @@ pub(crate) async fn send(
     let (networks, plan) = match allowed {
         Ok(allowed) => allowed,
         Err(error) => {
-            let error = error.scrubbed(run.scrubber());
+            let error = error.scrubbed(run.name_scrubber());
             run.refused(AuditEvent::RequestDenied {
                 method: told.clone(),
                 destination,
@@ -131,12 +131,12 @@ pub(crate) async fn send(
             run.refused(AuditEvent::RequestDenied {
                 method: told.clone(),
                 destination: destination.clone(),
-                why: run.scrubber().scrub(why).into_owned(),
+                why: run.name_scrubber().scrub(why).into_owned(),
             });
         }
         error
             .about(&format!("{told} {destination}"))
-            .scrubbed(run.scrubber())
+            .scrubbed(run.name_scrubber())
     })
 }
 
@@ -180,7 +180,7 @@ fn told_method(run: &Run, method: &Method) -> String {
 /// The destination as it is told: without query, scrubbed, and not too long.
 fn shown(run: &Run, target: &Target) -> String {
     let text = format!("{}{}", target.origin(), target.path());
-    let mut text = run.scrubber().scrub(&text).into_owned();
+    let mut text = run.name_scrubber().scrub(&text).into_owned();
     if text.len() > SHOWN {
         text.truncate(text.floor_char_boundary(SHOWN));
         text.push('…');
@@ -256,7 +256,7 @@ async fn dispatch(
     let mut headers = parts.headers;
     headers::strip_response(&mut headers);
     run.traffic.received(headers::size(&headers))?;
-    headers::scrub(&mut headers, run.scrubber());
+    headers::scrub(&mut headers, run);
     if !run.scrubber().is_empty() && request.method != Method::HEAD {
         // What is removed changes the length of what comes.
         headers.remove(CONTENT_LENGTH);

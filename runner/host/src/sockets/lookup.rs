@@ -89,8 +89,8 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
         tell(&run, &why);
         run.refused(AuditEvent::RequestDenied {
             method: "TCP".to_owned(),
-            destination: run.scrubber().scrub(&host.to_string()).into_owned(),
-            why: run.scrubber().scrub(&why).into_owned(),
+            destination: run.name_scrubber().scrub(&host.to_string()).into_owned(),
+            why: run.name_scrubber().scrub(&why).into_owned(),
         });
         ErrorCode::AccessDenied
     };

@@ -95,7 +95,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 /// `wasi:sockets` has codes where we have sentences, so the sentence goes to the log.
 fn tell(run: &Run, why: &str) {
-    let why = run.scrubber().scrub(why).into_owned();
+    let why = run.name_scrubber().scrub(why).into_owned();
     run.line(
         Level::Warn,
         LogSource::Host,

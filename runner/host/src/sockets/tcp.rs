@@ -60,7 +60,7 @@ impl tcp::Host for State {}
 
 /// Tells the auditor of a connection that is about to be made.
 fn began(run: &Run, destination: &str, address: SocketAddr) -> Result<(), ErrorCode> {
-    let destination = run.scrubber().scrub(destination).into_owned();
+    let destination = run.name_scrubber().scrub(destination).into_owned();
     let event = AuditEvent::Request {
         method: "TCP".to_owned(),
         destination: destination.clone(),
@@ -127,7 +127,7 @@ impl HostTcpSocket for State {
                 run.refused(AuditEvent::RequestDenied {
                     method: "TCP".to_owned(),
                     destination: address.to_string(),
-                    why: run.scrubber().scrub(&why).into_owned(),
+                    why: run.name_scrubber().scrub(&why).into_owned(),
                 });
                 return Err(ErrorCode::AccessDenied.into());
             }

@@ -19,6 +19,9 @@ use crate::*;
 
 pub(super) const TOKEN: &str = "canary-4f1d9a7b-token";
 
+/// One with capitals, which names of hosts and headers do not keep.
+pub(super) const CAPITALS: &str = "q7Zp2xW9kLm4vT8sB1nR";
+
 /// Everything a run told.
 #[derive(Default)]
 pub(super) struct Recorder {
