@@ -6,6 +6,7 @@ mod egress;
 mod interfaces;
 mod limits;
 mod linking;
+mod named_places;
 mod operate;
 mod placements;
 mod requests;

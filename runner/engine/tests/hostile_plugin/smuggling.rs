@@ -55,17 +55,29 @@ attacks! {
         }
     }
     another_host_header: "says another host than the one it asks, in `host` and in what proxies add" => "dropped: the server sees the host that was checked", |world| {
-        let headers = json!([["Host", "evil.test"], ["X-Forwarded-Host", "evil.test"], ["Forwarded", "host=evil.test"], ["X-Host", "evil.test"], ["X-Forwarded-For", "10.0.0.1"], ["X-Real-IP", "10.0.0.1"]]);
+        let headers = json!([["Host", "evil.test"], ["X-Forwarded-Host", "evil.test"], ["Forwarded", "host=evil.test"], ["X-Host", "evil.test"], ["X-Forwarded-For", "10.0.0.1"], ["X-Real-IP", "10.0.0.1"], ["X-Forwarded", "for=10.0.0.1"], ["True-Client-IP", "10.0.0.1"], ["X-Client-IP", "10.0.0.1"], ["X-HTTP-Host-Override", "evil.test"], ["X-Envoy-Original-Host", "evil.test"]]);
         let told = world.told(json!([{ "do": "http", "url": format!("{}/v1/plain", world.trusted.origin()), "headers": headers }])).await;
         let seen = told[0]["ok"]["body"].as_str().unwrap();
         assert!(seen.contains(&format!("host: {}\r\n", world.trusted.address)), "{seen}");
         assert!(!seen.contains("evil.test") && !seen.contains("10.0.0.1"), "{seen}");
     }
     headers_that_override_the_request_line: "asks for a granted path and method, and for others in headers that frameworks heed" => "dropped", |world| {
-        let headers = json!([["X-Original-URL", "/admin"], ["X-Rewrite-URL", "/admin"], ["X_Rewrite_URL", "/admin"], ["X-HTTP-Method-Override", "DELETE"], ["X-HTTP-Method", "DELETE"], ["X-Method-Override", "DELETE"]]);
+        let headers = json!([["X-Original-URL", "/admin"], ["X-Rewrite-URL", "/admin"], ["X_Rewrite_URL", "/admin"], ["X-HTTP-Method-Override", "DELETE"], ["X-HTTP-Method", "DELETE"], ["X-Method-Override", "DELETE"], ["X-Original-URI", "/admin"], ["X-Original-Method", "DELETE"], ["X-Method", "DELETE"], ["X-Envoy-Original-Path", "/admin"]]);
         let told = world.told(json!([{ "do": "http", "url": format!("{}/v1/plain", world.trusted.origin()), "headers": headers }])).await;
         let seen = told[0]["ok"]["body"].as_str().unwrap();
         assert!(!seen.contains("admin") && !seen.contains("DELETE"), "{seen}");
+    }
+    a_second_path_in_a_header: "has a server copy or move, with a credential for one path, from and to another one" => "refused: the credential is bound to the path, and the header names another", |world| {
+        let url = format!("{}/aws/stolen", world.trusted.origin());
+        for header in ["x-amz-copy-source", "X_Amz_Copy_Source", "x-amz-rename-source", "x-ms-copy-source", "X-Goog-Copy-Source", "X-Copy-From", "Destination", "X-Object-Manifest"] {
+            let told = world.told(json!([
+                { "do": "http", "method": "PUT", "url": url, "headers": [[header, "/other/private.txt"]] },
+                { "do": "wasi", "method": "PUT", "authority": world.trusted.address.to_string(), "path": "/aws/stolen", "headers": [[header, "/other/private.txt"]] },
+            ])).await;
+            assert!(told[0]["err"].as_str().is_some_and(|why| why.contains("names another path")), "{header}: {told:?}");
+            assert!(told[1].get("err").is_some(), "{header}: {told:?}");
+        }
+        assert!(!world.trusted.was_reached());
     }
     headers_of_the_connection: "names the credential's header in `connection`, and asks for an upgrade" => "dropped; the credential arrives and the protocol stays", |world| {
         let headers = json!([["Connection", "authorization, upgrade, keep-alive"], ["Upgrade", "h2c"], ["HTTP2-Settings", "x"], ["Expect", "100-continue"], ["Proxy-Authorization", "Basic eA=="], ["Keep-Alive", "timeout=9"]]);

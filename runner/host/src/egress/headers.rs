@@ -6,25 +6,11 @@ use ::http::header::{
 };
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::EgressError;
+use super::{EgressError, elsewhere};
 use crate::run::Run;
 
 /// The most bytes of headers that a guest may send with one request.
 const MOST: u64 = 64 * 1024;
-
-/// What a server, or a proxy before it, may take for another path, method, host or sender than
-/// those that were checked.
-const OVERRIDES: [&str; 8] = [
-    "forwarded",
-    "x-real-ip",
-    "x-original-url",
-    "x-original-host",
-    "x-rewrite-url",
-    "x-host",
-    "x-http-method",
-    "x-method-override",
-];
-const OVERRIDE_PREFIXES: [&str; 2] = ["x-forwarded-", "x-http-method-"];
 
 /// Whether a header is about one connection only (RFC 9110, 7.6.1), or is the host's to set.
 pub(super) fn is_hosts(name: &HeaderName) -> bool {
@@ -42,17 +28,12 @@ pub(super) fn is_hosts(name: &HeaderName) -> bool {
         || name.as_str().starts_with("proxy-")
 }
 
-/// Whether a guest may not set it. Gateways in the manner of CGI make one of `a_b` and `a-b`, so
-/// both are.
+/// Whether a guest may not set it.
 fn is_withheld(name: &HeaderName) -> bool {
-    let plain = name.as_str().replace('_', "-");
+    let plain = elsewhere::plain(name);
     let hosts = HeaderName::try_from(plain.as_str())
         .is_ok_and(|name| is_hosts(&name) || name == CONTENT_LENGTH);
-    hosts
-        || OVERRIDES.contains(&plain.as_str())
-        || OVERRIDE_PREFIXES
-            .iter()
-            .any(|prefix| plain.starts_with(prefix))
+    hosts || elsewhere::is_override(&plain)
 }
 
 /// Takes out what a guest may not set, and gives the length of the body that it declared, if it

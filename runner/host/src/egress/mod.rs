@@ -7,6 +7,7 @@
 mod body;
 mod client;
 mod connections;
+mod elsewhere;
 mod error;
 mod headers;
 mod inject;
@@ -95,6 +96,7 @@ pub(crate) async fn send(
     let destination = shown(run, &target);
     let allowed = check(run, &request.method, &target).and_then(|networks| {
         let plan = inject::plan(&run.rights, method, &target, guest)?;
+        elsewhere::check(&run.rights, method, &request.url, &plan, &request.headers)?;
         Ok((networks, plan))
     });
     let (networks, plan) = match allowed {

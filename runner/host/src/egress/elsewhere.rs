@@ -1,0 +1,170 @@
+//! Headers that name another path, method, host or sender than those that were checked.
+//!
+//! What proxies and frameworks heed in place of the request line is the host's to say and is
+//! dropped. What a protocol defines as a second path, such as the source of a copy, is refused
+//! where the first one is bound: a credential for one folder would otherwise work in all of them.
+
+use ::http::{HeaderMap, HeaderName};
+use url::Url;
+use wharf_policy::{Rights, Target};
+
+use super::EgressError;
+use super::inject::Planned;
+
+/// What a server, or a proxy before it, may take for another path, method, host or sender.
+const OVERRIDES: [&str; 12] = [
+    "forwarded",
+    "client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-method",
+    "x-method-override",
+    "x-override-url",
+    "x-real-ip",
+    "x-request-uri",
+];
+const OVERRIDE_PREFIXES: [&str; 7] = [
+    "x-accel-",
+    "x-envoy-",
+    "x-forwarded",
+    "x-http-method",
+    "x-middleware-",
+    "x-original-",
+    "x-rewrite-",
+];
+
+/// What names an object besides the one in the path: of `WebDAV`, and of Swift.
+const PLACES: [&str; 7] = [
+    "destination",
+    "destination-account",
+    "x-copy-from",
+    "x-copy-from-account",
+    "x-object-manifest",
+    "x-symlink-target",
+    "x-symlink-target-account",
+];
+/// And of S3, Azure and those that speak as they do, whatever they put before it.
+const PLACE_SUFFIXES: [&str; 2] = ["-copy-source", "-rename-source"];
+
+/// Gateways in the manner of CGI make one of `a_b` and `a-b`, so both are taken for the same.
+pub(super) fn plain(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
+/// Whether a guest may not set it, by its [`plain`] name.
+pub(super) fn is_override(plain: &str) -> bool {
+    OVERRIDES.contains(&plain)
+        || OVERRIDE_PREFIXES
+            .iter()
+            .any(|prefix| plain.starts_with(prefix))
+}
+
+fn is_place(plain: &str) -> bool {
+    PLACES.contains(&plain) || PLACE_SUFFIXES.iter().any(|end| plain.ends_with(end))
+}
+
+/// Whether the headers name no other path, or every path of that server may be named: by the
+/// grant, and by the binding of each credential that goes onto the request.
+///
+/// # Errors
+/// The header, and the line that would allow it.
+pub(super) fn check(
+    rights: &Rights,
+    method: &str,
+    url: &Url,
+    plan: &[Planned<'_>],
+    headers: &HeaderMap,
+) -> Result<(), EgressError> {
+    let Some(header) = headers.keys().find(|name| is_place(&plain(name))) else {
+        return Ok(());
+    };
+    let denied = |why: String| {
+        EgressError::Denied(format!(
+            "the header `{header}` names another path than the one that is checked, and not every path may be asked for here: {why}"
+        ))
+    };
+    // What covers the root covers everything.
+    let mut root = url.clone();
+    root.set_path("/");
+    let root = Target::of(&root).map_err(|error| EgressError::Invalid(error.to_string()))?;
+    rights
+        .check_request(method, &root)
+        .map_err(|why| denied(why.to_string()))?;
+    for planned in plan {
+        let binding = planned.binding;
+        if !binding.to.iter().any(|rule| rule.matches(method, &root)) {
+            return Err(denied(format!(
+                "leave the header out, or in the [[secret]] block of `{}` to = [{{ origin = \"{}\" }}] would allow it",
+                binding.name,
+                root.origin(),
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str) -> (bool, bool) {
+        let plain = plain(&HeaderName::from_bytes(name.as_bytes()).unwrap());
+        (is_override(&plain), is_place(&plain))
+    }
+
+    #[test]
+    fn what_proxies_take_for_the_request_line_or_the_sender_is_an_override() {
+        for name in [
+            "X-Original-URI",
+            "X-Original-Method",
+            "X_Original_Url",
+            "X-Method",
+            "X-Forwarded",
+            "X-Forwarded-Host",
+            "X-Envoy-Original-Path",
+            "X-Envoy-Original-Host",
+            "X-HTTP-Host-Override",
+            "X-HTTP-Method",
+            "True-Client-IP",
+            "X_Client_IP",
+            "X-Rewrite-URL",
+        ] {
+            assert_eq!(of(name), (true, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_protocols_take_for_a_second_path_is_a_place() {
+        for name in [
+            "x-amz-copy-source",
+            "x-amz-rename-source",
+            "x-ms-copy-source",
+            "x-ms-rename-source",
+            "X-Goog-Copy-Source",
+            "X_Amz_Copy_Source",
+            "X-Copy-From",
+            "X-Object-Manifest",
+            "Destination",
+        ] {
+            assert_eq!(of(name), (false, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_headers_are_neither() {
+        for name in [
+            "accept",
+            "x-api-key",
+            "x-amz-copy-source-range",
+            "x-amz-meta-source",
+            "x-request-id",
+            "depth",
+            "origin",
+        ] {
+            assert_eq!(of(name), (false, false), "{name}");
+        }
+    }
+}
