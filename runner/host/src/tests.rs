@@ -3,6 +3,7 @@
 mod audit;
 mod connections;
 mod egress;
+mod http2;
 mod interfaces;
 mod limits;
 mod linking;

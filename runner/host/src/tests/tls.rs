@@ -18,24 +18,31 @@ use super::support::*;
 use crate::bindings::http::{Host, HttpError, Response};
 use crate::{Services, ServicesConfig, ServicesError};
 
-fn certificate(name: &str) -> PathBuf {
+pub(super) fn certificate(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("src/tests/certificates")
         .join(name)
 }
 
-/// A server for one connection after another; answers `safe` to the first request of each.
-async fn secure_server() -> SocketAddr {
+/// Takes connections as `secure.test`, and speaks one of these protocols.
+pub(super) fn acceptor(protocols: &[&str]) -> TlsAcceptor {
     let chain = vec![CertificateDer::from_pem_file(certificate("server.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let bytes = |protocol: &&str| protocol.as_bytes().to_vec();
+    config.alpn_protocols = protocols.iter().map(bytes).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// A server for one connection after another; answers `safe` to the first request of each.
+async fn secure_server() -> SocketAddr {
+    let acceptor = acceptor(&[]);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -61,7 +68,7 @@ async fn send(name: &'static str, config: &ServicesConfig) -> Result<Response, H
     Host::send(&mut run.state, request).await.unwrap()
 }
 
-fn trusting() -> ServicesConfig {
+pub(super) fn trusting() -> ServicesConfig {
     ServicesConfig {
         extra_ca: Some(certificate("ca.pem")),
     }
