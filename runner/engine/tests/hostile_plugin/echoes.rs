@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::attacks;
 use crate::servers::{chunked, reply};
-use crate::world::World;
+use crate::world::{World, secret};
 
 /// What the trusted server answers: the request that it got, as the path says.
 pub(crate) fn answer(request: &str) -> Vec<Vec<u8>> {
@@ -46,11 +46,13 @@ pub(crate) fn answer(request: &str) -> Vec<Vec<u8>> {
             b"",
         ),
         "header-name" => {
-            let token = request
-                .split("Bearer ")
-                .nth(1)
-                .and_then(|rest| rest.split("\r\n").next());
-            reply(&format!("x-{}: 1\r\n", token.unwrap_or_default()), b"")
+            let token = ["Bearer ", "Basic ", "x-key: Key ", "?key="]
+                .into_iter()
+                .find_map(|before| request.split(before).nth(1))
+                .and_then(|rest| rest.split(['\r', ' ']).next())
+                .unwrap_or_default();
+            let name = token.trim_end_matches('=');
+            reply(&format!("x-{name}: 1\r\n{name}-x: 2\r\n"), b"")
         }
         "reason" => vec![format!("HTTP/1.1 200 {flat}\r\ncontent-length: 0\r\n\r\n").into_bytes()],
         "hints" => {
@@ -110,6 +112,40 @@ async fn echo(world: &World, paths: &[&str]) -> String {
     format!("{told:?}")
 }
 
+/// Asks for every kind of echo below this path, through both doors; gives what the plugin saw.
+async fn echoes(world: &World, place: &str) -> String {
+    let dresses = [
+        "plain",
+        "json",
+        "base64-0",
+        "base64-1",
+        "base64-2",
+        "hex",
+        "percent",
+        "bytewise",
+        "thirds",
+        "headers",
+        "header-name",
+        "reason",
+        "hints",
+        "trailers",
+    ];
+    let mut script = Vec::new();
+    for dress in dresses {
+        let path = format!("{place}/{dress}");
+        script.push(json!({ "do": "http", "url": format!("{}{path}", world.trusted.origin()) }));
+        script.push(
+            json!({ "do": "wasi", "authority": world.trusted.address.to_string(), "path": path }),
+        );
+    }
+    let told = world.told(script.into()).await;
+    assert!(
+        told.iter().all(|result| result["ok"]["status"] == 200),
+        "{told:?}"
+    );
+    format!("{told:?}")
+}
+
 attacks! {
     echo_in_a_body: "has the server echo the request" => "the credential is replaced by its name", |world| {
         let seen = echo(&world, &["plain", "json"]).await;
@@ -134,6 +170,25 @@ attacks! {
     echo_in_the_name_of_a_header: "has the server use the credential as a header's name" => "the header is dropped", |world| {
         let seen = echo(&world, &["header-name"]).await;
         assert!(seen.contains("Number(200)"), "{seen}");
+    }
+    echo_of_a_parameter: "has the server echo, in every dress, a credential of the query" => "removed, in every dress", |world| {
+        let seen = echoes(&world, "/query").await;
+        assert!(seen.contains("?key=[secret query]"), "{seen}");
+        assert!(world.trusted.received().contains(&format!("/query/plain?key={} ", secret("query"))));
+    }
+    echo_of_a_password: "has the server echo, in every dress, the token of basic authentication" => "removed, in every dress", |world| {
+        let seen = echoes(&world, "/basic").await;
+        assert!(seen.contains("Basic [secret basic]"), "{seen}");
+        assert!(world.trusted.received().contains("authorization: Basic "));
+    }
+    echo_of_a_header: "has the server echo, in every dress, a header of the operator's" => "removed, in every dress", |world| {
+        let seen = echoes(&world, "/header").await;
+        assert!(seen.contains("x-key: Key [secret header]"), "{seen}");
+        assert!(world.trusted.received().contains(&format!("x-key: Key {}", secret("header"))));
+    }
+    echo_of_a_signature: "has the server echo, in every dress, a request that is signed for AWS" => "sees one signature of one request, and nothing of the key", |world| {
+        let seen = echoes(&world, "/aws").await;
+        assert!(seen.contains("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/") && !seen.contains("[secret aws]"), "{seen}");
     }
     echo_beside_the_answer: "has the server echo in the reason phrase, early hints and trailers" => "not passed on", |world| {
         let seen = echo(&world, &["reason", "hints", "trailers"]).await;

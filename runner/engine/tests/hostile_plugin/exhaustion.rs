@@ -1,10 +1,17 @@
 //! Every host call, too often or with too much.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use wharf_engine::Outcome;
 
 use crate::attacks;
+use crate::servers::{Server, reply};
 use crate::world::{World, stopped};
+
+/// What is said of a call that carries more than 64 KiB.
+const LARGE_CALL: &str = "one host call, or its output, carried more than 64KiB";
 
 fn noise(what: &str, count: u64, bytes: usize) -> Value {
     json!([{ "do": "noise", "what": what, "count": count, "bytes": bytes }])
@@ -44,7 +51,7 @@ attacks! {
     }
     large_calls: "hands over more in one call than `host-call` says: log, progress, settings, hmac, output" => "stopped, naming the limit", |world| {
         for what in ["log", "progress", "config", "hmac", "output"] {
-            stops(&world, "host-call = '64KiB'", what, 100_000, "host").await;
+            stops(&world, "host-call = '64KiB'", what, 100_000, LARGE_CALL).await;
         }
     }
     endless_output: "streams output without end" => "refused from the limit on", |world| {
@@ -60,6 +67,27 @@ attacks! {
         assert_eq!(told[4]["ok"]["status"], 200, "{told:?}");
         assert!(told[5]["err"].as_str().unwrap().contains("5 requests"), "{told:?}");
         assert_eq!(world.evil.received().matches("GET /").count(), 5);
+    }
+    connections_to_many_servers: "asks many servers and leaves a connection to each, through both doors" => "no more are kept than `connections` says, and none when the run is over", |world| {
+        let mut servers = Vec::new();
+        for _ in 0..40 {
+            servers.push(Server::http(Arc::new(|_| reply("", b"hello"))).await);
+        }
+        let mut script = Vec::new();
+        for server in &servers {
+            script.push(json!({ "do": "http", "url": format!("{}/", server.origin()) }));
+            script.push(json!({ "do": "wasi", "authority": server.address.to_string(), "path": "/" }));
+        }
+        let told = world.told_under(&world.limited("connections = 2"), script.into()).await;
+        assert!(told.iter().all(|result| result["ok"]["status"] == 200), "{told:?}");
+        // Long before clients would close what is idle by themselves.
+        let all_closed = async {
+            for server in &servers {
+                server.all_closed().await;
+            }
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(10), all_closed).await;
+        assert!(closed.is_ok(), "connections stay open");
     }
     bytes_out: "sends more than is granted, through both doors" => "refused at `request-bytes`", |world| {
         let body = "x".repeat(5000);

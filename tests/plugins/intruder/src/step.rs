@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wharf_plugin::bindings::wharf::plugin::secrets::{DigestAlgorithm, Secret};
-use wharf_plugin::bindings::wharf::plugin::{config, log, output, progress};
+use wharf_plugin::bindings::wharf::plugin::secrets::{
+    DigestAlgorithm, JwtRequest, Secret, SignatureAlgorithm,
+};
+use wharf_plugin::bindings::wharf::plugin::{config, log, output, progress, reveal};
 
 use crate::{forge, http, noise, sockets};
 
@@ -45,6 +47,12 @@ pub(crate) enum Step {
     },
     /// A message authentication code.
     Hmac { name: String, message: String },
+    /// A signature with ECDSA on P-256.
+    Sign { name: String, message: String },
+    /// A token with these claims.
+    Jwt { name: String, claims: String },
+    /// A secret, as it is.
+    Reveal { name: String },
     /// What opening these secrets says, and how long each takes in nanoseconds is not told.
     Open { names: Vec<String> },
     /// A secret by a guessed handle.
@@ -109,6 +117,23 @@ fn hmac(name: &str, message: &str) -> Result<String, String> {
     let secret = Secret::open(name).map_err(|error| format!("{error:?}"))?;
     let mac = secret.hmac(DigestAlgorithm::Sha256, message.as_bytes());
     mac.map(hex).map_err(|error| format!("{error:?}"))
+}
+
+fn sign(name: &str, message: &str) -> Result<String, String> {
+    let secret = Secret::open(name).map_err(|error| format!("{error:?}"))?;
+    let signed = secret.sign(SignatureAlgorithm::EcdsaP256Sha256Fixed, message.as_bytes());
+    signed.map(hex).map_err(|error| format!("{error:?}"))
+}
+
+fn jwt(name: &str, claims: String) -> Result<String, String> {
+    let secret = Secret::open(name).map_err(|error| format!("{error:?}"))?;
+    let request = JwtRequest {
+        claims,
+        algorithm: None,
+        key_id: None,
+        lifetime: None,
+    };
+    secret.jwt(&request).map_err(|error| format!("{error:?}"))
 }
 
 fn hex(bytes: Vec<u8>) -> String {
@@ -199,6 +224,13 @@ impl Step {
                 ))
             }
             Self::Hmac { name, message } => told(hmac(&name, &message)),
+            Self::Sign { name, message } => told(sign(&name, &message)),
+            Self::Jwt { name, claims } => told(jwt(&name, claims)),
+            Self::Reveal { name } => told(
+                reveal::reveal(&name)
+                    .map(|value| String::from_utf8_lossy(&value).into_owned())
+                    .map_err(|error| format!("{error:?}")),
+            ),
             Self::Open { names } => {
                 let open = |name: &String| match Secret::open(name) {
                     Ok(_) => "open".to_owned(),
