@@ -33,6 +33,7 @@ mod sign;
 mod signature_file;
 mod signature_set;
 pub mod sigstore;
+mod strict_json;
 mod trust;
 
 pub use attest::attest;

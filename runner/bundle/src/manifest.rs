@@ -12,6 +12,7 @@ use wharf_policy::{ActionName, Capabilities, LimitRequest, PluginName};
 
 use crate::BundleError;
 use crate::sections::sections;
+use crate::strict_json;
 
 /// The name of the custom section.
 pub const MANIFEST_SECTION: &str = "wharf:manifest";
@@ -134,14 +135,14 @@ impl Manifest {
             format: u64,
         }
         let syntax = |error: serde_json::Error| BundleError::ManifestSyntax(error.to_string());
-        let Head { format } = serde_json::from_slice(json).map_err(syntax)?;
+        let Head { format } = strict_json::from_slice(json).map_err(syntax)?;
         if format != u64::from(FORMAT) {
             return Err(BundleError::ManifestFormat {
                 found: format,
                 known: FORMAT,
             });
         }
-        let manifest: Self = serde_json::from_slice(json).map_err(syntax)?;
+        let manifest: Self = strict_json::from_slice(json).map_err(syntax)?;
         manifest.check()?;
         Ok(manifest)
     }

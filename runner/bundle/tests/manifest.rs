@@ -50,6 +50,38 @@ fn a_manifest_reads_back_as_it_was_written() {
 }
 
 #[test]
+fn a_list_of_its_values_is_no_object_wherever_it_stands() {
+    let good = whole();
+    let command = json!([["--json"], { "MODE": "x" }]);
+    let action = json!(["Says hello", true, { "type": "object" }, true, null]);
+    for (place, list) in [
+        ("/capabilities", json!([[], [], [], false])),
+        ("/capabilities/http/0", json!(["https://api.test"])),
+        ("/actions/greet", action),
+        ("/actions/greet/command", command),
+    ] {
+        let mut manifest = good.clone();
+        *manifest.pointer_mut(place).unwrap() = list;
+        let error = read(&manifest).unwrap_err().to_string();
+        assert!(error.contains("invalid type: sequence"), "{place}: {error}");
+    }
+    let list = json!([
+        1,
+        "acme/http",
+        "0.1.0",
+        "A test",
+        null,
+        [],
+        null,
+        false,
+        {},
+        {},
+        good["actions"]
+    ]);
+    assert!(read(&list).is_err());
+}
+
+#[test]
 fn a_field_that_is_not_known_is_an_error_wherever_it_stands() {
     for place in [
         "",

@@ -8,7 +8,7 @@ mod common;
 use std::path::PathBuf;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use wharf_bundle::sign;
 use wharf_bundle::sigstore::{
@@ -219,10 +219,33 @@ fn replacements(value: &Value) -> Vec<(String, Value)> {
             let mut more = fields.clone();
             more.insert("surprise".to_owned(), json!(1));
             all.push(("has one field more".to_owned(), Value::Object(more)));
+            // In every order: one of them is that of the fields of a struct.
+            for order in orders(fields.values().cloned().collect()) {
+                all.push(("is a list of its values".to_owned(), Value::Array(order)));
+            }
         }
         _ => {}
     }
     all.retain(|(_, other)| other != value);
+    all
+}
+
+/// All orders of up to four values, and the ones that there are of more.
+fn orders(values: Vec<Value>) -> Vec<Vec<Value>> {
+    if values.len() > 4 {
+        return vec![values];
+    }
+    let Some((first, rest)) = values.split_first() else {
+        return vec![Vec::new()];
+    };
+    let mut all = Vec::new();
+    for order in orders(rest.to_vec()) {
+        for at in 0..=order.len() {
+            let mut with = order.clone();
+            with.insert(at, first.clone());
+            all.push(with);
+        }
+    }
     all
 }
 
@@ -341,6 +364,9 @@ fn neutral(good: &Good, changed: &Changed) -> Option<&'static str> {
     if at.ends_with("/checkpoint/envelope") && same_but_for_witnesses(good, changed) {
         return Some("who else signed a checkpoint is not looked at");
     }
+    if same_bytes(good, changed) {
+        return Some("bytes have four spellings in base64");
+    }
     if at.ends_with("/keyid") {
         return Some("the name of the key in an envelope is not signed and not looked at");
     }
@@ -384,6 +410,19 @@ fn is_empty(value: &Value) -> bool {
         Value::Object(fields) => fields.values().all(is_empty),
         _ => false,
     }
+}
+
+/// Whether both are the same bytes, the changed ones in one of the spellings that the specification has.
+fn same_bytes(good: &Good, changed: &Changed) -> bool {
+    let text = |json: &Value| Some(json.pointer(&changed.at)?.as_str()?.to_owned());
+    let (Some(ours), Some(theirs)) = (text(&good.bundle), text(&changed.json)) else {
+        return false;
+    };
+    STANDARD.decode(ours).is_ok_and(|bytes| {
+        [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
+            .iter()
+            .any(|spelling| spelling.decode(&theirs).as_ref() == Ok(&bytes))
+    })
 }
 
 /// Whether both timestamps have the same signed content, signed by the same signature.
@@ -534,9 +573,14 @@ fn a_version_relabelled_is_refused_unless_it_has_all_that_the_other_asks_for() {
             .pointer("/verificationMaterial/publicKey")
             .is_some();
         let promised = entry.is_some_and(|entry| entry.get("inclusionPromise").is_some());
+        let first = (chained || key) && (entry.is_none() || promised);
         for (media_type, fits) in [
-            (old("0.1"), (chained || key) && promised),
-            (old("0.2"), (chained || key) && entry.is_some()),
+            (old("0.1"), first),
+            (
+                "application/vnd.dev.sigstore.bundle.v0.1+json".to_owned(),
+                first,
+            ),
+            (old("0.2"), chained || key),
             (old("0.3"), !chained),
             (
                 "application/vnd.dev.sigstore.bundle.v0.3+json".to_owned(),
@@ -544,6 +588,10 @@ fn a_version_relabelled_is_refused_unless_it_has_all_that_the_other_asks_for() {
             ),
             (
                 "application/vnd.dev.sigstore.bundle.v0.2+json".to_owned(),
+                chained || key,
+            ),
+            (
+                "application/vnd.dev.sigstore.bundle.v0.3.1+json".to_owned(),
                 false,
             ),
             (old("0.4"), false),

@@ -146,6 +146,22 @@ fn every_member_of_an_index_that_is_changed_is_refused_or_stays_as_it_is() {
 }
 
 #[test]
+fn a_descriptor_that_is_a_list_of_its_values_is_refused() {
+    let list = |descriptor: &Value| {
+        let members = ["mediaType", "digest", "size"].map(|name| descriptor[name].clone());
+        json!([&members[..], &[Value::Null, json!({})]].concat())
+    };
+    let mut image: Value = serde_json::from_slice(published().manifest()).unwrap();
+    image["layers"][0] = list(&image["layers"][0]);
+    assert!(ImageManifest::parse(image.to_string().as_bytes()).is_err());
+    let mut index = Index::default();
+    index.add(Descriptor::of(MANIFEST_TYPE, b"theirs"));
+    let mut index: Value = serde_json::from_slice(&index.to_bytes()).unwrap();
+    index["manifests"][0] = list(&index["manifests"][0]);
+    assert!(Index::parse(index.to_string().as_bytes()).is_err());
+}
+
+#[test]
 fn every_truncation_is_refused() {
     let published = published();
     let referrer = published.referrers()[0].manifest();

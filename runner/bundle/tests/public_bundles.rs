@@ -255,7 +255,7 @@ fn bad_bundles_are_refused_for_their_fault() {
             "",
             LOGIN,
             "",
-            "malformed:no log entry",
+            "not-enough:a log entry",
         ),
         (
             "invalid-version",
@@ -464,4 +464,52 @@ fn the_roots_that_are_carried_and_given_are_usable() {
         root(name);
     }
     assert_eq!(TrustRoot::public_good().unwrap().name(), "public-good");
+}
+
+/// A bundle as an older version has it, without what only a log gives.
+fn without_log(name: &str, version: &str) -> Vec<u8> {
+    let mut bundle: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path(&format!("bundles/{name}.json"))).unwrap())
+            .unwrap();
+    bundle["mediaType"] = version.into();
+    let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+    material.remove("tlogEntries");
+    if let Some(certificate) = material.remove("certificate") {
+        let chain = serde_json::json!({ "certificates": [certificate] });
+        material.insert("x509CertificateChain".to_owned(), chain);
+    }
+    bundle.to_string().into_bytes()
+}
+
+#[test]
+fn what_must_be_in_an_older_bundle_is_what_was_asked_for_too() {
+    let key = VerifyingKey::load(&path("artifacts/managed-key.pub")).unwrap();
+    let identity = Identity {
+        issuer: LOGIN.to_owned(),
+        subject: "w.vollprecht@gmail.com".to_owned(),
+    };
+    let public_good = TrustRoot::public_good().unwrap();
+    let old = "application/vnd.dev.sigstore.bundle+json;version=";
+    for version in [format!("{old}0.1"), format!("{old}0.2")] {
+        for (name, expected, alone) in [
+            ("managed-key", Expected::Key(&key), Ok(0)),
+            (
+                "cosign-v3-blob",
+                Expected::Identity(&identity),
+                Err("not-enough"),
+            ),
+        ] {
+            let bundle = without_log(name, &version);
+            let file = std::fs::read(path(&format!("artifacts/{name}.txt"))).unwrap();
+            let of = |evidence| {
+                let artifact = Artifact::from_bytes(&file);
+                verify_artifact(&artifact, &bundle, expected, &public_good, evidence)
+                    .map(|verified| verified.log_entries())
+                    .map_err(|error| error.kind())
+            };
+            assert_eq!(of(Evidence::Timestamp), Ok(0), "{name} {version}");
+            assert_eq!(of(Evidence::KeyAlone), alone, "{name} {version}");
+            assert_eq!(of(Evidence::Log), Err("not-enough"), "{name} {version}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use wharf_policy::{Digest, PluginName};
 
 use super::descriptor::shortened;
 use super::{Descriptor, MANIFEST_TYPE, MAX_CONFIG, MAX_MANIFEST, OciError};
-use crate::{MAX_COMPONENT, Manifest, Shape, shape};
+use crate::{MAX_COMPONENT, Manifest, Shape, shape, strict_json};
 
 /// The media type of a component.
 pub const COMPONENT_TYPE: &str = "application/wasm";
@@ -69,7 +69,7 @@ impl Raw {
             });
         }
         let raw: Self =
-            serde_json::from_slice(bytes).map_err(|error| OciError::malformed(what, error))?;
+            strict_json::from_slice(bytes).map_err(|error| OciError::malformed(what, error))?;
         if raw.schema_version != 2 {
             return Err(OciError::malformed(what, "its schemaVersion is not 2"));
         }

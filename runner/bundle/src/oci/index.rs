@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use wharf_policy::Digest;
 
 use super::{Descriptor, INDEX_TYPE, MAX_MANIFEST, OciError};
+use crate::strict_json;
 
 const WHAT: &str = "the index of its referrers";
 
@@ -44,7 +45,7 @@ impl Index {
         }
         let bad = |why: &str| OciError::malformed(WHAT, why);
         let document: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|error| OciError::malformed(WHAT, error))?;
+            strict_json::from_slice(bytes).map_err(|error| OciError::malformed(WHAT, error))?;
         if document.get("schemaVersion") != Some(&json!(2)) {
             return Err(bad("its schemaVersion is not 2"));
         }
@@ -97,6 +98,6 @@ impl Index {
 
 impl Descriptor {
     fn deserialize_from(value: &Value) -> Result<Self, OciError> {
-        serde::Deserialize::deserialize(value).map_err(|error| OciError::malformed(WHAT, error))
+        strict_json::from_value(value).map_err(|error| OciError::malformed(WHAT, error))
     }
 }

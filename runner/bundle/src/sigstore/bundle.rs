@@ -12,9 +12,11 @@ use x509_cert::der::Decode as _;
 
 use super::certificate::Leaf;
 use super::checkpoint::Checkpoint;
+use super::foreign::explain;
 use super::hash::Hash;
 use super::wire;
 use super::{Identity, Rejection};
+use crate::strict_json;
 
 /// The largest bundle, in bytes. Attestations carry whole bills of materials.
 pub const MAX_BUNDLE: usize = 16 << 20;
@@ -31,9 +33,9 @@ const MAX_PATH: usize = 63;
 /// The version of the format, which says what must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// `application/vnd.dev.sigstore.bundle+json;version=0.1`
+    /// `application/vnd.dev.sigstore.bundle+json;version=0.1`, or `….bundle.v0.1+json`
     V01,
-    /// `application/vnd.dev.sigstore.bundle+json;version=0.2`
+    /// `application/vnd.dev.sigstore.bundle+json;version=0.2`, or `….bundle.v0.2+json`
     V02,
     /// `application/vnd.dev.sigstore.bundle.v0.3+json`, or with `;version=0.3`
     V03,
@@ -160,7 +162,7 @@ impl Bundle {
             )));
         }
         let wire: wire::Bundle =
-            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+            strict_json::from_slice(json).map_err(|error| explain(json, &error))?;
         let version = version(&wire.media_type)?;
         let material = wire.verification_material;
         let signer = signer(
@@ -208,6 +210,16 @@ impl Bundle {
         }
     }
 
+    /// Whether it has a log entry.
+    pub(crate) fn is_logged(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Whether it has a timestamp.
+    pub(crate) fn is_stamped(&self) -> bool {
+        !self.timestamps.is_empty()
+    }
+
     /// What it says about its key, if it is signed with one.
     pub(crate) fn hint(&self) -> Option<&str> {
         match &self.signer {
@@ -219,8 +231,10 @@ impl Bundle {
 
 fn version(media_type: &str) -> Result<Version, Rejection> {
     match media_type {
-        "application/vnd.dev.sigstore.bundle+json;version=0.1" => Ok(Version::V01),
-        "application/vnd.dev.sigstore.bundle+json;version=0.2" => Ok(Version::V02),
+        "application/vnd.dev.sigstore.bundle+json;version=0.1"
+        | "application/vnd.dev.sigstore.bundle.v0.1+json" => Ok(Version::V01),
+        "application/vnd.dev.sigstore.bundle+json;version=0.2"
+        | "application/vnd.dev.sigstore.bundle.v0.2+json" => Ok(Version::V02),
         "application/vnd.dev.sigstore.bundle.v0.3+json"
         | "application/vnd.dev.sigstore.bundle+json;version=0.3" => Ok(Version::V03),
         other => Err(Rejection::Unsupported(format!(
@@ -332,11 +346,6 @@ fn message_digest(digest: wire::Digest) -> Result<(Hash, Vec<u8>), Rejection> {
 }
 
 fn entries(version: Version, wire: Vec<wire::Entry>) -> Result<Vec<Entry>, Rejection> {
-    if wire.is_empty() && version < Version::V03 {
-        return Err(malformed(
-            "it has no log entry, which bundles before 0.3 must have",
-        ));
-    }
     if wire.len() > MAX_PROOFS {
         return Err(malformed("it has far too many log entries"));
     }

@@ -196,7 +196,7 @@ fn same_signer(same: bool) -> Result<(), Rejection> {
 }
 
 fn read<T: DeserializeOwned>(entry: &Entry) -> Result<T, Rejection> {
-    serde_json::from_slice(&entry.body)
+    crate::strict_json::from_slice(&entry.body)
         .map_err(|error| refused(format!("its body is not what its kind says: {error}")))
 }
 

@@ -13,6 +13,7 @@ mod bundle;
 mod certificate;
 mod checkpoint;
 mod envelope;
+mod foreign;
 mod hash;
 mod keyless;
 mod log_body;

@@ -65,7 +65,7 @@ impl Statement {
                 payload_type.chars().take(80).collect::<String>()
             )));
         }
-        let statement: Wire = serde_json::from_slice(payload)
+        let statement: Wire = crate::strict_json::from_slice(payload)
             .map_err(|error| Rejection::Malformed(format!("its in-toto statement: {error}")))?;
         if !TYPES.contains(&statement.kind.as_str()) {
             return Err(Rejection::Unsupported(format!(
@@ -147,4 +147,30 @@ pub(super) fn find(
         statement.subjects.len(),
         artifact.digest()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(payload: &str) -> Result<Statement, Rejection> {
+        Statement::read(PAYLOAD_TYPE, payload.as_bytes())
+    }
+
+    #[test]
+    fn a_statement_and_its_subjects_are_objects_and_no_lists_of_their_values() {
+        const TYPE: &str = "https://in-toto.io/Statement/v1";
+        let subject = r#"{"name":"a","digest":{"sha256":"00"}}"#;
+        let with = |subject: &str| {
+            format!(r#"{{"_type":"{TYPE}","subject":[{subject}],"predicateType":"x:y"}}"#)
+        };
+        assert!(read(&with(subject)).is_ok());
+        for listed in [
+            with(r#"["a",{"sha256":"00"}]"#),
+            format!(r#"["{TYPE}",[{subject}],"x:y",{{}}]"#),
+        ] {
+            let why = read(&listed).unwrap_err();
+            assert_eq!(why.kind(), "malformed", "{listed}");
+        }
+    }
 }

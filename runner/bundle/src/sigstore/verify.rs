@@ -1,5 +1,7 @@
 //! The one way through: from an artifact and a bundle to who signed it.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use wharf_policy::Digest;
 
@@ -144,13 +146,13 @@ pub(crate) fn verify_bundle(
         ) => {
             let certificate = Leaf::read(leaf)?;
             let transparency = Transparency {
-                log: !bundle.entries.is_empty(),
+                log: bundle.is_logged(),
                 sct: certificate.has_sct || evidence != Evidence::Timestamp,
             };
             // Timestamps are verified in there, and each of them says when the certificate must
             // have been valid.
             let times = keyless::verify(
-                bundle,
+                &as_known_below(bundle),
                 leaf,
                 intermediates,
                 artifact,
@@ -200,8 +202,7 @@ pub(crate) fn verify_bundle(
 
 /// Whether what was asked for is there at all. That it is good comes later.
 fn enough(bundle: &Bundle, expected: Expected<'_>, evidence: Evidence) -> Result<(), Rejection> {
-    let logged = !bundle.entries.is_empty();
-    let stamped = !bundle.timestamps.is_empty();
+    let (logged, stamped) = (bundle.is_logged(), bundle.is_stamped());
     let missing = match (expected, evidence) {
         (Expected::Identity(_), Evidence::KeyAlone | Evidence::Any) if !logged => "a log entry",
         (_, Evidence::Log | Evidence::LogAndTimestamp) if !logged => "a log entry",
@@ -212,6 +213,18 @@ fn enough(bundle: &Bundle, expected: Expected<'_>, evidence: Evidence) -> Result
     Err(Rejection::NotEnough(format!(
         "it has not {missing}, which is asked for"
     )))
+}
+
+/// The crate below wants an inclusion promise in every bundle of 0.1, also where no log entry is asked
+/// for. What it checks of one without entries is the same in 0.2.
+fn as_known_below(bundle: &Bundle) -> Cow<'_, Bundle> {
+    match (bundle.version, &bundle.entries[..]) {
+        (Version::V01, []) => Cow::Owned(Bundle {
+            version: Version::V02,
+            ..bundle.clone()
+        }),
+        _ => Cow::Borrowed(bundle),
+    }
 }
 
 /// What the bundle says that it is about must be the artifact.

@@ -1,44 +1,52 @@
-//! A bundle as it stands in the file: ProtoJSON, read strictly.
+//! A bundle as it stands in the file: ProtoJSON, in its spellings that say the same to everybody.
 //!
-//! Unknown and repeated fields are refused, base64 has one form, and `null` means that a field is
-//! not there. Nothing here has a meaning yet: `bundle` gives it one.
+//! The specification lets names be written in two ways, base64 in four, numbers and enumerations as
+//! either text or numbers, and `null` for what is not there. Unknown fields are refused, and so is a
+//! field that comes twice, in whichever spelling. Nothing here has a meaning yet: `bundle` gives it one.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Bundle {
+    #[serde(alias = "media_type")]
     pub(super) media_type: String,
+    #[serde(alias = "verification_material")]
     pub(super) verification_material: Material,
+    #[serde(alias = "message_signature")]
     pub(super) message_signature: Option<Message>,
+    #[serde(alias = "dsse_envelope")]
     pub(super) dsse_envelope: Option<Envelope>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Material {
+    #[serde(alias = "public_key")]
     pub(super) public_key: Option<Key>,
     pub(super) certificate: Option<Certificate>,
+    #[serde(alias = "x509_certificate_chain")]
     pub(super) x509_certificate_chain: Option<Chain>,
-    #[serde(default, deserialize_with = "list")]
+    #[serde(alias = "tlog_entries", default, deserialize_with = "list")]
     pub(super) tlog_entries: Vec<Entry>,
-    #[serde(default)]
+    #[serde(alias = "timestamp_verification_data", default)]
     pub(super) timestamp_verification_data: Option<Timestamps>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Key {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text")]
     pub(super) hint: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Certificate {
+    #[serde(alias = "raw_bytes")]
     pub(super) raw_bytes: Bytes,
 }
 
@@ -52,20 +60,26 @@ pub(super) struct Chain {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Entry {
     /// Left out by some writers when it is 0.
-    #[serde(default)]
+    #[serde(alias = "log_index", default)]
     pub(super) log_index: Int64,
+    #[serde(alias = "log_id")]
     pub(super) log_id: LogId,
+    #[serde(alias = "kind_version")]
     pub(super) kind_version: KindVersion,
-    #[serde(default)]
+    #[serde(alias = "integrated_time", default)]
     pub(super) integrated_time: Int64,
+    #[serde(alias = "inclusion_promise")]
     pub(super) inclusion_promise: Option<Promise>,
+    #[serde(alias = "inclusion_proof")]
     pub(super) inclusion_proof: Option<Proof>,
+    #[serde(alias = "canonicalized_body")]
     pub(super) canonicalized_body: Bytes,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct LogId {
+    #[serde(alias = "key_id")]
     pub(super) key_id: Bytes,
 }
 
@@ -79,15 +93,18 @@ pub(super) struct KindVersion {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Promise {
+    #[serde(alias = "signed_entry_timestamp")]
     pub(super) signed_entry_timestamp: Bytes,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Proof {
-    #[serde(default)]
+    #[serde(alias = "log_index", default)]
     pub(super) log_index: Int64,
+    #[serde(alias = "root_hash")]
     pub(super) root_hash: Bytes,
+    #[serde(alias = "tree_size")]
     pub(super) tree_size: Int64,
     #[serde(default, deserialize_with = "list")]
     pub(super) hashes: Vec<Bytes>,
@@ -103,19 +120,21 @@ pub(super) struct Checkpoint {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Timestamps {
-    #[serde(default, deserialize_with = "list")]
+    #[serde(alias = "rfc3161_timestamps", default, deserialize_with = "list")]
     pub(super) rfc3161_timestamps: Vec<Timestamp>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Timestamp {
+    #[serde(alias = "signed_timestamp")]
     pub(super) signed_timestamp: Bytes,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Message {
+    #[serde(alias = "message_digest")]
     pub(super) message_digest: Option<Digest>,
     pub(super) signature: Bytes,
 }
@@ -123,6 +142,7 @@ pub(super) struct Message {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Digest {
+    #[serde(deserialize_with = "hash_algorithm")]
     pub(super) algorithm: String,
     pub(super) digest: Bytes,
 }
@@ -131,6 +151,7 @@ pub(super) struct Digest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Envelope {
     pub(super) payload: Bytes,
+    #[serde(alias = "payload_type")]
     pub(super) payload_type: String,
     pub(super) signatures: Vec<EnvelopeSignature>,
 }
@@ -140,7 +161,7 @@ pub(super) struct Envelope {
 pub(super) struct EnvelopeSignature {
     pub(super) sig: Bytes,
     /// Says nothing that is believed; it is not covered by the signature.
-    #[serde(default, rename = "keyid")]
+    #[serde(default, rename = "keyid", deserialize_with = "text")]
     _keyid: String,
 }
 
@@ -149,7 +170,41 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T
     Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// Bytes in base64: standard alphabet, padded, no stray bits. One text for the same bytes.
+/// A text; `null` is the empty one.
+fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Option::<String>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// The name of a hash function, which may be written as its number.
+fn hash_algorithm<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    struct Algorithm;
+    impl Visitor<'_> for Algorithm {
+        type Value = String;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the name of a hash function")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<String, E> {
+            Ok(name.to_owned())
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
+            // `HashAlgorithm` in sigstore_common.proto.
+            match number {
+                1 => Ok("SHA2_256".to_owned()),
+                2 => Ok("SHA2_384".to_owned()),
+                3 => Ok("SHA2_512".to_owned()),
+                other => Err(E::custom(format!(
+                    "no hash function has the number {other}"
+                ))),
+            }
+        }
+    }
+    from.deserialize_any(Algorithm)
+}
+
+/// Bytes in base64: standard or URL-safe, with all of its padding or none, no stray bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bytes(pub(super) Vec<u8>);
 
@@ -164,7 +219,13 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
-                let bytes = STANDARD
+                let alphabet = match (text.contains(['-', '_']), text.ends_with('=')) {
+                    (false, true) => STANDARD,
+                    (false, false) => STANDARD_NO_PAD,
+                    (true, true) => URL_SAFE,
+                    (true, false) => URL_SAFE_NO_PAD,
+                };
+                let bytes = alphabet
                     .decode(text)
                     .map_err(|error| E::custom(format!("not base64: {error}")))?;
                 Ok(Bytes(bytes))
@@ -180,7 +241,8 @@ impl Serialize for Bytes {
     }
 }
 
-/// A 64-bit number that is not negative: ProtoJSON writes it as a string and allows a number.
+/// A 64-bit number that is not negative: ProtoJSON writes it as a string and allows a number, either
+/// also as `3.0` or `3e0`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Int64(pub(super) u64);
 
@@ -201,19 +263,41 @@ impl<'de> Deserialize<'de> for Int64 {
                 Ok(Int64(number))
             }
 
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Int64, E> {
+                // Above it not every whole number has a place of its own, and another one may be meant.
+                const EXACT: f64 = 9_007_199_254_740_992.0;
+                if number.is_sign_negative() || number.fract() != 0.0 || number >= EXACT {
+                    return Err(E::custom(format!(
+                        "{number} is not a whole number above or equal to 0"
+                    )));
+                }
+                format!("{number:.0}")
+                    .parse()
+                    .map(Int64)
+                    .map_err(|_| E::custom("a number is out of range"))
+            }
+
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Int64, E> {
-                // `parse` alone would take a leading `+` and zeros.
-                let number: u64 = text.parse().map_err(|_| {
+                let odd = || {
                     E::custom(format!(
                         "{text:?} is not a whole number above or equal to 0"
                     ))
-                })?;
-                if number.to_string() != text {
-                    return Err(E::custom(format!(
-                        "{text:?} is an odd way to write a number"
-                    )));
+                };
+                // White space around it is not a part of a number, and is passed over otherwise.
+                if text.contains(|c: char| c.is_ascii_whitespace()) {
+                    return Err(odd());
                 }
-                self.visit_u64(number)
+                let number: serde_json::Number = serde_json::from_str(text).map_err(|_| odd())?;
+                match (number.as_u64(), number.as_f64()) {
+                    (Some(number), _) => self.visit_u64(number),
+                    (None, Some(number)) => self.visit_f64(number),
+                    (None, None) => Err(odd()),
+                }
+            }
+
+            /// Not there.
+            fn visit_unit<E: de::Error>(self) -> Result<Int64, E> {
+                Ok(Int64::default())
             }
         }
         from.deserialize_any(Number)
