@@ -73,7 +73,8 @@ impl RefusalKind {
             Refusal::MalformedSignature(_)
             | Refusal::Tampered { .. }
             | Refusal::Altered { .. }
-            | Refusal::NotProven(_) => Self::Signature,
+            | Refusal::NotProven(_)
+            | Refusal::TooLittleProof { .. } => Self::Signature,
             Refusal::NoTrust
             | Refusal::UnknownSigner { .. }
             | Refusal::NotTrustedForName { .. }

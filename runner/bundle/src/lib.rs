@@ -50,7 +50,9 @@ pub use shape::{ACTIONS_EXPORT, Kind, Shape, shape};
 pub use sign::{sign, signature_path, verify_with_key};
 pub use signature_file::SignatureFile;
 pub use signature_set::{AddError, Kept, add_signature, may_replace};
-pub use trust::{AttestationSummary, Beside, RuleSummary, Signer, TrustPolicy, Verified};
+pub use trust::{
+    AttestationSummary, Beside, KeySummary, RuleSummary, Signer, TrustPolicy, Verified,
+};
 
 use sha2::{Digest as _, Sha256};
 use wharf_policy::Digest;

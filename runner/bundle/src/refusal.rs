@@ -54,10 +54,19 @@ pub enum Refusal {
     },
     /// Signed by somebody who is trusted, and something that comes with the signature is not good.
     #[error(
-        "it is signed, and what comes with the signature is not good: {0}; get it signed again; or, {line}",
-        line = proving(.0)
+        "it is signed, and what comes with the signature is not good: {0}; get it signed again; or, where other authorities and logs vouch for its signers, `trusted-root = \"trusted-root.json\"` in its [[trust]] block, with theirs in that file"
     )]
     NotProven(Rejection),
+    /// Signed by somebody who is trusted, and what comes with the signature is good and too little.
+    #[error(
+        "it is signed, and what comes with the signature does not prove enough: {why}; get it signed again with that; or, {line}"
+    )]
+    TooLittleProof {
+        /// What is missing.
+        why: String,
+        /// The line that asks for it or would be content without it, if there is one.
+        line: String,
+    },
     /// None of the trusted signers made the signature.
     #[error(
         "it is signed by nobody who is trusted ({hint}): if you trust the signer, {line} in a [[trust]] block for this plugin lets it in"
@@ -252,26 +261,6 @@ impl Unattested {
     }
 }
 
-/// What would be content with what comes with the signature.
-fn proving(why: &Rejection) -> &'static str {
-    match why {
-        Rejection::NotEnough(_) => {
-            "where one of a log entry and a timestamp is enough, `evidence = \"any\"` in its [[trust]] block (a key needs neither without that line)"
-        }
-        Rejection::Malformed(_)
-        | Rejection::Unsupported(_)
-        | Rejection::WrongSigner(_)
-        | Rejection::WrongArtifact(_)
-        | Rejection::BadSignature(_)
-        | Rejection::WrongIdentity { .. }
-        | Rejection::Certificate(_)
-        | Rejection::Log(_)
-        | Rejection::Timestamp(_) => {
-            "where other authorities and logs vouch for its signers, `trusted-root = \"trusted-root.json\"` in its [[trust]] block, with theirs in that file"
-        }
-    }
-}
-
 /// The line that trusts a key now, and no longer than needed.
 fn longer(
     key: &str,
@@ -330,7 +319,7 @@ mod tests {
             | Refusal::BadManifest(_) => Line::None,
             Refusal::Unattested { .. } => Line::KeepsOut("attestations"),
             Refusal::NoTrust | Refusal::UnknownSigner { .. } => Line::LetsIn("keys"),
-            Refusal::NotProven(Rejection::NotEnough(_)) => Line::LetsIn("evidence"),
+            Refusal::TooLittleProof { .. } => Line::KeepsOut("evidence"),
             Refusal::NotProven(_) => Line::LetsIn("trusted-root"),
             Refusal::NotTrustedForName { .. } => Line::LetsIn("plugins"),
             Refusal::KeyNotTrustedNow { .. } => Line::LetsIn("keys"),
@@ -359,7 +348,10 @@ mod tests {
             },
             Refusal::Altered { key: words() },
             Refusal::NotProven(Rejection::Log(words())),
-            Refusal::NotProven(Rejection::NotEnough(words())),
+            Refusal::TooLittleProof {
+                why: words(),
+                line: "`evidence = \"any\"`".to_owned(),
+            },
             Refusal::UnknownSigner {
                 line: TRUST_A_KEY.to_owned(),
                 hint: words(),
@@ -480,7 +472,7 @@ mod tests {
     fn every_refusal_is_in_the_list_above() {
         let kinds: std::collections::HashSet<_> =
             all().iter().map(std::mem::discriminant).collect();
-        assert_eq!(kinds.len(), 19);
+        assert_eq!(kinds.len(), 20);
     }
 
     #[test]

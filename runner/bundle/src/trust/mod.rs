@@ -5,9 +5,11 @@
 
 mod attested;
 mod beside;
+mod proof;
 mod reasons;
 mod rule;
 mod signers;
+mod summary;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ pub use beside::Beside;
 pub(crate) use reasons::Reasons;
 use rule::Rule;
 pub(crate) use signers::signed_by;
+pub use summary::{AttestationSummary, KeySummary, RuleSummary};
 
 /// Whom the operator trusts to sign which plugins.
 #[derive(Debug, Clone, Default)]
@@ -291,37 +294,6 @@ impl TrustPolicy {
         }
         Ok(())
     }
-}
-
-/// One rule, for `wharf policy check`.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct RuleSummary {
-    /// The patterns of the rule.
-    pub plugins: Vec<String>,
-    /// Its keys: the path and the fingerprint.
-    pub keys: Vec<(String, Digest)>,
-    /// Its identities: the subject and the issuer.
-    pub identities: Vec<(String, String)>,
-    /// What it wants attested.
-    pub attestations: Vec<AttestationSummary>,
-    /// How many must have signed.
-    pub require: u32,
-    /// The trusted root it verifies with.
-    pub trusted_root: String,
-    /// When it ends.
-    pub valid_until: Option<Moment>,
-}
-
-/// One attestation that a rule asks for, and any one of whom may have made it.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct AttestationSummary {
-    /// What is attested.
-    #[serde(rename = "type")]
-    pub predicate_type: String,
-    /// Their keys: the path and the fingerprint.
-    pub keys: Vec<(String, Digest)>,
-    /// Their identities: the subject and the issuer.
-    pub identities: Vec<(String, String)>,
 }
 
 /// The signers of the rules for the name that enough of their signers satisfied, with all attested

@@ -2,20 +2,21 @@
 
 use std::sync::Arc;
 
-use wharf_policy::{Digest, EvidenceRule, Moment, NamePattern, PluginName, TrustRule};
+use wharf_policy::{Digest, EvidenceRule, Moment, PluginName, TrustRule};
 
 use super::attested::{Attested, Demand};
-use super::signers::{Signers, With};
-use super::{AttestationSummary, Reasons, RuleSummary, Signer};
-use crate::sigstore::{Artifact, Evidence, RootError, TrustRoot};
+use super::proof::Proof;
+use super::signers::{Not, Signers, With};
+use super::{Reasons, Signer};
+use crate::sigstore::{Artifact, Evidence, Rejection, RootError, TrustRoot};
 use crate::{KeyError, PublicKey, Refusal, SignatureFile, TrustError};
 
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
-    rule: TrustRule,
-    signers: Signers,
-    demands: Vec<Demand>,
-    root: Arc<TrustRoot>,
+    pub(super) rule: TrustRule,
+    pub(super) signers: Signers,
+    pub(super) demands: Vec<Demand>,
+    pub(super) root: Arc<TrustRoot>,
 }
 
 impl Rule {
@@ -104,42 +105,6 @@ impl Rule {
         self.rule.allow_older || self.rule.pinned_digests.contains(&digest)
     }
 
-    pub(super) fn summary(&self) -> RuleSummary {
-        let keys = |signers: &Signers| {
-            let keys = signers.keys.iter();
-            keys.map(|(trusted, key)| (trusted.path.clone(), key.fingerprint()))
-                .collect()
-        };
-        let identities = |signers: &Signers| {
-            let identities = signers.identities.iter();
-            identities
-                .map(|identity| (identity.subject.clone(), identity.issuer.clone()))
-                .collect()
-        };
-        RuleSummary {
-            plugins: self
-                .rule
-                .plugins
-                .iter()
-                .map(NamePattern::to_string)
-                .collect(),
-            keys: keys(&self.signers),
-            identities: identities(&self.signers),
-            attestations: self
-                .demands
-                .iter()
-                .map(|demand| AttestationSummary {
-                    predicate_type: demand.predicate_type.clone(),
-                    keys: keys(&demand.signers),
-                    identities: identities(&demand.signers),
-                })
-                .collect(),
-            require: self.rule.require.get(),
-            trusted_root: self.root.name().to_owned(),
-            valid_until: self.rule.valid_until,
-        }
-    }
-
     /// Who of the signers of this rule signed.
     pub(super) fn proven(
         &self,
@@ -153,7 +118,13 @@ impl Rule {
             let (made, others) = self.signers.who_made(signature, artifact, self.with(now));
             signers.extend(made);
             for why in others {
-                reasons.add_of(why, now);
+                match why {
+                    Not::Proven(Rejection::NotEnough(why)) => {
+                        let line = Proof::of(signature).line(self.rule.evidence);
+                        reasons.tell(Refusal::TooLittleProof { why, line });
+                    }
+                    why => reasons.add_of(why, now),
+                }
             }
         }
         signers

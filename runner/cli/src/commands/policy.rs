@@ -5,8 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use wharf_bundle::{RuleSummary, TrustPolicy};
-use wharf_policy::{Digest, Moment, Policy, TrustRule, TrustedKey};
+use wharf_bundle::{KeySummary, RuleSummary, TrustPolicy};
+use wharf_policy::{Digest, Moment, Policy, TrustRule, TrustedIdentity, TrustedKey};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::{local, terminal};
@@ -44,7 +44,11 @@ impl Command {
 
 impl Check {
     fn run(self) -> Result<Exit> {
-        let (policy, trust) = local::load_policy(&self.policy)?;
+        let (policy, trust) = local::load_policy(&self.policy).map_err(|mut failure| {
+            // Here it is what was asked about, and nothing that it would let in is refused.
+            failure.exit = Exit::Usage;
+            failure
+        })?;
         let warnings = warnings(&policy, &trust, now()?);
         let rules: Vec<RuleSummary> = trust.rules().collect();
         if self.json {
@@ -89,24 +93,53 @@ fn describe(rule: &RuleSummary) -> String {
         rule.require,
         rule.trusted_root
     )];
-    let signers = |indent: &str, keys: &[(String, Digest)], identities: &[(String, String)]| {
-        let keys = keys.iter();
-        let keys =
-            keys.map(|(path, fingerprint)| format!("{indent}key       {path}  {fingerprint}"));
-        let identities = identities.iter();
-        let identities =
-            identities.map(|(subject, issuer)| format!("{indent}identity  {subject}  by {issuer}"));
-        keys.chain(identities).collect::<Vec<_>>()
-    };
     lines.extend(signers("  ", &rule.keys, &rule.identities));
     for wanted in &rule.attestations {
         lines.push(format!("  attested  {}, by one of", wanted.predicate_type));
         lines.extend(signers("    ", &wanted.keys, &wanted.identities));
     }
+    let evidence = rule
+        .evidence
+        .unwrap_or("a log entry of identities, nothing of keys");
+    lines.push(format!("  evidence  {evidence}"));
+    if let Some(minimum) = &rule.minimum_version {
+        lines.push(format!("  version   {minimum} or newer"));
+    }
+    if rule.allow_older {
+        lines.push("  older     than what was run before is let in".to_owned());
+    }
+    lines.extend(digests("pinned", &rule.pinned_digests));
+    lines.extend(digests("denied", &rule.denied_digests));
     if let Some(until) = rule.valid_until {
         lines.push(format!("  ends      {until}"));
     }
     lines.join("\n")
+}
+
+fn signers(indent: &str, keys: &[KeySummary], identities: &[TrustedIdentity]) -> Vec<String> {
+    let keys = keys.iter().map(|key| {
+        let bound = |word: &str, moment: Option<Moment>| match moment {
+            Some(moment) => format!("  {word} {moment}"),
+            None => String::new(),
+        };
+        format!(
+            "{indent}key       {}  {}{}{}",
+            key.path,
+            key.fingerprint,
+            bound("from", key.not_before),
+            bound("until", key.not_after)
+        )
+    });
+    let identities = identities.iter().map(|identity| {
+        let TrustedIdentity { issuer, subject } = identity;
+        format!("{indent}identity  {subject}  by {issuer}")
+    });
+    keys.chain(identities).collect()
+}
+
+fn digests<'a>(word: &'a str, digests: &'a [Digest]) -> impl Iterator<Item = String> + 'a {
+    let line = move |digest| format!("  {word}    {digest}");
+    digests.iter().map(line)
 }
 
 /// What is right today and may surprise tomorrow.
