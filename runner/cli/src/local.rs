@@ -11,10 +11,24 @@ use wharf_bundle::{
 use wharf_policy::Policy;
 
 use crate::exit::{Context, Exit, Result};
+use crate::replace::{self, Change};
 
 /// The bytes of a file.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+}
+
+/// The first bytes of a file: all of them, or one more than `limit`, which says that there are more. It
+/// need not be a file that says its size, or one that ends.
+pub(crate) fn read_up_to(file: &Path, limit: usize) -> Result<Vec<u8>> {
+    up_to(file, limit).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+}
+
+fn up_to(file: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let from = fs::File::open(file)?;
+    from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What is to vouch for a plugin: the contents of the files beside it. Nothing of it is verified.
@@ -48,9 +62,7 @@ pub(crate) fn read_if_there(file: &Path, limit: usize) -> Result<Option<Vec<u8>>
         if !fs::metadata(file)?.is_file() {
             return Err(std::io::Error::other("it is not a file"));
         }
-        let mut bytes = Vec::new();
-        let from = fs::File::open(file)?;
-        from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        let bytes = up_to(file, limit)?;
         match bytes.len() > limit {
             true => Err(std::io::Error::other(format!(
                 "it has more than the {limit} bytes that such a file may have"
@@ -95,25 +107,7 @@ pub(crate) fn read_text(file: &Path) -> Result<String> {
 /// Writes a file whole or not at all, by writing another one beside it and renaming that: nobody reads
 /// half of it.
 pub(crate) fn write_whole(file: &Path, content: &[u8]) -> Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let write = || {
-        let mut fresh = tempfile::Builder::new()
-            .prefix(".wharf-")
-            // Less what the user's umask takes away, as for any file.
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        fresh.write_all(content)?;
-        fresh.as_file().sync_all()?;
-        fresh.persist(file).map_err(|error| error.error)
-    };
-    write()
-        .map(drop)
-        .or_exit(Exit::Usage, format_args!("cannot write {}", file.display()))
+    replace::all([Change::Write(file, content)])
 }
 
 /// Writes a file that only its owner can read.

@@ -11,6 +11,7 @@ mod home;
 mod local;
 mod plugin_build;
 mod registry;
+mod replace;
 mod scaffold;
 mod source;
 mod terminal;

@@ -1,7 +1,6 @@
 //! What the commands about registries share: how a registry is reached, whom to trust, progress, and
 //! writing a plugin with its signature.
 
-use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use wharf_bundle::registry::{Access, Client, Options, Progress, RegistryError, V
 use wharf_bundle::{PublicKey, TrustPolicy, attestations_path, signature_path};
 
 use crate::exit::{Context, Exit, Failure, Result};
+use crate::replace::{self, Change};
 use crate::{local, terminal};
 
 const CA_FILE: &str = "WHARF_REGISTRY_CA_FILE";
@@ -140,28 +140,19 @@ impl Trusted {
     }
 }
 
-/// Writes a plugin and, beside it, what vouches for it; each appears whole or not at all. The plugin
+/// Writes a plugin and, beside it, what vouches for it: all of it, or what was there stays. The plugin
 /// goes last: should the machine stop in between, what is left is refused, not run.
 pub(crate) fn write_plugin(file: &Path, published: &Published) -> Result<()> {
-    for (beside, content) in [
+    let beside = [
         (attestations_path(file), published.attestations_file()),
         (signature_path(file), published.signature_file()),
-    ] {
-        match content {
-            Some(content) => local::write_whole(&beside, &content)?,
-            // One of something else would only mislead.
-            None => match fs::remove_file(&beside) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).or_exit(
-                        Exit::Usage,
-                        format_args!("cannot remove {}", beside.display()),
-                    );
-                }
-                _ => {}
-            },
-        }
-    }
-    local::write_whole(file, published.component())
+    ];
+    let beside = beside.iter().map(|(path, content)| match content {
+        Some(content) => Change::Write(path, content),
+        // One of something else would only mislead.
+        None => Change::Remove(path),
+    });
+    replace::all(beside.chain([Change::Write(file, published.component())]))
 }
 
 /// Says of a plugin that only its image was signed what that means.

@@ -9,7 +9,7 @@ use wharf_bundle::oci::Reference;
 
 use crate::exit::{Exit, Failure, Result};
 use crate::registry::{Reach, Whom, note_form, write_plugin};
-use crate::terminal;
+use crate::{replace, terminal};
 
 /// Fetch a plugin from an OCI registry, verify it, and only then keep it
 ///
@@ -41,6 +41,7 @@ impl Pull {
         let file = self
             .output
             .unwrap_or_else(|| format!("{}.wasm", self.reference.short_name()).into());
+        replace::check(&file)?;
         let small = std::fs::metadata(&file).is_ok_and(|file| file.len() <= MAX_COMPONENT as u64);
         let here = small.then(|| std::fs::read(&file).ok()).flatten();
         let (published, transferred) = self.reach.fetch(&self.reference, here, self.json).await?;

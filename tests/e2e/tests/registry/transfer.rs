@@ -54,6 +54,39 @@ async fn a_plugin_is_pushed_pulled_verified_and_not_fetched_again() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_written_changes_nothing_of_what_is_there() {
+    let Some(registry) = DockerRegistry::start().await else {
+        return;
+    };
+    let desk = Desk::new();
+    let to = format!("{}/acme/http:1.0", registry.host());
+    desk.wharf(&["push", &to, "http.wasm"]).ok();
+    fs::create_dir(desk.path("folder")).unwrap();
+    let pull = |file| desk.wharf(&["pull", &to, "--key", "ours/wharf.pub", "-o", file]);
+    let answer = pull("folder");
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("it is a folder"), "{}", answer.err);
+    assert!(!desk.path("folder.sigstore.json").exists());
+
+    // One of the files beside it cannot be written, so the plugin is not either.
+    desk.write("out.wasm", "what was there");
+    fs::create_dir(desk.path("out.wasm.sigstore.json")).unwrap();
+    desk.write("out.wasm.attestations.jsonl", "what was there too");
+    let answer = pull("out.wasm");
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert_eq!(desk.read("out.wasm"), b"what was there");
+    assert_eq!(
+        desk.read("out.wasm.attestations.jsonl"),
+        b"what was there too"
+    );
+
+    desk.write("notes.txt", "no plugin");
+    let answer = desk.wharf(&["push", &to, "notes.txt"]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("wharf plugin pack"), "{}", answer.err);
+}
+
+#[tokio::test]
 async fn a_terminal_shows_how_far_a_transfer_is_and_a_script_does_not() {
     let Some(registry) = DockerRegistry::start().await else {
         return;
