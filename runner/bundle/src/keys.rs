@@ -3,7 +3,8 @@
 //! Neither key is ever printed; what names a key in messages is its fingerprint.
 
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -214,6 +215,34 @@ fn check_envelope(pem: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
+/// What is given in place of a public key, and how to get one from it.
+const OTHER_BLOCKS: [(&str, &str); 6] = [
+    (
+        "RSA PUBLIC KEY",
+        "`openssl rsa -RSAPublicKey_in -in FILE -pubout` converts it",
+    ),
+    (
+        "CERTIFICATE",
+        "`openssl x509 -in FILE -noout -pubkey` gives its key",
+    ),
+    (
+        "PRIVATE KEY",
+        "`openssl pkey -in FILE -pubout` gives its public half",
+    ),
+    (
+        "EC PRIVATE KEY",
+        "`openssl pkey -in FILE -pubout` gives its public half",
+    ),
+    (
+        SIGSTORE_PRIVATE_KEY_PEM_LABEL,
+        "give the file with its public half",
+    ),
+    (
+        COSIGN_PRIVATE_KEY_PEM_LABEL,
+        "give the file with its public half",
+    ),
+];
+
 /// The DER in a PEM block `PUBLIC KEY`, if the text has it and no other block.
 pub(crate) fn read_public_pem(pem: &str) -> Result<Vec<u8>, KeyError> {
     let not_public = |why: String| KeyError::NotAPublicKey(why);
@@ -225,26 +254,69 @@ pub(crate) fn read_public_pem(pem: &str) -> Result<Vec<u8>, KeyError> {
             "the file has more than one PEM block".to_owned(),
         ));
     }
+    for (label, instead) in OTHER_BLOCKS {
+        if pem.contains(&format!("-----BEGIN {label}-----")) {
+            return Err(not_public(format!(
+                "it is a PEM block `{label}`; {instead}"
+            )));
+        }
+    }
     DerPublicKey::from_pem(pem)
         .map(DerPublicKey::into_bytes)
         .map_err(|error| not_public(error.to_string()))
 }
 
-/// Reads a key file, which is small.
+/// Reads a key file, which is small. What it is read from need not say its size, or end.
 pub(crate) fn read(path: &Path) -> Result<String, KeyError> {
     let unreadable = |why: String| KeyError::Unreadable {
         path: path.display().to_string(),
         why,
     };
-    let size = fs::metadata(path)
-        .map_err(|error| unreadable(error.to_string()))?
-        .len();
-    if size > MAX_KEY as u64 {
-        return Err(unreadable(format!("it has {size} bytes; keys are small")));
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_KEY as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(error.to_string()))?;
+    if bytes.len() > MAX_KEY {
+        let why = format!("it has more than {MAX_KEY} bytes; keys are small");
+        return Err(unreadable(why));
     }
-    fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+    String::from_utf8(bytes).map_err(|_| {
+        unreadable(
+            "it is not text, as PEM is; of a public key in DER `openssl pkey -pubin -inform der -in FILE` makes PEM"
+                .to_owned(),
+        )
+    })
 }
 
 fn failed(error: impl fmt::Display) -> KeyError {
     KeyError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_that_does_not_end_or_is_no_text_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let der = folder.path().join("key.der");
+        std::fs::write(&der, [0x30, 0x59, 0xff, 0xfe]).unwrap();
+        for (path, says) in [
+            (Path::new("/dev/zero"), "keys are small"),
+            (&der, "-inform der"),
+            (&folder.path().join("gone"), "cannot be read"),
+        ] {
+            let error = PublicKey::load(path).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_in_place_of_a_public_key_is_named_with_the_way_to_one() {
+        for (label, instead) in OTHER_BLOCKS {
+            let pem = format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+            let error = read_public_pem(&pem).unwrap_err().to_string();
+            assert!(error.contains(label) && error.contains(instead), "{error}");
+        }
+    }
 }

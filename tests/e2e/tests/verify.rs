@@ -143,6 +143,12 @@ fn a_key_verifies_alone_and_with_a_trusted_root() {
     };
     run(&[]).ok();
     run(&["--trusted-root", &asset("roots/empty.json")]).ok();
+    let folder = tempfile::tempdir().unwrap();
+    let beside_others = folder.path().join("roots.jsonl");
+    let roots = ["roots/empty.json", "roots/github.json"].map(|root| std::fs::read(asset(root)));
+    std::fs::write(&beside_others, roots.map(Result::unwrap).concat()).unwrap();
+    let beside_others = beside_others.to_str().unwrap();
+    assert_eq!(run(&["--trusted-root", beside_others]).code, 3);
     assert_eq!(run(&["--trusted-root", &root]).code, 3);
     assert_eq!(run(&["--staging"]).code, 3);
     let empty = asset("roots/empty.json");
@@ -228,7 +234,7 @@ fn a_policy_is_checked_with_everything_that_it_names() {
                 trusted-root = 'root.json'\nvalid-until = '2021-01-01'\n";
     let answer = check(good, &["--json"]).ok().json();
     assert_eq!(
-        answer["trust"][0]["identities"][0][0], "me@acme.test",
+        answer["trust"][0]["identities"][0]["subject"], "me@acme.test",
         "{answer}"
     );
     let warnings = answer["warnings"].to_string();
@@ -264,9 +270,191 @@ fn a_policy_is_checked_with_everything_that_it_names() {
         ("identities", "require = 3\nidentities", "names 2"),
     ] {
         let answer = check(&good.replace(was, is), &[]);
-        assert_eq!(answer.code, 3, "{was} -> {is}: {}", answer.err);
+        assert_eq!(answer.code, 2, "{was} -> {is}: {}", answer.err);
         assert!(answer.err.contains(says), "{was} -> {is}: {}", answer.err);
     }
+}
+
+#[test]
+fn a_policy_check_says_everything_that_decides() {
+    let folder = tempfile::tempdir().unwrap();
+    copy("artifacts/managed-key.pub", &folder.path().join("a.pub"));
+    let digest = |with: &str| format!("sha256:{}", with.repeat(32));
+    let (denied, pinned) = (digest("0d"), digest("0e"));
+    let policy = format!(
+        "[[trust]]\nplugins = ['acme/*']\n\
+         keys = [{{ path = 'a.pub', not-before = '2020-01-01', not-after = '2099-01-01' }}]\n\
+         minimum-version = '1.2.3'\nevidence = 'timestamp'\nallow-older = true\n\
+         denied-digests = ['{denied}']\npinned-digests = ['{pinned}']\nvalid-until = '2098-01-01'\n"
+    );
+    std::fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    let check = |more: &[&str]| {
+        let args = [&["policy", "check", "policy.toml"], more].concat();
+        wharf_in(folder.path(), &args, &[]).ok()
+    };
+    let shown = check(&[]).out;
+    for says in [
+        "from 2020-01-01",
+        "until 2099-01-01",
+        "version   1.2.3 or newer",
+        "evidence  timestamp",
+        "older     than what was run before is let in",
+        &format!("denied    {denied}"),
+        &format!("pinned    {pinned}"),
+        "ends      2098-01-01",
+    ] {
+        assert!(shown.contains(says), "{says}: {shown}");
+    }
+    let answer = check(&["--json"]).json();
+    let rule = &answer["trust"][0];
+    for (name, value) in [
+        ("minimum-version", "1.2.3"),
+        ("evidence", "timestamp"),
+        ("trusted-root", "public-good"),
+    ] {
+        assert_eq!(rule[name], value, "{rule}");
+    }
+    assert_eq!(rule["allow-older"], true);
+    assert_eq!(rule["denied-digests"][0], denied.as_str());
+    assert_eq!(rule["pinned-digests"][0], pinned.as_str());
+    assert_eq!(rule["keys"][0]["path"], "a.pub");
+    for name in ["fingerprint", "not-before", "not-after"] {
+        assert!(rule["keys"][0][name].is_string(), "{rule}");
+    }
+    assert!(rule["valid-until"].is_string(), "{rule}");
+}
+
+#[test]
+fn a_digest_is_never_answered_for_by_a_file_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bundle, key) = (
+        asset("bundles/managed-key.json"),
+        asset("artifacts/managed-key.pub"),
+    );
+    let digest = format!("sha256:{}07", "00".repeat(31));
+    copy("artifacts/managed-key.txt", &folder.path().join(&digest));
+    let run = |artifact: &str, more: &[&str]| {
+        let args = [&["verify", artifact, "--key", &key], more].concat();
+        wharf_in(folder.path(), &args, &[])
+    };
+    let with = ["--bundle", bundle.as_str()];
+    let answer = run(&digest, &with);
+    assert_eq!(answer.code, 3, "{} {}", answer.out, answer.err);
+    run(&format!("./{digest}"), &with).ok();
+
+    for (artifact, more, code, says) in [
+        ("sha256:ABC", &[][..], 2, "not a SHA-256 digest"),
+        ("sha256:ABC", &with, 2, "not a SHA-256 digest"),
+        ("sha512:00", &with, 2, "not a SHA-256 digest"),
+        ("no-such-file", &[], 2, "cannot read no-such-file"),
+        ("no-such-file", &with, 2, "cannot read no-such-file"),
+        (".", &[], 2, "is a folder"),
+        (".", &with, 2, "is a folder"),
+        (&format!("./{digest}"), &[], 3, "is not signed"),
+    ] {
+        let answer = run(artifact, more);
+        assert_eq!(answer.code, code, "{artifact}: {}", answer.err);
+        assert!(answer.err.contains(says), "{artifact}: {}", answer.err);
+    }
+}
+
+#[test]
+fn what_does_not_end_is_not_read_to_its_end() {
+    let (bundle, key) = (
+        asset("bundles/managed-key.json"),
+        asset("artifacts/managed-key.pub"),
+    );
+    let file = asset("artifacts/managed-key.txt");
+    let endless = "/dev/zero";
+    for (bundle, key, root, code) in [
+        (endless, key.as_str(), None, 3),
+        (&bundle, endless, None, 2),
+        (&bundle, &key, Some(endless), 3),
+    ] {
+        let mut args = vec!["verify", &file, "--bundle", bundle, "--key", key];
+        args.extend(root.into_iter().flat_map(|root| ["--trusted-root", root]));
+        let answer = wharf(&args);
+        assert_eq!(answer.code, code, "{args:?}: {}", answer.err);
+    }
+}
+
+#[test]
+fn a_file_with_several_trusted_roots_is_good_for_each_and_for_none_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |name: &str| {
+        let text = std::fs::read(asset(&format!("roots/{name}.json"))).unwrap();
+        let root: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        root.to_string()
+    };
+    let (github, staging) = (text("github"), text("staging"));
+    let roots = folder.path().join("roots.jsonl");
+    let file = asset("artifacts/python-rekor-v2.txt");
+    let run = |content: &str, more: &[&str]| {
+        std::fs::write(&roots, content).unwrap();
+        let root = ["--trusted-root", roots.to_str().unwrap()];
+        let more = [&root[..], more].concat();
+        keyless("python-rekor-v2", &file, "jku@goto.fi", &more)
+    };
+    let answer = run(&format!("{github}\n{staging}\n"), &["--json"])
+        .ok()
+        .json();
+    let named = answer["trusted-root"].as_str().unwrap();
+    assert!(named.ends_with("roots.jsonl (2)"), "{named}");
+    run(&format!("{staging}\n{github}\n"), &[]).ok();
+    let answer = run(&format!("{github}\n{github}\n"), &[]);
+    assert_eq!(answer.code, 3, "{}", answer.err);
+    assert!(answer.err.contains("roots.jsonl (2): "), "{}", answer.err);
+
+    // The authorities of one and the logs of the other are no root.
+    let part = |of: &str, without: &str| {
+        let mut root: serde_json::Value = serde_json::from_str(of).unwrap();
+        root[without] = serde_json::json!([]);
+        root.to_string()
+    };
+    let halves = ["certificateAuthorities", "tlogs"].map(|without| part(&staging, without));
+    assert_eq!(run(&halves.join("\n"), &[]).code, 3);
+    // One that cannot be used is not passed over.
+    for broken in [format!("{staging}\n{{}}\n"), format!("{staging}\nx")] {
+        assert_eq!(run(&broken, &[]).code, 3);
+    }
+}
+
+#[test]
+fn an_instance_without_a_log_is_asked_for_a_timestamp_and_others_are_told_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(asset(name)).unwrap()).unwrap()
+    };
+    let write = |name: &str, json: &serde_json::Value| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, json.to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let mut bundle = read("bundles/python-rekor-v2.json");
+    let entries = bundle["verificationMaterial"].as_object_mut().unwrap();
+    entries.remove("tlogEntries");
+    let bundle = write("bundle.json", &bundle);
+    let mut root = read("roots/staging.json");
+    let whole = write("whole.json", &root);
+    root["tlogs"] = serde_json::json!([]);
+    let without_logs = write("without-logs.json", &root);
+    let file = asset("artifacts/python-rekor-v2.txt");
+    let run = |root: &str, more: &[&str]| {
+        let whom = ["--certificate-identity", "jku@goto.fi"];
+        let by = ["--certificate-oidc-issuer", LOGIN];
+        let with = ["--bundle", &bundle, "--trusted-root", root];
+        wharf(&[&["verify", &file][..], &whom, &by, &with, more].concat())
+    };
+    run(&without_logs, &[]).ok();
+    assert_eq!(run(&without_logs, &["--evidence", "log"]).code, 3);
+    let answer = run(&whole, &[]);
+    assert_eq!(answer.code, 3, "{}", answer.err);
+    assert!(
+        answer.err.contains("--evidence timestamp"),
+        "{}",
+        answer.err
+    );
+    run(&whole, &["--evidence", "timestamp"]).ok();
 }
 
 fn copy(name: &str, to: &Path) {

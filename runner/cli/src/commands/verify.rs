@@ -1,21 +1,24 @@
 //! `wharf verify`: whether somebody signed a file, by a key, an identity or a trust policy.
 
-use std::fs::{self, File};
+mod roots;
+mod subject;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
+use wharf_bundle::signature_path;
 use wharf_bundle::sigstore::{
-    Artifact, Evidence, Expected, Identity, MAX_BUNDLE, Signer, TrustRoot, VerifiedArtifact,
-    VerifyingKey, verify_file,
+    Evidence, Expected, Identity, MAX_BUNDLE, Rejection, Signer, TrustRoot, VerifiedArtifact,
+    VerifyingKey,
 };
-use wharf_bundle::{MAX_COMPONENT, signature_path};
-use wharf_policy::Digest;
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::local::{self, Papers};
 use crate::terminal;
+use roots::{Root, Roots};
+use subject::{Subject, check_file};
 
 /// Verifies any file against its Sigstore bundle. Nothing is fetched.
 ///
@@ -25,7 +28,8 @@ use crate::terminal;
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("against").required(true).args(["policy", "key", "certificate_identity"])))]
 pub(crate) struct Verify {
-    /// Any file, or the sha256:HEX of one; with --policy a plugin
+    /// Any file, or the sha256:HEX of one; with --policy a plugin. What is written as a digest is one: a
+    /// file of such a name is ./sha256:HEX
     #[arg(value_name = "FILE_OR_DIGEST")]
     artifact: String,
     /// The Sigstore bundle, or several one after the other; FILE.sigstore.json if left out
@@ -44,17 +48,19 @@ pub(crate) struct Verify {
     /// Who must have vouched for the identity, exactly
     #[arg(long, value_name = "URL", requires = "certificate_identity", conflicts_with_all = ["key", "policy"])]
     certificate_oidc_issuer: Option<String>,
-    /// The trusted root (JSON) of the Sigstore instance. If left out, that of the public-good
-    /// instance as of 2026-10-23, which this program carries
+    /// The trusted root (JSON) of the Sigstore instance, or several one after the other, as
+    /// `gh attestation trusted-root` writes them: any one of them is enough. If left out, that of the
+    /// public-good instance as of 2026-10-23, which this program carries
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
     /// By the root of the public-good instance's staging, which this program carries as well. Anybody
     /// can try things there: for tests only
     #[arg(long, conflicts_with_all = ["trusted_root", "policy"])]
     staging: bool,
-    /// What must prove that the signature was made, and when. If left out: `log` for identities,
-    /// `any` for a key with --trusted-root or --staging, and for a key alone, or with a root that
-    /// names neither logs nor timestamp authorities, nothing
+    /// What must prove that the signature was made, and when. If left out: for identities `log`, or
+    /// `timestamp` with a root that names timestamp authorities and no logs; for a key with
+    /// --trusted-root or --staging `any`; for a key alone, or with a root that names neither logs nor
+    /// timestamp authorities, nothing
     #[arg(long, value_name = "WHAT")]
     evidence: Option<EvidenceArg>,
     /// Print the answer as JSON
@@ -110,70 +116,64 @@ impl Verify {
         }
     }
 
-    fn names_root(&self) -> bool {
-        self.trusted_root.is_some() || self.staging
+    fn roots(&self) -> Result<Roots> {
+        let carried = match (&self.trusted_root, self.staging) {
+            (Some(path), _) => return Roots::load(path),
+            (None, true) => Roots::carried(TrustRoot::staging(), true),
+            (None, false) => Roots::carried(TrustRoot::public_good(), false),
+        };
+        carried.or_exit(
+            Exit::Refused,
+            format_args!("{} is not verified", self.artifact),
+        )
     }
 
     fn against(&self, expected: Expected<'_>) -> Result<Exit> {
-        let bundle = self.read_bundle()?;
-        let root = match &self.trusted_root {
-            Some(path) => {
-                fs::metadata(path)
-                    .or_exit(Exit::Usage, format_args!("cannot read {}", path.display()))?;
-                TrustRoot::load(path)
-            }
-            None if self.staging => TrustRoot::staging(),
-            None => TrustRoot::public_good(),
-        }
-        .or_exit(
-            Exit::Refused,
-            format_args!("{} is not verified", self.artifact),
-        )?;
-        let evidence = match (self.evidence, expected) {
-            (Some(asked), _) => asked.into(),
-            (None, Expected::Identity(_)) => Evidence::Log,
-            (None, Expected::Key(_)) if self.names_root() && root.has_witnesses() => Evidence::Any,
-            (None, Expected::Key(_)) => Evidence::KeyAlone,
-        };
-        let bytes;
-        let artifact = match self.digest() {
-            Some(digest) => Artifact::from_digest(digest),
-            None => {
-                let path = Path::new(&self.artifact);
-                let cannot = || format!("cannot read {}", path.display());
-                let size = fs::metadata(path).or_exit(Exit::Usage, cannot())?.len();
-                if size <= MAX_COMPONENT as u64 {
-                    bytes = local::read(path)?;
-                    Artifact::from_bytes(&bytes)
-                } else {
-                    let file = File::open(path).or_exit(Exit::Usage, cannot())?;
-                    Artifact::from_reader(file).or_exit(Exit::Usage, cannot())?
-                }
-            }
-        };
-        match verify_file(&artifact, &bundle, expected, &root, evidence) {
-            Ok(verified) => {
-                self.report(&verified, &root);
+        let subject = Subject::parse(&self.artifact)?;
+        let bundle = self.read_bundle(&subject)?;
+        let roots = self.roots()?;
+        let found = subject.read()?;
+        let asked = self.evidence.map(Evidence::from);
+        match roots.verify(&found.artifact(), &bundle, expected, asked) {
+            Ok((verified, root)) => {
+                self.report(&verified, &root.name);
                 Ok(Exit::Done)
             }
-            Err(why) => Err(Failure::refused(format!(
-                "{} is not verified: {why}",
-                self.artifact
-            ))),
+            Err(refusals) => Err(self.refusal(&refusals)),
+        }
+    }
+
+    /// Why none of the roots was enough.
+    fn refusal(&self, refusals: &[(&Root, Rejection)]) -> Failure {
+        let words = match refusals {
+            [(_, why)] => why.to_string(),
+            several => several
+                .iter()
+                .map(|(root, why)| format!("with {}: {why}", root.name))
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        let failure = Failure::refused(format_args!("{} is not verified: {words}", self.artifact));
+        let too_little = |why: &Rejection| matches!(why, Rejection::NotEnough(_));
+        match self.evidence.is_none() && refusals.iter().any(|(_, why)| too_little(why)) {
+            true => failure.help(
+                "--evidence says what must prove it; `--evidence timestamp` is for instances that have no log",
+            ),
+            false => failure,
         }
     }
 
     fn against_policy(&self, policy: &Path) -> Result<Exit> {
-        if self.digest().is_some() {
+        let subject = Subject::parse(&self.artifact)?;
+        let Subject::File(file) = &subject else {
             return Err(Failure::usage(
                 "a policy is about plugins: give the file, not its digest",
             ));
-        }
-        let file = Path::new(&self.artifact);
+        };
         let bytes: Arc<[u8]> = local::read(file)?.into();
         let mut papers = Papers::beside(file)?;
         if self.bundle.is_some() {
-            papers.signatures = Some(self.read_bundle()?);
+            papers.signatures = Some(self.read_bundle(&subject)?);
         }
         let (_, trust) = local::load_policy(policy)?;
         let verified = trust.verify_with(bytes, papers.as_beside()).or_exit(
@@ -208,24 +208,21 @@ impl Verify {
         Ok(Exit::Done)
     }
 
-    /// The digest that stands in place of a file, unless there is a file of that name.
-    fn digest(&self) -> Option<Digest> {
-        if Path::new(&self.artifact).exists() {
-            return None;
-        }
-        self.artifact.to_ascii_lowercase().parse().ok()
-    }
-
-    fn read_bundle(&self) -> Result<Vec<u8>> {
-        let path = match &self.bundle {
-            Some(path) => path.clone(),
-            None if self.digest().is_some() => {
+    fn read_bundle(&self, subject: &Subject) -> Result<Vec<u8>> {
+        let path = match (&self.bundle, subject) {
+            (Some(path), Subject::Digest(_)) => path.clone(),
+            (Some(path), Subject::File(file)) => {
+                check_file(file)?;
+                path.clone()
+            }
+            (None, Subject::Digest(_)) => {
                 return Err(Failure::usage("name the --bundle of that digest"));
             }
-            None => {
-                let path = signature_path(Path::new(&self.artifact));
+            (None, Subject::File(file)) => {
+                check_file(file)?;
+                let path = signature_path(file);
                 if !path.exists() {
-                    return Err(Failure::refused(format!(
+                    return Err(Failure::refused(format_args!(
                         "{} is not signed: no {}",
                         self.artifact,
                         path.display()
@@ -235,18 +232,17 @@ impl Verify {
                 path
             }
         };
-        let cannot = || format!("cannot read {}", path.display());
-        let size = fs::metadata(&path).or_exit(Exit::Usage, cannot())?.len();
-        if size > MAX_BUNDLE as u64 {
-            return Err(Failure::refused(format!(
-                "{} has {size} bytes; bundles have at most {MAX_BUNDLE}",
+        let bytes = local::read_up_to(&path, MAX_BUNDLE)?;
+        if bytes.len() > MAX_BUNDLE {
+            return Err(Failure::refused(format_args!(
+                "{} has more than {MAX_BUNDLE} bytes, which is more than bundles have",
                 path.display()
             )));
         }
-        fs::read(&path).or_exit(Exit::Usage, cannot())
+        Ok(bytes)
     }
 
-    fn report(&self, verified: &VerifiedArtifact, root: &TrustRoot) {
+    fn report(&self, verified: &VerifiedArtifact, root: &str) {
         let by = match verified.signer() {
             Signer::Key(_) => match &self.key {
                 Some(key) => key.display().to_string(),
@@ -272,7 +268,7 @@ impl Verify {
                 "log-entries": verified.log_entries(),
                 "timestamps": verified.timestamps(),
                 "attestation": verified.predicate_type(),
-                "trusted-root": root.name(),
+                "trusted-root": root,
             }));
             return;
         }
