@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,6 +12,12 @@ use serde_json::Value;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::home;
 use crate::local::Papers;
+
+/// A path that may be empty, as of a variable that is set to nothing: that is an error for whoever needs
+/// it, and nobody's else.
+fn may_be_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
 
 /// Which controller, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -20,7 +27,7 @@ pub(crate) struct Connection {
     pub(crate) controller: String,
     /// A file that holds an API token; for a controller on this machine its own admin token if left
     /// out. WHARF_TOKEN holds the token itself
-    #[arg(long, env = "WHARF_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "WHARF_TOKEN_FILE", value_name = "FILE", value_parser = may_be_empty())]
     pub(crate) token_file: Option<PathBuf>,
     /// A PEM file of authorities to trust beside the system's
     #[arg(long, env = "WHARF_CA_FILE", value_name = "FILE")]
@@ -33,6 +40,12 @@ impl Connection {
             return Ok(token.trim().to_owned());
         }
         let file = match &self.token_file {
+            Some(file) if file.as_os_str().is_empty() => {
+                return Err(Failure::usage(
+                    "no API token: --token-file (or WHARF_TOKEN_FILE) is empty",
+                )
+                .help("name a file with it, set WHARF_TOKEN, or unset both"));
+            }
             Some(file) => file.clone(),
             None => home::controller_data()?.join("admin.token"),
         };

@@ -240,6 +240,13 @@ fn a_controller_that_is_not_there_exits_5() {
     let answer = wharf_in(Path::new("."), &args, &[("WHARF_TOKEN", "whf_x")]);
     assert_eq!(answer.code, 5, "{}", answer.err);
     assert_eq!(answer.json()["error"]["kind"], "unreachable");
+    // A file that is named by nothing keeps nobody out who has a token, and is no token.
+    let empty = ("WHARF_TOKEN_FILE", "");
+    let answer = wharf_in(Path::new("."), &args, &[("WHARF_TOKEN", "whf_x"), empty]);
+    assert_eq!(answer.code, 5, "{}", answer.err);
+    let answer = wharf_in(Path::new("."), &args, &[empty]);
+    assert_eq!(answer.code, 2, "{}", answer.err);
+    assert!(answer.err.contains("is empty"), "{}", answer.err);
 }
 
 #[test]
@@ -307,7 +314,11 @@ fn a_manifest_with_an_unknown_field_cannot_be_packed() {
 fn any_file_can_be_signed_and_verified_with_a_key() {
     let desk = Desk::new();
     let keys = desk.dir.path().join("keys");
-    wharf(&["keygen", keys.to_str().unwrap()]).ok();
+    let made = wharf(&["keygen", keys.to_str().unwrap(), "--json"])
+        .ok()
+        .json();
+    assert_eq!(made["public-key"], keys.join("wharf.pub").to_str().unwrap());
+    assert!(made["fingerprint"].as_str().unwrap().starts_with("sha256:"));
     assert_ne!(
         wharf(&["keygen", keys.to_str().unwrap()]).code,
         0,

@@ -127,6 +127,11 @@ impl Monitored {
             shown.contains("refused last") && shown.contains("needs 2 signers"),
             "{shown}"
         );
+        let (now, _) = shown.split_once("refused last").unwrap();
+        assert!(
+            now.contains("connected since 20") && !now.contains(['{', '"']),
+            "{now}"
+        );
         let (code, text) = self.get("/metrics").await;
         assert_eq!(code, 200);
         for line in [

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
 use wharf_bundle::SigningKey;
+use wharf_policy::Digest;
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::terminal;
@@ -13,6 +15,9 @@ use crate::terminal;
 pub(crate) struct Keygen {
     /// The folder to write wharf.key and wharf.pub into; never overwrites a key
     dir: PathBuf,
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What stands before the name of an environment variable that holds a key, as cosign spells it.
@@ -58,15 +63,37 @@ pub(super) fn password(prompt: &str, twice: bool) -> Result<SecretString> {
 impl Keygen {
     pub(crate) fn run(self) -> Result<Exit> {
         let password = password("password for the new key: ", true)?;
-        let (key, public) = write_key_pair(&self.dir, &password)?;
-        terminal::print(key.display());
-        terminal::print(public.display());
+        let made = write_key_pair(&self.dir, &password)?;
+        if self.json {
+            terminal::print_json(&json!({
+                "ok": true,
+                "key": made.private,
+                "public-key": made.public,
+                "fingerprint": made.fingerprint,
+            }));
+        } else {
+            terminal::print(made.private.display());
+            terminal::print(made.public.display());
+        }
         Ok(Exit::Done)
     }
 }
 
+/// A key pair that was made: its files, and what names it.
+pub(crate) struct Made {
+    pub(crate) private: PathBuf,
+    pub(crate) public: PathBuf,
+    pub(crate) fingerprint: Digest,
+}
+
 /// Makes a key pair in a folder.
-pub(crate) fn write_key_pair(dir: &Path, password: &SecretString) -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn write_key_pair(dir: &Path, password: &SecretString) -> Result<Made> {
     let key = SigningKey::generate().or_exit(Exit::Usage, "cannot make a key")?;
-    wharf_bundle::write_key_pair(dir, &key, password).or_exit(Exit::Usage, "cannot write the key")
+    let (private, public) = wharf_bundle::write_key_pair(dir, &key, password)
+        .or_exit(Exit::Usage, "cannot write the key")?;
+    Ok(Made {
+        private,
+        public,
+        fingerprint: key.public().fingerprint(),
+    })
 }

@@ -110,7 +110,7 @@ impl Command {
         match self {
             Self::Demo(args) => args.json,
             Self::Plugin(command) => command.wants_json(),
-            Self::Keygen(_) => false,
+            Self::Keygen(args) => args.json,
             Self::Sign(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Push(args) => args.json,

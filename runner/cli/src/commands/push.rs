@@ -83,10 +83,17 @@ pub(super) fn read(file: &Path) -> Result<Published> {
     let bytes = local::read(file)?;
     let papers = Papers::beside(file)?;
     Published::with(bytes.into(), papers.as_beside()).map_err(|error: OciError| {
+        let unpacked = matches!(error, OciError::NotAPlugin(_));
         let message = format!("{}: {error}", file.display());
-        match RegistryError::from(error).verdict() {
+        let failure = match RegistryError::from(error).verdict() {
             wharf_bundle::registry::Verdict::Usage => Failure::usage(message),
             _ => Failure::refused(message),
+        };
+        match unpacked {
+            true => failure.help(
+                "what is published is a packed plugin: `wharf plugin build DIR` makes one of a project, `wharf plugin pack PROG.wasm --manifest plugin.toml -o FILE` of a component",
+            ),
+            false => failure,
         }
     })
 }

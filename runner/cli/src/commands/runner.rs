@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use wharf_agent::{Agent, AgentConfig, EnrolRequest, Status};
+use wharf_agent::{Agent, AgentConfig, EnrolRequest, Link, Status};
 use wharf_policy::{ByteSize, Moment, Period};
 use wharf_stores::RunnerKey;
 
@@ -205,17 +205,45 @@ fn fingerprint(listing: &mut Value) {
 /// What the runner of a state folder wrote down last.
 fn status(state: Option<PathBuf>, json: bool) -> Result<Exit> {
     let status = Status::read(&state_folder(state)?).or_exit(Exit::Unreachable, "no status")?;
-    let mut status = serde_json::to_value(&status).or_exit(Exit::Usage, "the status")?;
+    let mut shown = serde_json::to_value(&status).or_exit(Exit::Usage, "the status")?;
     if json {
-        terminal::print_json(&status);
+        terminal::print_json(&shown);
     } else {
-        let refusals = status
-            .as_object_mut()
-            .and_then(|all| all.remove("refusals"));
-        super::describe(&status);
+        let refusals = for_people(&status, &mut shown);
+        super::describe(&shown);
         last_refusals(refusals.as_ref());
     }
     Ok(Exit::Done)
+}
+
+/// Puts what is written for programs into words. What was refused is taken out: it comes at the end.
+fn for_people(status: &Status, shown: &mut Value) -> Option<Value> {
+    let all = shown.as_object_mut()?;
+    all.insert("link".to_owned(), link(&status.link).into());
+    if let Some(started) = all.remove("started_ms") {
+        all.insert("started".to_owned(), moment(&started).into());
+    }
+    if let Some(head) = &status.audit {
+        all.insert("audit".to_owned(), head.to_string().into());
+    }
+    all.remove("refusals")
+}
+
+fn link(link: &Link) -> String {
+    // Reasons and warnings are the controller's words.
+    let words = |state: &str, reason: &str| match reason {
+        "" => state.to_owned(),
+        reason => format!("{state}: {}", reason.escape_debug()),
+    };
+    match link {
+        Link::Connecting { reason } => words("connecting", reason),
+        Link::Rejected { reason } => words("rejected", reason),
+        Link::Stopped => "stopped".to_owned(),
+        Link::Connected { since_ms, warnings } => {
+            let since = moment(&(*since_ms).into());
+            words(&format!("connected since {since}"), &warnings.join("; "))
+        }
+    }
 }
 
 /// What was refused last, the newest first: when, what, and why.
@@ -253,4 +281,36 @@ fn moment(milliseconds: &Value) -> String {
 
 fn state_folder(named: Option<PathBuf>) -> Result<PathBuf> {
     named.map_or_else(home::runner_state, Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_runner_stands_with_its_controller_is_said_in_words_of_one_line() {
+        let connected = |warnings: &[&str]| Link::Connected {
+            since_ms: 1_763_800_000_000,
+            warnings: warnings.iter().map(|&text| text.to_owned()).collect(),
+        };
+        let since = "connected since 2025-11-22T08:26:40Z";
+        let reason = "no\u{1b}[2J\nroute".to_owned();
+        for (is, says) in [
+            (connected(&[]), since.to_owned()),
+            (connected(&["old", "slow"]), format!("{since}: old; slow")),
+            (
+                Link::Connecting {
+                    reason: String::new(),
+                },
+                "connecting".to_owned(),
+            ),
+            (
+                Link::Rejected { reason },
+                "rejected: no\\u{1b}[2J\\nroute".to_owned(),
+            ),
+            (Link::Stopped, "stopped".to_owned()),
+        ] {
+            assert_eq!(link(&is), says);
+        }
+    }
 }
