@@ -150,6 +150,37 @@ fn bytes_may_be_url_safe_and_without_padding() {
 }
 
 #[test]
+fn bytes_have_no_other_spellings() {
+    let good = bundle("managed-key");
+    let (stamp, signature) = (
+        "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp",
+        "/messageSignature/signature",
+    );
+    let text = |place: &str| good.pointer(place).unwrap().as_str().unwrap().to_owned();
+    let (both, padded) = (text(stamp), text(signature));
+    assert!(
+        both.matches('+').count() > 1 && both.contains('/'),
+        "{both}"
+    );
+    assert!(padded.ends_with("c="), "{padded}");
+    let bare = padded.trim_end_matches("c=");
+    for (place, other) in [
+        (stamp, both.replacen('+', "-", 1)),
+        (stamp, both.replace('/', "_")),
+        (stamp, format!("{both}=")),
+        (stamp, format!("{both}\n")),
+        (signature, format!("{padded}=")),
+        (signature, format!(" {padded}")),
+        // The last letter has two bits that are of no byte.
+        (signature, format!("{bare}d=")),
+        (signature, format!("{bare}d")),
+    ] {
+        let error = by_key(&at(good.clone(), place, json!(other))).unwrap_err();
+        assert_eq!(error.kind(), "malformed", "{other}: {error}");
+    }
+}
+
+#[test]
 fn numbers_may_be_texts_or_numbers_and_have_an_exponent_or_a_fraction_of_nothing() {
     let place = format!("{ENTRY}/logIndex");
     let good = bundle("managed-key");
