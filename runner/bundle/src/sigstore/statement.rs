@@ -2,9 +2,11 @@
 //!
 //! Only the subjects are looked at. What the predicate claims is for whoever asked.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use wharf_policy::Digest;
 
 use super::hash::{Hash, from_hex};
@@ -45,7 +47,33 @@ struct Wire {
 struct Subject {
     #[serde(default, rename = "name")]
     _name: Option<String>,
+    #[serde(deserialize_with = "without_repeats")]
     digest: BTreeMap<String, String>,
+}
+
+/// Digests by the names of their functions. Readers differ in which of two by the same name they take.
+fn without_repeats<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Digests;
+    impl<'de> Visitor<'de> for Digests {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("digests by the names of their functions")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut digests = BTreeMap::new();
+            while let Some((name, digest)) = map.next_entry()? {
+                if digests.insert(name, digest).is_some() {
+                    return Err(Error::custom("a digest comes twice"));
+                }
+            }
+            Ok(digests)
+        }
+    }
+    from.deserialize_map(Digests)
 }
 
 /// What an attestation is, as far as it was looked at.
@@ -155,6 +183,18 @@ mod tests {
 
     fn read(payload: &str) -> Result<Statement, Rejection> {
         Statement::read(PAYLOAD_TYPE, payload.as_bytes())
+    }
+
+    #[test]
+    fn a_digest_that_comes_twice_in_a_subject_is_refused() {
+        let of = |digests: &str| {
+            read(&format!(
+                r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{{"digest":{{{digests}}}}}],"predicateType":"x:y"}}"#
+            ))
+        };
+        assert!(of(r#""sha256":"00","sha512":"01""#).is_ok());
+        let why = of(r#""sha256":"00","sha256":"01""#).unwrap_err();
+        assert_eq!(why.kind(), "malformed", "{why}");
     }
 
     #[test]
