@@ -402,7 +402,7 @@ fn a_file_of_attestations_has_a_form_and_bounds() {
         (Vec::new(), "empty"),
         (b"{}".to_vec(), "mediaType"),
         (one[..one.len() - 1].to_vec(), "EOF"),
-        (old.into_bytes(), "before 0.3"),
+        (old.into_bytes(), "older version than 0.3"),
     ] {
         let refusal = AttestationFile::parse(&bad).unwrap_err().to_string();
         assert!(refusal.contains(says), "{refusal}");
