@@ -3,8 +3,7 @@
 //!
 //! What a run wants to do is written before it is done, and is not done if it cannot be written.
 //! What is refused stays refused either way, and is told one by one up to a bound, then by number.
-//! Nothing in here may carry a value, a query or a
-//! header.
+//! Nothing in here may carry a value, a query or a header.
 
 mod event;
 mod fold;
