@@ -97,7 +97,8 @@ impl Secret {
         &self.name
     }
 
-    /// HMAC (RFC 2104) of a message, keyed with the secret.
+    /// HMAC (RFC 2104) of a message, keyed with the secret. A runner refuses a key of less than 16
+    /// bytes; the host of tests takes any.
     pub fn hmac(&self, digest: Digest, message: &[u8]) -> Result<Mac, SecretError> {
         host::secret_hmac(&self.handle, &self.name, digest, message).map(Mac)
     }
