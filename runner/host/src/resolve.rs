@@ -14,7 +14,8 @@ use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
 use wharf_stores::{Freshness, Leases, ResolveError, SecretValue, Stores, Trouble};
 use zeroize::Zeroizing;
 
-use crate::{Scrubber, derived, lowered};
+use crate::lowered::NameScrubber;
+use crate::{Scrubber, derived};
 
 /// The shortest secret that can be used, in bytes. Shorter ones would be found in ordinary text.
 pub const SHORTEST: usize = 6;
@@ -78,7 +79,7 @@ enum Entry {
 pub struct Secrets {
     entries: BTreeMap<SecretName, Entry>,
     scrubber: Scrubber,
-    name_scrubber: Scrubber,
+    name_scrubber: NameScrubber,
 }
 
 impl Secrets {
@@ -94,7 +95,7 @@ impl Secrets {
 
     /// What removes them from text that names hosts or headers, where they may stand in small
     /// letters.
-    pub(crate) fn name_scrubber(&self) -> &Scrubber {
+    pub(crate) fn name_scrubber(&self) -> &NameScrubber {
         &self.name_scrubber
     }
 
@@ -157,14 +158,10 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, Sec
     let tokens = tokens
         .iter()
         .map(|(name, token)| (name.as_str(), token.as_bytes()));
-    let as_they_are: Vec<(&str, &[u8])> = values.chain(tokens).collect();
-    let small: Vec<_> = as_they_are
-        .iter()
-        .flat_map(|(name, value)| lowered::of(value).into_iter().map(|text| (*name, text)))
-        .collect();
-    let small = small.iter().map(|(name, text)| (*name, text.as_slice()));
-    let scrubber = search(as_they_are.iter().copied())?;
-    let name_scrubber = search(as_they_are.iter().copied().chain(small))?;
+    let all: Vec<(&str, &[u8])> = values.chain(tokens).collect();
+    let scrubber = Scrubber::new(all.iter().copied())
+        .map_err(|error| SecretError::TooLarge(error.to_string()))?;
+    let name_scrubber = NameScrubber::new(scrubber.clone(), all.iter().copied());
     Ok(RunSecrets {
         secrets: Arc::new(Secrets {
             entries,
@@ -174,12 +171,6 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, Sec
         leases: resolution.leases,
         freshness: resolution.freshness,
     })
-}
-
-fn search<'a>(
-    secrets: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-) -> Result<Scrubber, SecretError> {
-    Scrubber::new(secrets).map_err(|error| SecretError::TooLarge(error.to_string()))
 }
 
 /// The credentials of RFC 7617.

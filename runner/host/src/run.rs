@@ -11,6 +11,7 @@ use wharf_policy::{Limits, Operation, Raise as _, Rights, Rung, SecretBinding, S
 
 use crate::budget::LogBudget;
 use crate::egress::{Share, Traffic};
+use crate::lowered::NameScrubber;
 use crate::sockets::Names;
 use crate::{
     AuditEvent, AuditUnavailable, Binding, CancelFlag, Events, Level, LimitHit, LimitKind, LogLine,
@@ -87,7 +88,7 @@ impl Run {
     }
 
     /// What removes secrets from text that names hosts or headers.
-    pub(crate) fn name_scrubber(&self) -> &Scrubber {
+    pub(crate) fn name_scrubber(&self) -> &NameScrubber {
         self.secrets.name_scrubber()
     }
 

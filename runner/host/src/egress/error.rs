@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 
 use wharf_policy::{ByteSize, Limits, Target, raise};
 
-use crate::Scrubber;
 use crate::egress::resolve::Prohibited;
+use crate::lowered::NameScrubber;
 
 /// Why there is no response. No text holds a query, a header value or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,7 +92,7 @@ impl EgressError {
     }
 
     /// Without secrets that a name, a path or a server's words may have brought in.
-    pub(super) fn scrubbed(self, scrubber: &Scrubber) -> Self {
+    pub(super) fn scrubbed(self, scrubber: &NameScrubber) -> Self {
         let clean = |text: String| scrubber.scrub(&text).into_owned();
         match self {
             Self::Invalid(why) => Self::Invalid(clean(why)),
