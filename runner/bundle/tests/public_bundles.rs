@@ -271,7 +271,7 @@ fn bad_bundles_are_refused_for_their_fault() {
             "",
             LOGIN,
             "william@yossarian.net",
-            "timestamp:",
+            "not-enough:no time",
         ),
         (
             "cve-2022-36056",

@@ -1,6 +1,6 @@
 //! Who a signing certificate says it is for.
 //!
-//! Read only after the certificate was verified; compared whole and exactly, never by pattern.
+//! Believed only once the certificate is verified; compared whole and exactly, never by pattern.
 
 use std::fmt;
 
@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
 use x509_cert::der::asn1::{ObjectIdentifier, Utf8StringRef};
-use x509_cert::der::{Decode as _, Tagged as _};
+use x509_cert::der::{Decode as _, Encode as _, Tagged as _};
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
-use super::Rejection;
+use super::chain::Purpose;
+use super::{Rejection, transparency};
 
 /// The issuer as older certificates have it: the bare text.
 const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
@@ -20,8 +21,6 @@ const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57
 const ISSUER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
 /// The kind of `otherName` that holds a user name.
 const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
-const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
-const EMBEDDED_SCTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
 
 /// Somebody, as an identity provider knows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +43,6 @@ pub(crate) fn identity_of(
     der: &[u8],
     key: &sigstore_types::DerPublicKey,
 ) -> Result<Identity, Rejection> {
-    use x509_cert::der::Encode as _;
     let certificate = Certificate::from_der(der).map_err(refused)?;
     let spki = &certificate.tbs_certificate.subject_public_key_info;
     if spki.to_der().map_err(refused)? != key.as_bytes() {
@@ -56,16 +54,18 @@ pub(crate) fn identity_of(
 }
 
 /// What is looked at in a signing certificate.
-pub(super) struct Leaf {
+pub(super) struct Leaf<'d> {
+    pub(super) der: &'d [u8],
+    pub(super) certificate: Certificate,
     pub(super) identity: Identity,
     /// Whether it carries the word of a certificate transparency log.
     pub(super) has_sct: bool,
 }
 
-impl Leaf {
+impl<'d> Leaf<'d> {
     /// Reads the certificate, which must be of the Sigstore profile: for signing code and nothing
     /// else, not an authority, and for exactly one name.
-    pub(super) fn read(der: &[u8]) -> Result<Self, Rejection> {
+    pub(super) fn read(der: &'d [u8]) -> Result<Self, Rejection> {
         let certificate = Certificate::from_der(der).map_err(refused)?;
         check_profile(&certificate)?;
         let identity = Identity {
@@ -73,9 +73,17 @@ impl Leaf {
             subject: subject(&certificate)?,
         };
         Ok(Self {
+            der,
             identity,
-            has_sct: extension(&certificate, EMBEDDED_SCTS)?.is_some(),
+            has_sct: extension(&certificate, transparency::EXTENSION)?.is_some(),
+            certificate,
         })
+    }
+
+    /// The SubjectPublicKeyInfo.
+    pub(super) fn spki(&self) -> Result<Vec<u8>, Rejection> {
+        let spki = &self.certificate.tbs_certificate.subject_public_key_info;
+        spki.to_der().map_err(refused)
     }
 }
 
@@ -94,7 +102,7 @@ fn check_profile(certificate: &Certificate) -> Result<(), Rejection> {
         _ => return Err(refused("its key usage is not to make digital signatures")),
     }
     match tbs.get::<ExtendedKeyUsage>().map_err(refused)? {
-        Some((_, usage)) if usage.0.contains(&CODE_SIGNING) => Ok(()),
+        Some((_, usage)) if usage.0.contains(&Purpose::CodeSigning.id()) => Ok(()),
         _ => Err(refused("its extended key usage is not to sign code")),
     }
 }

@@ -25,7 +25,6 @@ pub struct Checkpoint {
     tree_size: u64,
     root: [u8; 32],
     signed: String,
-    text: String,
     signatures: Vec<NoteSignature>,
 }
 
@@ -76,7 +75,6 @@ impl Checkpoint {
             tree_size,
             root,
             signed: format!("{body}\n"),
-            text: text.to_owned(),
             signatures: signatures(below)?,
         })
     }
@@ -87,11 +85,6 @@ impl Checkpoint {
 
     pub(super) fn root(&self) -> &[u8; 32] {
         &self.root
-    }
-
-    /// The whole of it, as it was read.
-    pub(super) fn text(&self) -> &str {
-        &self.text
     }
 
     /// Whether the log itself signed it: some line that carries the log's key id and is in the

@@ -27,6 +27,11 @@ pub(super) fn verify(
             Digest::from_bytes(entry.log_id).to_hex()
         ))
     })?;
+    if !log.is_understood() {
+        return Err(refused(
+            "the key of its log is of a kind that cannot be checked here",
+        ));
+    }
     if !log.has_been_trusted(now) {
         return Err(refused("its log is not trusted yet"));
     }

@@ -1,8 +1,8 @@
 //! Sigstore bundles, verified: that somebody signed an artifact, and what proves when.
 //!
 //! The order is: read the bundle (`bundle`), find the artifact in it (`statement`), check every
-//! log entry (`log_entry`, `log_body`) and timestamp (`timestamp`), then who signed (`keyless`,
-//! `certificate`, or the key). Whatever is in a bundle must verify, also where it is not needed:
+//! timestamp (`timestamp`, `token`) and log entry (`log_entry`, `log_body`), then who signed (the key, or
+//! `keyless`, with `certificate`, `chain` and `transparency`). Whatever is in a bundle must verify, also where it is not needed:
 //! nothing is passed over because something else is good.
 //!
 //! It reads no file that it was not given, asks no network, and has no mode that accepts less than
@@ -11,6 +11,7 @@
 mod artifact;
 mod bundle;
 mod certificate;
+mod chain;
 mod checkpoint;
 mod envelope;
 mod foreign;
@@ -22,6 +23,8 @@ mod rejection;
 mod several;
 mod statement;
 mod timestamp;
+mod token;
+mod transparency;
 mod trusted_root;
 mod verify;
 mod verifying_key;

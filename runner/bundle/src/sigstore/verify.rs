@@ -1,18 +1,15 @@
 //! The one way through: from an artifact and a bundle to who signed it.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use wharf_policy::Digest;
 
 use super::bundle::{Bundle, Content, Signer as SaidSigner};
 use super::certificate::Leaf;
 use super::envelope::pre_authentication_encoding;
-use super::keyless::{self, Transparency};
 use super::log_body::{self, By};
 use super::statement::{self, About};
 use super::{
-    Artifact, Identity, Rejection, TrustRoot, VerifyingKey, Version, log_entry, timestamp,
+    Artifact, Identity, Rejection, TrustRoot, VerifyingKey, Version, keyless, log_entry, timestamp,
 };
 
 /// Who must have signed.
@@ -124,18 +121,23 @@ pub(crate) fn verify_bundle(
     let about = about(bundle, artifact)?;
     let now = Timestamp::now();
     let signature = bundle.content.signature();
-
-    let mut logged = Vec::new();
+    let mut times = Vec::new();
     for entry in &bundle.entries {
-        logged.extend(log_entry::verify(entry, root, now)?);
+        times.extend(log_entry::verify(entry, root, now)?);
     }
+    let stamped = timestamp::verify_all(&bundle.timestamps, signature, root, now)?;
+    times.extend(stamped);
 
-    let (signer, by, times) = match (expected, &bundle.signer) {
+    let (signer, by) = match (expected, &bundle.signer) {
         (Expected::Key(key), SaidSigner::Key { hint }) => {
-            let stamped = timestamp::verify_all(&bundle.timestamps, signature, root, now)?;
-            signed_by_key(bundle, artifact, key, hint)?;
-            let times = [logged, stamped].concat();
-            (Signer::Key(key.fingerprint()), By::Key(key.spki()), times)
+            if key.contradicts(hint) {
+                return Err(Rejection::WrongSigner(format!(
+                    "the bundle says that it is signed with another key than {}",
+                    key.fingerprint()
+                )));
+            }
+            signed_by(bundle, artifact, key)?;
+            (Signer::Key(key.fingerprint()), By::Key(key.spki()))
         }
         (
             Expected::Identity(wanted),
@@ -145,22 +147,12 @@ pub(crate) fn verify_bundle(
             },
         ) => {
             let certificate = Leaf::read(leaf)?;
-            let transparency = Transparency {
-                log: bundle.is_logged(),
-                sct: certificate.has_sct || evidence != Evidence::Timestamp,
-            };
-            // Timestamps are verified in there, and each of them says when the certificate must
-            // have been valid.
-            let times = keyless::verify(
-                &as_known_below(bundle),
-                leaf,
-                intermediates,
-                artifact,
-                about.as_ref(),
-                root,
-                transparency,
-            )?;
-            timestamp::not_in_future(&times, now)?;
+            let in_log = certificate.has_sct || evidence != Evidence::Timestamp;
+            let entries = &bundle.entries;
+            keyless::verify(&certificate, intermediates, entries, &times, root, in_log)?;
+            let key = VerifyingKey::from_spki(certificate.spki()?)
+                .map_err(|error| Rejection::Certificate(error.to_string()))?;
+            signed_by(bundle, artifact, &key)?;
             if certificate.identity != *wanted {
                 return Err(Rejection::WrongIdentity {
                     expected: wanted.to_string(),
@@ -170,7 +162,6 @@ pub(crate) fn verify_bundle(
             (
                 Signer::Identity(certificate.identity),
                 By::Certificate(leaf),
-                times,
             )
         }
         (Expected::Key(_), SaidSigner::Certificate { .. }) => {
@@ -213,18 +204,6 @@ fn enough(bundle: &Bundle, expected: Expected<'_>, evidence: Evidence) -> Result
     Err(Rejection::NotEnough(format!(
         "it has not {missing}, which is asked for"
     )))
-}
-
-/// The crate below wants an inclusion promise in every bundle of 0.1, also where no log entry is asked
-/// for. What it checks of one without entries is the same in 0.2.
-fn as_known_below(bundle: &Bundle) -> Cow<'_, Bundle> {
-    match (bundle.version, &bundle.entries[..]) {
-        (Version::V01, []) => Cow::Owned(Bundle {
-            version: Version::V02,
-            ..bundle.clone()
-        }),
-        _ => Cow::Borrowed(bundle),
-    }
 }
 
 /// What the bundle says that it is about must be the artifact.
@@ -278,18 +257,11 @@ fn logs_trusted_then(
     Ok(())
 }
 
-fn signed_by_key(
+fn signed_by(
     bundle: &Bundle,
     artifact: &Artifact<'_>,
     key: &VerifyingKey,
-    hint: &str,
 ) -> Result<(), Rejection> {
-    if key.contradicts(hint) {
-        return Err(Rejection::WrongSigner(format!(
-            "the bundle says that it is signed with another key than {}",
-            key.fingerprint()
-        )));
-    }
     let signed = match &bundle.content {
         Content::Message { digest, signature } => {
             let claimed = digest.as_ref().map(|(hash, _)| *hash);

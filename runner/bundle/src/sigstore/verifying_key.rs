@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use aws_lc_rs::digest as aws_digest;
 use aws_lc_rs::signature::{
-    ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, UnparsedPublicKey,
+    ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
+    ECDSA_P521_SHA512_ASN1, EcdsaVerificationAlgorithm, UnparsedPublicKey,
 };
 use sha2::{Digest as _, Sha512};
 use sigstore_crypto::{KeyAlgorithm, SigningScheme, VerificationKey};
@@ -38,7 +39,7 @@ pub struct VerifyingKey {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     P256,
     P384,
     P521,
@@ -81,7 +82,12 @@ impl VerifyingKey {
         self.spki.as_bytes()
     }
 
-    fn from_spki(der: Vec<u8>) -> Result<Self, KeyError> {
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// From a SubjectPublicKeyInfo in DER.
+    pub(super) fn from_spki(der: Vec<u8>) -> Result<Self, KeyError> {
         let kind = kind(&der)?;
         Ok(Self {
             fingerprint: digest(&der),
@@ -124,6 +130,20 @@ impl VerifyingKey {
                 .hashed(hash)
                 .is_ok_and(|digest| self.verifies_digest(hash, &digest, signature))
         }))
+    }
+
+    /// Whether the key signed these bytes by way of this hash, which Ed25519 does without. As certificates and
+    /// TLS allow it: with any hash.
+    pub(super) fn verifies_hashed(&self, hash: Hash, bytes: &[u8], signature: &[u8]) -> bool {
+        let algorithm = match (self.kind, hash) {
+            (Kind::Ed25519, _) => {
+                return self.scheme_verifies(SigningScheme::Ed25519, bytes, signature);
+            }
+            (Kind::P256, Hash::Sha512) => &ECDSA_P256_SHA512_ASN1,
+            (Kind::P384, Hash::Sha512) => &ECDSA_P384_SHA512_ASN1,
+            _ => return self.verifies_digest(hash, &hash.of(bytes), signature),
+        };
+        self.ecdsa_verifies(algorithm, &aws_digest::SHA512, &hash.of(bytes), signature)
     }
 
     /// The hashes that signatures by this kind of key are made with: what the bundle says, what
@@ -197,6 +217,16 @@ impl VerifyingKey {
             Hash::Sha384 => (&ECDSA_P521_SHA384_ASN1, &aws_digest::SHA384),
             Hash::Sha512 => (&ECDSA_P521_SHA512_ASN1, &aws_digest::SHA512),
         };
+        self.ecdsa_verifies(algorithm, function, digest, signature)
+    }
+
+    fn ecdsa_verifies(
+        &self,
+        algorithm: &'static EcdsaVerificationAlgorithm,
+        function: &'static aws_digest::Algorithm,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> bool {
         let Ok(digest) = aws_digest::Digest::import_less_safe(digest, function) else {
             return false;
         };
