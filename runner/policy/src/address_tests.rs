@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 fn class(text: &str) -> AddressClass {
     classify(text.parse().unwrap())
@@ -16,8 +17,9 @@ fn allows(list: &[&str], address: &str) -> bool {
     networks(list).check(address.parse().unwrap()).is_ok()
 }
 
-const METADATA: [&str; 13] = [
+const METADATA: [&str; 19] = [
     "169.254.169.254",
+    "169.254.169.252",
     "169.254.170.2",
     "169.254.170.23",
     "169.254.0.23",
@@ -25,12 +27,19 @@ const METADATA: [&str; 13] = [
     "168.63.129.16",
     "192.0.0.192",
     "100.100.100.200",
+    "100.96.0.96",
+    "100.80.80.80",
     "fd00:ec2::254",
     "fd00:ec2::23",
     "fd20:ce::254",
+    "fd00:c1::a9fe:a9fe",
+    "fd00:a9fe:a9fe::1",
+    "fd00:100::100:200",
     "fd00:42::42",
     "fe80::a9fe:a9fe",
 ];
+/// How many of them are IPv4.
+const METADATA_V4: usize = 11;
 
 #[test]
 fn every_way_to_say_loopback_private_or_reserved_is_special() {
@@ -83,6 +92,7 @@ fn a_metadata_address_is_opened_by_its_name_and_by_no_network_however_wide() {
             "fd00::/8",
             "fe80::/10",
             "fd00:ec2::/127",
+            "fc00::/7",
         ];
         assert!(!allows(&wide, address), "{address}");
         let bits = if address.contains(':') { 128 } else { 32 };
@@ -129,6 +139,39 @@ fn no_gateway_leads_to_a_metadata_or_private_address_that_is_not_granted_itself(
         "a public one"
     );
     assert!(allows(&["64:ff9b::a9fe:a9fe/128"], "64:ff9b::a9fe:a9fe"));
+}
+
+#[test]
+fn a_refused_address_says_what_it_is_and_what_it_may_lead_to() {
+    let refused = |list: &[&str], address: &str| {
+        let nature = networks(list).check(address.parse().unwrap()).unwrap_err();
+        (
+            nature.to_string(),
+            nature.metadata().map(|ip| ip.to_string()),
+        )
+    };
+    let metadata = || Some("169.254.169.254".to_owned());
+    let plain = |why: &str| (why.to_owned(), None);
+    assert_eq!(
+        refused(&[], "169.254.169.254"),
+        ("a cloud metadata address".to_owned(), metadata())
+    );
+    assert_eq!(refused(&[], "fd00::1"), plain("a private address"));
+    for (address, what) in [
+        ("::ffff:a9fe:a9fe", "an IPv4-mapped address"),
+        ("64:ff9b::a9fe:a9fe", "a NAT64 address"),
+        ("64:ff9b:1:a9fe:a9:fe00::", "a NAT64 address"),
+        ("2002:a9fe:a9fe::1", "a 6to4 address"),
+        ("2001:0:808:808::5601:5601", "a Teredo address"),
+        ("2606:4700::5efe:a9fe:a9fe", "an ISATAP address"),
+    ] {
+        let why = format!("{what} that may lead to 169.254.169.254, a cloud metadata address");
+        assert_eq!(refused(&["64:ff9b::/96"], address), (why, metadata()));
+    }
+    assert_eq!(
+        refused(&["64:ff9b::/96"], "64:ff9b::a00:1"),
+        plain("a NAT64 address that may lead to 10.0.0.1, a private address")
+    );
 }
 
 #[test]
@@ -248,7 +291,7 @@ proptest! {
     #[test]
     fn no_ipv6_form_of_an_ipv4_address_opens_what_the_address_does_not(
         bits in any::<u32>(),
-        metadata in proptest::option::of(0..8_usize),
+        metadata in proptest::option::of(0..METADATA_V4),
         granted in proptest::collection::vec(0..SPECIAL_V4.len(), 0..4),
     ) {
         let v4 = match metadata {

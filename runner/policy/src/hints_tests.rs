@@ -73,6 +73,110 @@ fn a_refused_connection_names_a_line_that_allows_it() {
     }
 }
 
+/// The policy with the networks of a refusal in the one grant that the refusal points to by its
+/// rule. There is exactly one.
+fn opened(policy: &str, refusal: &str) -> Policy {
+    let mut policy = Policy::from_toml(policy).unwrap();
+    let member = if refusal.contains(" http = ") {
+        "http"
+    } else {
+        "tcp"
+    };
+    let named: Capabilities = toml::from_str(&line(refusal, member)).unwrap();
+    let has = |grant: &Grant| match member {
+        "http" => grant.http.contains(&named.http[0]),
+        _ => grant.tcp.contains(&named.tcp[0]),
+    };
+    let pasted = format!("plugins = ['http']\n{}", line(refusal, "networks"));
+    let pasted: Grant = toml::from_str(&pasted).unwrap();
+    let mut pointed: Vec<_> = policy
+        .grants
+        .iter_mut()
+        .filter(|grant| has(grant))
+        .collect();
+    assert_eq!(pointed.len(), 1, "{refusal}");
+    pointed[0].networks.extend(&pasted.networks);
+    policy
+}
+
+const APART: &str = "[[grant]]\nplugins=['http']\nnetworks=['127.0.0.1/32','10.0.0.7/32','fd00::/8']\n\
+    [[grant]]\nplugins=['http']\nhttp=[{origin='https://other.test'},{origin='http://*.test:8080',path='/v1',methods=['GET']}]\n\
+    [[grant]]\nplugins=['http']\ntcp=[{host='mail.test',ports=[25]},{host='db.test',ports=[5432]}]\n\
+    [[grant]]\nplugins=['http']\nhttp=[{origin='https://a.test'}]\ntcp=[{host='a.test',ports=[1]}]\nnetworks=['127.0.0.0/8']\n";
+
+fn of(policy: &Policy) -> Rights {
+    Rights::effective(
+        &"http".parse().unwrap(),
+        &"request".parse().unwrap(),
+        &toml::from_str(ASKS).unwrap(),
+        &LimitRequest::default(),
+        policy,
+        &CallRights::default(),
+    )
+}
+
+#[test]
+fn a_refused_address_names_a_line_and_the_grant_in_which_it_has_an_effect() {
+    let text = |url: &str| url.to_owned();
+    for address in [
+        "127.0.0.1",
+        "10.0.0.7",
+        "fd00::7",
+        "169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+    ] {
+        let address = address.parse().unwrap();
+        let ask = |policy: &Policy| {
+            let target = Target::of(&Url::parse("http://inner.test:8080/v1/x").unwrap()).unwrap();
+            let rights = of(policy);
+            let granted = rights.check_request("GET", &target).unwrap();
+            granted.check(target.host(), address, || text("GET"))
+        };
+        let refusal = ask(&Policy::from_toml(APART).unwrap())
+            .unwrap_err()
+            .to_string();
+        assert!(ask(&opened(APART, &refusal)).is_ok(), "{refusal}");
+
+        for port in [Some(5432), None] {
+            let ask = |policy: &Policy| {
+                let host = tcp_host("db.test").unwrap();
+                let rights = of(policy);
+                let granted = rights.check_tcp(&host, port).unwrap();
+                granted.check(&host, address, || text("TCP"))
+            };
+            let refusal = ask(&Policy::from_toml(APART).unwrap())
+                .unwrap_err()
+                .to_string();
+            assert!(ask(&opened(APART, &refusal)).is_ok(), "{refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_opens_a_metadata_service_says_so_by_whatever_gateway() {
+    let rights = of(&Policy::from_toml(APART).unwrap());
+    let host = tcp_host("db.test").unwrap();
+    let granted = rights.check_tcp(&host, Some(5432)).unwrap();
+    let refusal = |address: &str| {
+        let denied = granted.check(&host, address.parse().unwrap(), || "TCP".to_owned());
+        denied.unwrap_err().to_string()
+    };
+    for address in [
+        "64:ff9b::a9fe:a9fe",
+        "::ffff:169.254.169.254",
+        "2002:a9fe:a9fe::1",
+        "169.254.169.254",
+    ] {
+        let refusal = refusal(address);
+        assert!(refusal.contains("169.254.169.254"), "{refusal}");
+        assert!(
+            refusal.contains("gives credentials to whoever asks"),
+            "{refusal}"
+        );
+    }
+    assert!(!refusal("64:ff9b::a00:1").contains("credentials"));
+}
+
 #[test]
 fn a_refused_secret_names_a_line_that_allows_it() {
     for rung in [Rung::Inject, Rung::Attach, Rung::Operate, Rung::Reveal] {

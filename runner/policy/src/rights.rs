@@ -1,21 +1,20 @@
 //! The effective right of one call: manifest ∩ grants ∩ what the call asks for.
 
+mod refusal;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use url::Host;
 
-use crate::check::as_toml;
-use crate::suggest::rule_for;
+pub(crate) use self::refusal::LOOKUP;
+use self::refusal::decide;
+use crate::granted::{Granted, Rule};
 use crate::{
     ActionName, Capabilities, Denied, HttpRule, Interface, LimitRequest, Limits, Networks,
-    Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule, ambiguous,
+    Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule,
 };
 
-/// What is told of a path, at most, in bytes.
-const SHOWN: usize = 256;
-/// The port of a rule that only lets a name be looked up: nothing of today listens there.
-pub(crate) const LOOKUP: u16 = 1;
 /// What is told of the name of a secret that is not granted, at most, in bytes.
 const NAME: usize = 64;
 
@@ -163,53 +162,55 @@ impl Rights {
         }
     }
 
-    /// Whether a request may be sent, as far as its URL and method tell. Gives the networks that
-    /// its address may be in, beyond the public ones: those of the grants that allow it.
+    /// Whether a request may be sent, as far as its URL and method tell. What that gives says at
+    /// which addresses.
     ///
     /// # Errors
     /// Which of manifest, grant and call said no, and the line that would allow it.
-    pub fn check_request(&self, method: &str, target: &Target) -> Result<Networks, Denied> {
-        let any = |rules: &[HttpRule]| rules.iter().any(|rule| rule.matches(method, target));
-        let place = decide(
+    pub fn check_request(&self, method: &str, target: &Target) -> Result<Granted<'_>, Denied> {
+        let fits = |rule: &&HttpRule| rule.matches(method, target);
+        let any = |rules: &[HttpRule]| rules.iter().any(|rule| fits(&rule));
+        decide(
             any(&self.asked),
-            self.granted.iter().any(|grant| any(&grant.http)),
+            self.granted_by(|grant| grant.http.iter().find(fits).map(Rule::Http)),
             self.called.as_deref().is_none_or(any),
-        );
-        match place {
-            Ok(()) => Ok(self.networks_of(|grant| any(&grant.http))),
-            Err(refusal) => Err(refusal.of_request(method, target)),
-        }
+        )
+        .map_err(|refusal| refusal.of_request(method, target))
     }
 
     /// Whether a TCP connection to that port of that host may be opened, or with no port, whether
-    /// the name may be looked up for one. Gives the networks that its address may be in.
+    /// the name may be looked up for one. What that gives says at which addresses.
     ///
     /// # Errors
     /// Which of manifest, grant and call said no, and the line that would allow it.
-    pub fn check_tcp(&self, host: &Host<String>, port: Option<u16>) -> Result<Networks, Denied> {
-        let any = |rules: &[TcpRule]| {
-            rules.iter().any(|rule| match port {
-                Some(port) => rule.matches(host, port),
-                None => rule.host.matches(host),
-            })
+    pub fn check_tcp(&self, host: &Host<String>, port: Option<u16>) -> Result<Granted<'_>, Denied> {
+        let fits = |rule: &&TcpRule| match port {
+            Some(port) => rule.matches(host, port),
+            None => rule.host.matches(host),
         };
-        let place = decide(
+        let any = |rules: &[TcpRule]| rules.iter().any(|rule| fits(&rule));
+        decide(
             any(&self.asked_tcp),
-            self.granted.iter().any(|grant| any(&grant.tcp)),
+            self.granted_by(|grant| grant.tcp.iter().find(fits).map(Rule::Tcp)),
             self.called_tcp.as_deref().is_none_or(any),
-        );
-        match place {
-            Ok(()) => Ok(self.networks_of(|grant| any(&grant.tcp))),
-            Err(refusal) => Err(refusal.of_connection(host, port)),
-        }
+        )
+        .map_err(|refusal| refusal.of_connection(host, port))
     }
 
-    fn networks_of(&self, allows: impl Fn(&WayOut) -> bool) -> Networks {
+    /// The networks of all grants with a rule that fits, and the first such rule.
+    fn granted_by<'r>(
+        &'r self,
+        fitting: impl Fn(&'r WayOut) -> Option<Rule<'r>>,
+    ) -> Option<Granted<'r>> {
         let mut networks = Networks::default();
-        for grant in self.granted.iter().filter(|grant| allows(grant)) {
-            networks.extend(&grant.networks);
+        let mut first = None;
+        for grant in &self.granted {
+            if let Some(rule) = fitting(grant) {
+                networks.extend(&grant.networks);
+                first = first.or(Some(rule));
+            }
         }
-        networks
+        first.map(|rule| Granted::new(networks, rule))
     }
 
     /// The binding of a secret, if it may be used in this way.
@@ -296,76 +297,6 @@ impl Rights {
             .iter()
             .filter(move |s| s.rungs.contains(&rung))
             .map(|s| &s.binding)
-    }
-}
-
-/// Which part said no to a destination: the first of manifest, grant and call.
-struct Refusal {
-    why: &'static str,
-    place: &'static str,
-}
-
-fn decide(asked: bool, granted: bool, called: bool) -> Result<(), Refusal> {
-    let (why, place) = match (asked, granted, called) {
-        (true, true, true) => return Ok(()),
-        (false, ..) => (
-            "the plugin's manifest does not ask for it",
-            "in the manifest's [capabilities]",
-        ),
-        (true, false, _) => ("no grant allows it", "in a [[grant]] for this plugin"),
-        (true, true, false) => (
-            "the call restricts itself to other destinations",
-            "in the call's rights",
-        ),
-    };
-    Err(Refusal { why, place })
-}
-
-impl Refusal {
-    fn of_request(&self, method: &str, target: &Target) -> Denied {
-        let Self { why, place } = self;
-        let (origin, path) = (target.origin(), target.path());
-        let shown = &path[..path.floor_char_boundary(SHOWN)];
-        let dots = if shown.len() < path.len() { "…" } else { "" };
-        let line = match rule_for(method, target) {
-            Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
-            None => format!("{place} a rule for {origin}"),
-        };
-        let hint = match ambiguous(path) {
-            Some(why) => format!(
-                "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
-            ),
-            None => format!("{line} would allow it"),
-        };
-        Denied {
-            what: format!("{method} {origin}{shown}{dots}"),
-            why: (*why).to_owned(),
-            hint,
-        }
-    }
-
-    fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
-        let Self { why, place } = self;
-        let line = |port: u16| format!("{place} tcp = [{{ host = \"{host}\", ports = [{port}] }}]");
-        let (what, hint) = match port {
-            Some(port) => (
-                format!("TCP to {host}:{port}"),
-                format!("{} would allow it", line(port)),
-            ),
-            // A name is looked up for any port, and which is wanted then is not known yet.
-            None => (
-                format!("looking up {host} for TCP"),
-                format!(
-                    "{} would allow the lookup alone: write the ports that are to be connected to in place of {LOOKUP}",
-                    line(LOOKUP)
-                ),
-            ),
-        };
-        Denied {
-            what,
-            why: (*why).to_owned(),
-            hint,
-        }
     }
 }
 

@@ -198,15 +198,15 @@ fn the_networks_of_one_grant_are_not_opened_to_the_destinations_of_another() {
     let inside = rights
         .check_request("GET", &target("https://db.internal/"))
         .unwrap();
-    assert!(inside.check(private).is_ok());
+    assert!(inside.networks().check(private).is_ok());
     let outside = rights
         .check_request("GET", &target("https://evil.test/"))
         .unwrap();
-    assert!(outside.check(private).is_err());
+    assert!(outside.networks().check(private).is_err());
     let inside = rights.check_tcp(&host("db.internal"), Some(5432)).unwrap();
-    assert!(inside.check(private).is_ok());
+    assert!(inside.networks().check(private).is_ok());
     let outside = rights.check_tcp(&host("db.internal"), Some(443)).unwrap();
-    assert!(outside.check(private).is_err());
+    assert!(outside.networks().check(private).is_err());
 }
 
 #[test]

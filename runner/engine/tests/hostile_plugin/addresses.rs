@@ -9,12 +9,19 @@ attacks! {
         let policy = world.policy("http = [{ origin = 'http://*:*' }]\nnetworks = ['0.0.0.0/0', '::/0', '169.254.0.0/16', 'fd00::/8']");
         world.refused(&policy, &[
             "http://169.254.169.254/latest/meta-data/",
+            "http://169.254.169.252:988/computeMetadata/v1/",
             "http://169.254.170.2/v2/credentials",
+            "http://169.254.170.23/v1/credentials",
             "http://168.63.129.16/machine",
             "http://192.0.0.192/",
             "http://100.100.100.200/",
+            "http://100.96.0.96/latest/",
             "http://[fd00:ec2::254]/latest/",
+            "http://[fd00:ec2::23]/v1/credentials",
             "http://[fd20:ce::254]/computeMetadata/v1/",
+            "http://[fd00:c1::a9fe:a9fe]/opc/v2/",
+            "http://[fd00:a9fe:a9fe::1]/v1/",
+            "http://[fd00:100::100:200]/latest/",
         ], "a cloud metadata address").await;
     }
     metadata_in_odd_spellings: "writes 169.254.169.254 in decimal, octal, hexadecimal, short, in full-width digits, with a dot" => "refused: every spelling is the one address", |world| {

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use wharf_policy::{ByteSize, Limits, Target, raise};
+use wharf_policy::{ByteSize, Granted, Limits, Target, raise};
 
 use crate::egress::resolve::Prohibited;
 use crate::lowered::NameScrubber;
@@ -39,11 +39,15 @@ fn larger_response(most: &u64) -> String {
 }
 
 impl EgressError {
-    /// What the client's error means.
-    pub(super) fn of(error: &reqwest::Error, target: &Target) -> Self {
-        let mut causes = causes(error);
-        if let Some(refused) = causes.find_map(|cause| cause.downcast_ref::<Prohibited>()) {
-            return Self::Prohibited(refused.to_string());
+    /// What the client's error means, of a request to a target that was granted so.
+    pub(super) fn of(error: &reqwest::Error, target: &Target, granted: &Granted<'_>) -> Self {
+        if let Some(Prohibited(address)) = find(error) {
+            let what = || format!("a request to {}", target.origin());
+            return match granted.check(target.host(), *address, what) {
+                Err(denied) => Self::Prohibited(denied.to_string()),
+                // The client checks by the same networks.
+                Ok(()) => Self::Prohibited(format!("{address} is not granted")),
+            };
         }
         if error.is_timeout() {
             return Self::Timeout(format!(

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{AddressClass, Networks, Target, classify};
+use wharf_policy::{AddressClass, Granted, Target, classify};
 
 use crate::run::Run;
 use crate::{AuditEvent, SecretUse};
@@ -35,8 +35,8 @@ pub(crate) use connections::Open;
 pub(crate) use error::EgressError;
 pub(crate) use inject::{AwsCredentials, Guest, Manner};
 pub(crate) use parse::url;
+pub(crate) use resolve::Share;
 pub use resolve::{Lookup, SystemLookup};
-pub(crate) use resolve::{Share, sentence};
 pub(crate) use traffic::Traffic;
 
 use connections::To;
@@ -94,12 +94,12 @@ pub(crate) async fn send(
         EgressError::Invalid(why)
     })?;
     let destination = shown(run, &target);
-    let allowed = check(run, &request.method, &target).and_then(|networks| {
+    let allowed = check(run, &request.method, &target).and_then(|granted| {
         let plan = inject::plan(&run.rights, method, &target, guest)?;
         elsewhere::check(&run.rights, method, &request.url, &plan, &request.headers)?;
-        Ok((networks, plan))
+        Ok((granted, plan))
     });
-    let (networks, plan) = match allowed {
+    let (granted, plan) = match allowed {
         Ok(allowed) => allowed,
         Err(error) => {
             let error = error.scrubbed(run.name_scrubber());
@@ -125,7 +125,7 @@ pub(crate) async fn send(
         .map_err(|error| EgressError::Denied(error.to_string()))?;
     let way = Way {
         target: &target,
-        networks: &networks,
+        granted: &granted,
         plan: &plan,
     };
     dispatch(run, request, &way, place).await.map_err(|error| {
@@ -142,18 +142,17 @@ pub(crate) async fn send(
     })
 }
 
-/// What was decided about a request: where it goes, through which networks, and with what.
+/// What was decided about a request: where it goes, by which grant, and with what.
 struct Way<'a> {
     target: &'a Target,
-    networks: &'a Networks,
+    granted: &'a Granted<'a>,
     plan: &'a [Planned<'a>],
 }
 
-/// Whether it may be sent, as far as can be told without looking up a name, and the networks that
-/// a name may lead to.
-fn check(run: &Run, method: &Method, target: &Target) -> Result<Networks, EgressError> {
+/// Whether it may be sent, as far as can be told without looking up a name, and by which grant.
+fn check<'r>(run: &'r Run, method: &Method, target: &Target) -> Result<Granted<'r>, EgressError> {
     parse::method(method)?;
-    let networks = run
+    let granted = run
         .rights
         .check_request(method.as_str(), target)
         .map_err(|denied| EgressError::Denied(denied.to_string()))?;
@@ -163,12 +162,12 @@ fn check(run: &Run, method: &Method, target: &Target) -> Result<Networks, Egress
         Host::Domain(_) => None,
     };
     if let Some(address) = literal {
-        networks.check(address).map_err(|why| {
-            let what = format!("{method} {}", shown(run, target));
-            EgressError::Prohibited(resolve::refusal(&what, target, address, why))
-        })?;
+        let what = || format!("{method} {}", shown(run, target));
+        granted
+            .check(target.host(), address, what)
+            .map_err(|denied| EgressError::Prohibited(denied.to_string()))?;
     }
-    Ok(networks)
+    Ok(granted)
 }
 
 /// The method as it is told: it may be any word of the guest's.
@@ -198,7 +197,7 @@ async fn dispatch(
     place: Open,
 ) -> Result<Incoming, EgressError> {
     let &Way {
-        target, networks, ..
+        target, granted, ..
     } = way;
     // A server that has had a credential of this run may give it back in any answer.
     let entrusted = !way.plan.is_empty() || run.rights.entrusts(target);
@@ -226,8 +225,8 @@ async fn dispatch(
     let by = run
         .traffic
         .connections()
-        .take(place, To::new(target, networks), || {
-            run.services.egress.client(networks, &run.lookups)
+        .take(place, To::new(target, granted.networks()), || {
+            run.services.egress.client(granted.networks(), &run.lookups)
         })?;
     let begin = request
         .first_byte
@@ -242,12 +241,15 @@ async fn dispatch(
                 EgressError::deadline(run.limits())
             }
         })?
-        .map_err(|error| run.traffic.explain(EgressError::of(&error, target)))?;
+        .map_err(|error| {
+            run.traffic
+                .explain(EgressError::of(&error, target, granted))
+        })?;
     if let Some(peer) = response.remote_addr() {
         // The connector checked it. If it ever did not, nothing comes back.
-        networks.check(peer.ip()).map_err(|why| {
-            EgressError::Prohibited(resolve::refusal("the request", target, peer.ip(), why))
-        })?;
+        granted
+            .check(target.host(), peer.ip(), || "the request".to_owned())
+            .map_err(|denied| EgressError::Prohibited(denied.to_string()))?;
         if classify(peer.ip()) != AddressClass::Public {
             run.reached(&target.origin(), peer.ip());
         }

@@ -15,8 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
-use url::Host;
-use wharf_policy::{Networks, Target};
+use wharf_policy::Networks;
 
 /// Lookups of a runner at a time. The threads are those that read files as well, of which tokio
 /// has 512.
@@ -88,10 +87,11 @@ impl Resolver {
     }
 }
 
-/// Every address of a name is one that is not granted.
+/// Every address of a name is one that is not granted; this is the first. Whoever asked knows by
+/// which grant it went, and says what would allow it.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Prohibited(String);
+#[error("{0} is not granted")]
+pub(super) struct Prohibited(pub(super) IpAddr);
 
 /// Gives the client only addresses that these networks allow.
 pub(super) struct Checked {
@@ -112,40 +112,18 @@ impl Resolve for Checked {
             for address in found {
                 match networks.check(address) {
                     Ok(()) => allowed.push(SocketAddr::new(address, 0)),
-                    Err(why) => refused = refused.or(Some((address, why))),
+                    Err(_) => refused = refused.or(Some(address)),
                 }
             }
             match (allowed.is_empty(), refused) {
                 (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
-                (true, Some((address, why))) => Err(Prohibited(sentence(
-                    &format!("a request to {name}"),
-                    &format!("{name} resolves to {address}, which is {why}"),
-                    address,
-                ))
-                .into()),
+                (true, Some(address)) => Err(Prohibited(address).into()),
                 (true, None) => {
                     Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into())
                 }
             }
         })
     }
-}
-
-/// Says why an address is refused, and what would allow it.
-pub(super) fn refusal(what: &str, target: &Target, address: IpAddr, why: &str) -> String {
-    let reason = match target.host() {
-        Host::Domain(name) => format!("{name} resolves to {address}, which is {why}"),
-        Host::Ipv4(_) | Host::Ipv6(_) => format!("{address} is {why}"),
-    };
-    sentence(what, &reason, address)
-}
-
-/// A refusal of an address, with the line that would allow it.
-pub(crate) fn sentence(what: &str, reason: &str, address: IpAddr) -> String {
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    format!(
-        "{what} is not allowed: {reason}; in a [[grant]] for this plugin networks = [\"{address}/{bits}\"] would allow the address"
-    )
 }
 
 #[cfg(test)]

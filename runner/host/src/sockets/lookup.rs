@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, subscribe};
 use wharf_policy::tcp_host;
 
-use super::{reach, tell};
+use super::tell;
 use crate::run::Run;
 use crate::{AuditEvent, State};
 
@@ -94,7 +94,7 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
         });
         ErrorCode::AccessDenied
     };
-    let networks = run
+    let granted = run
         .rights
         .check_tcp(&host, None)
         .map_err(|denied| refuse(denied.to_string()))?;
@@ -114,13 +114,13 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
     let mut allowed = Vec::new();
     let mut refused = None;
     for address in found.into_iter().take(ADDRESSES) {
-        match networks.check(address) {
+        match granted.check(&host, address, || format!("TCP to {host}")) {
             Ok(()) => allowed.push(address),
-            Err(why) => refused = refused.or(Some((address, why))),
+            Err(denied) => refused = refused.or(Some(denied)),
         }
     }
     match (allowed.is_empty(), refused) {
-        (true, Some((address, why))) => Err(refuse(reach::prohibited(&host, address, None, why))),
+        (true, Some(denied)) => Err(refuse(denied.to_string())),
         (true, None) => Err(ErrorCode::NameUnresolvable),
         (false, _) => {
             run.names.remember(&host.to_string(), &allowed);

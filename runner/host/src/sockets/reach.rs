@@ -50,29 +50,11 @@ pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, String> {
         let decided = run
             .rights
             .check_tcp(&host, Some(port))
-            .map_err(|denied| denied.to_string())
-            .and_then(|networks| {
-                networks
-                    .check(ip)
-                    .map_err(|why| prohibited(&host, ip, Some(port), why))
-            });
+            .and_then(|granted| granted.check(&host, ip, || format!("TCP to {host}:{port}")));
         match decided {
             Ok(()) => return Ok(format!("{host}:{port}")),
-            Err(why) => refused = refused.or(Some(why)),
+            Err(denied) => refused = refused.or(Some(denied.to_string())),
         }
     }
     Err(refused.unwrap_or_default())
-}
-
-/// Says why an address is refused, and what would allow it.
-pub(super) fn prohibited(host: &Host<String>, ip: IpAddr, port: Option<u16>, why: &str) -> String {
-    let reason = match host {
-        Host::Domain(name) => format!("{name} resolves to {ip}, which is {why}"),
-        Host::Ipv4(_) | Host::Ipv6(_) => format!("{ip} is {why}"),
-    };
-    let what = match port {
-        Some(port) => format!("TCP to {host}:{port}"),
-        None => format!("TCP to {host}"),
-    };
-    crate::egress::sentence(&what, &reason, ip)
 }

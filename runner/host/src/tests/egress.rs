@@ -489,6 +489,39 @@ async fn the_networks_of_one_grant_do_not_serve_the_destinations_of_another() {
 }
 
 #[tokio::test]
+async fn a_refused_address_is_allowed_by_its_line_in_the_grant_that_the_refusal_points_to() {
+    let server = Server::echo().await;
+    let port = server.address.port();
+    for host in ["inside.test", "127.0.0.1"] {
+        let origin = format!("http://{host}:{port}");
+        let policy = |line: &str| {
+            format!(
+                "[[grant]]\nplugins=['http']\nnetworks=['127.0.0.1/32']\n\
+                 [[grant]]\nplugins=['http']\nhttp=[{{origin='{origin}'}}]\n{line}"
+            )
+        };
+        let bind = async |line: &str| {
+            let names = names(&[("inside.test", &["127.0.0.1"])]);
+            let rights = rights(&policy(line));
+            bind_with(
+                &rights,
+                &Stores::none(),
+                names,
+                &ServicesConfig::default(),
+                None,
+            )
+            .await
+        };
+        let why = denied(&mut bind("").await, &origin).await;
+        let line = "networks = [\"127.0.0.1/32\"]";
+        let place =
+            format!("[[grant]] for this plugin that has http = [{{ origin = \"{origin}\" }}]");
+        assert!(why.contains(&place) && why.contains(line), "{why}");
+        send(&mut bind(line).await, get(origin)).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn two_credentials_for_one_header_are_ambiguous() {
     let server = Server::echo().await;
     let origin = server.url("");

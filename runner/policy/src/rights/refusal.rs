@@ -1,0 +1,91 @@
+//! Refusals of destinations: who said no, and the line that would allow it.
+
+use url::Host;
+
+use crate::check::as_toml;
+use crate::granted::Granted;
+use crate::suggest::rule_for;
+use crate::{Denied, Target, ambiguous};
+
+/// What is told of a path, at most, in bytes.
+const SHOWN: usize = 256;
+/// The port of a rule that only lets a name be looked up: nothing of today listens there.
+pub(crate) const LOOKUP: u16 = 1;
+
+/// Which part said no to a destination: the first of manifest, grant and call.
+pub(super) struct Refusal {
+    why: &'static str,
+    place: &'static str,
+}
+
+/// What is granted, if all three agree.
+///
+/// # Errors
+/// The first that does not.
+pub(super) fn decide(
+    asked: bool,
+    granted: Option<Granted<'_>>,
+    called: bool,
+) -> Result<Granted<'_>, Refusal> {
+    let (why, place) = match (asked, granted, called) {
+        (true, Some(granted), true) => return Ok(granted),
+        (false, ..) => (
+            "the plugin's manifest does not ask for it",
+            "in the manifest's [capabilities]",
+        ),
+        (true, None, _) => ("no grant allows it", "in a [[grant]] for this plugin"),
+        (true, Some(_), false) => (
+            "the call restricts itself to other destinations",
+            "in the call's rights",
+        ),
+    };
+    Err(Refusal { why, place })
+}
+
+impl Refusal {
+    pub(super) fn of_request(&self, method: &str, target: &Target) -> Denied {
+        let Self { why, place } = self;
+        let (origin, path) = (target.origin(), target.path());
+        let shown = &path[..path.floor_char_boundary(SHOWN)];
+        let dots = if shown.len() < path.len() { "…" } else { "" };
+        let line = match rule_for(method, target) {
+            Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
+            None => format!("{place} a rule for {origin}"),
+        };
+        let hint = match ambiguous(path) {
+            Some(why) => format!(
+                "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
+            ),
+            None => format!("{line} would allow it"),
+        };
+        Denied {
+            what: format!("{method} {origin}{shown}{dots}"),
+            why: (*why).to_owned(),
+            hint,
+        }
+    }
+
+    pub(super) fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
+        let Self { why, place } = self;
+        let line = |port: u16| format!("{place} tcp = [{{ host = \"{host}\", ports = [{port}] }}]");
+        let (what, hint) = match port {
+            Some(port) => (
+                format!("TCP to {host}:{port}"),
+                format!("{} would allow it", line(port)),
+            ),
+            // A name is looked up for any port, and which is wanted then is not known yet.
+            None => (
+                format!("looking up {host} for TCP"),
+                format!(
+                    "{} would allow the lookup alone: write the ports that are to be connected to in place of {LOOKUP}",
+                    line(LOOKUP)
+                ),
+            ),
+        };
+        Denied {
+            what,
+            why: (*why).to_owned(),
+            hint,
+        }
+    }
+}
