@@ -97,6 +97,14 @@ impl OriginPattern {
         self.host == HostPattern::Any
     }
 
+    /// The one host that it is about, if it is about one.
+    pub(crate) fn exact_host(&self) -> Option<&Host<String>> {
+        match &self.host {
+            HostPattern::Exactly(host) => Some(host),
+            HostPattern::Any | HostPattern::Below(_) => None,
+        }
+    }
+
     pub(crate) fn matches(&self, target: &Target) -> bool {
         self.scheme == target.scheme
             && match self.port {

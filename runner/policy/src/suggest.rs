@@ -1,32 +1,34 @@
-//! The smallest grant for what was seen to be used: by a run that was allowed it, or by one that
+//! The smallest grants for what was seen to be used: by a run that was allowed it, or by one that
 //! was refused and so said what it wanted.
 //!
 //! Nothing here loosens anything: a suggestion is text for an operator to read and to paste. A run
 //! is never given more in order to see what it would use; where it stops at a refusal, the next
-//! suggestion goes one step further.
+//! suggestion goes one step further. A metadata service is never suggested, only told of.
 
+mod addresses;
 mod connections;
+mod notes;
+mod requests;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use url::Url;
 
+use self::addresses::{Addresses, Place};
 use self::connections::Connections;
-use crate::check::as_toml;
+use self::notes::Notes;
+pub(crate) use self::requests::rule_for;
+use self::requests::{merged, narrowest};
 use crate::{
-    Grant, HttpRule, Interface, Method, NamePattern, Networks, PathPrefix, Policy, Rung,
-    SecretGrant, SecretName, SecretPattern, Subject, Target,
+    Grant, HttpRule, Interface, NamePattern, Networks, Policy, Rung, SecretGrant, SecretName,
+    SecretPattern, Subject, TcpRule,
 };
 
 /// Reserved for names that never resolve (RFC 2606): a rule for it links what needs a rule, and
 /// lets nothing out.
 const NOWHERE: &str = "https://nowhere.invalid";
-
-/// The longest path of a rule that is made here. A longer one would be hard to read.
-const LONGEST: usize = 256;
 
 /// One thing that was used, or wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,34 +46,40 @@ pub enum Observed {
         destination: String,
     },
     /// An address that is not a public one.
-    Address(IpAddr),
+    Address {
+        /// What led to it: the destination of a request, or `tcp://` and that of a connection.
+        destination: String,
+        /// The address.
+        address: IpAddr,
+    },
     /// A secret on a rung.
     Secret(SecretName, Rung),
 }
 
-/// A grant to read and to paste.
+/// Grants to read and to paste.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suggestion {
-    /// The grant.
-    pub grant: Grant,
-    /// Secrets of it that the policy has no `[[secret]]` block for.
+    /// The grants: one for each set of addresses that are not public, because the networks of a
+    /// grant are open to all of its destinations.
+    pub grants: Vec<Grant>,
+    /// Secrets of them that the policy has no `[[secret]]` block for.
     pub unbound: Vec<SecretName>,
     /// What to know before pasting it.
     pub notes: Vec<String>,
 }
 
-/// The smallest grant for what was observed of one action, and for the imports of its component.
+/// The smallest grants for what was observed of one action, and for the imports of its component.
 pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) -> Suggestion {
-    let mut notes = Vec::new();
+    let mut notes = Notes::default();
     let mut rules = Vec::new();
     let mut connections = Connections::default();
-    let mut networks = BTreeSet::new();
+    let mut addresses = Addresses::default();
     let mut secrets: BTreeMap<SecretName, BTreeSet<Rung>> = BTreeMap::new();
     for seen in observed {
         match seen {
             Observed::Connection { destination } => {
                 if !connections.add(destination) {
-                    notes.push(format!(
+                    notes.add(format!(
                         "no rule can be made of a connection to {}",
                         destination.escape_default()
                     ));
@@ -81,133 +89,114 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
                 method,
                 destination,
             } => match narrowest(method, destination) {
-                Some((rule, note)) => {
-                    notes.extend(note);
-                    rules.push(rule);
-                }
-                None => notes.push(format!(
+                Some((rule, note)) => rules.push((rule, note)),
+                None => notes.add(format!(
                     "no rule can be made of {} {}",
                     method.escape_default(),
                     destination.escape_default()
                 )),
             },
-            Observed::Address(address) => {
-                networks.insert(IpNet::from(*address));
+            Observed::Address {
+                destination,
+                address,
+            } => {
+                if !addresses.add(destination, *address) {
+                    notes.add(format!(
+                        "no line can be made for {address}, for what led to it is no destination: {}",
+                        destination.escape_default()
+                    ));
+                }
             }
             Observed::Secret(name, rung) => {
                 secrets.entry(name.clone()).or_default().insert(*rung);
             }
         }
     }
+    let mut rules = allowed(rules, &addresses, &mut notes);
     for import in subject.imports {
         link(import, subject, &mut rules, &mut secrets, &mut notes);
     }
+    connections.retain(|host| {
+        let forbidden = addresses.forbidden(&Place::of_host(host), host);
+        let keep = forbidden.is_none();
+        forbidden.into_iter().for_each(|why| notes.add(why));
+        keep
+    });
     let tcp = connections.rules(subject, &mut notes);
-    notes.dedup();
     let unbound = secrets
         .keys()
         .filter(|name| policy.secret(name).is_none())
         .cloned()
         .collect();
-    let secrets = secrets.into_iter().map(|(name, rungs)| SecretGrant {
-        name,
-        rungs: rungs.into_iter().collect(),
-    });
-    let grant = Grant {
-        plugins: vec![NamePattern::Exactly(subject.plugin.clone())],
-        actions: vec![subject.action.clone()],
-        http: merged(rules),
-        tcp,
-        networks: Networks::new(networks.into_iter().collect()),
-        secrets: secrets.collect(),
-        ..Grant::default()
-    };
+    let mut grants = by_addresses(merged(rules), tcp, &addresses, &mut notes);
+    for (at, grant) in grants.iter_mut().enumerate() {
+        grant.plugins = vec![NamePattern::Exactly(subject.plugin.clone())];
+        grant.actions = vec![subject.action.clone()];
+        if at == 0 {
+            let secret = |(name, rungs): (&SecretName, &BTreeSet<Rung>)| SecretGrant {
+                name: name.clone(),
+                rungs: rungs.iter().copied().collect(),
+            };
+            grant.secrets = secrets.iter().map(secret).collect();
+        }
+    }
     Suggestion {
-        grant,
+        grants,
         unbound,
-        notes,
+        notes: notes.all(),
     }
 }
 
-/// The narrowest rule that a request fits, and what is to be said where it is wider than the
-/// request.
-fn narrowest(method: &str, destination: &str) -> Option<(HttpRule, Option<String>)> {
-    // Where the record has left something out, the path is known up to there.
-    let cut = ["…", "[secret "]
-        .iter()
-        .filter_map(|mark| destination.find(mark))
-        .min();
-    let known = match cut {
-        Some(at) => &destination[..destination[..at].rfind('/')? + 1],
-        None => destination,
-    };
-    let target = Target::of(&Url::parse(known).ok()?).ok()?;
-    let rule = rule_for(method, &target)?;
-    let note = if rule.methods.is_empty() {
-        Some(format!(
-            "the rule for {known} covers all methods: no rule can name the one that was used"
-        ))
-    } else if cut.is_some() || rule.path.as_str() != target.path() {
-        Some(format!(
-            "the rule for {known} covers more than that path: no rule can name it exactly"
-        ))
-    } else {
-        None
-    };
-    Some((rule, note))
-}
-
-/// The narrowest rule that covers a request. Wider than it only where no rule can name its method
-/// or its path.
-pub(crate) fn rule_for(method: &str, target: &Target) -> Option<HttpRule> {
-    Some(HttpRule {
-        origin: target.origin().parse().ok()?,
-        path: path(target.path()),
-        methods: Method::try_from(method.to_owned()).into_iter().collect(),
-    })
-}
-
-/// The longest prefix of whole segments that a rule can name and that covers the path.
-fn path(path: &str) -> PathPrefix {
-    let mut prefix = path;
-    loop {
-        if prefix.len() <= LONGEST
-            && let Ok(rule) = PathPrefix::try_from(prefix.to_owned())
-            && rule.covers(path)
-        {
-            return rule;
-        }
-        match prefix.rfind('/') {
-            Some(at) if at > 0 => prefix = &prefix[..at],
-            _ => return PathPrefix::default(),
-        }
-    }
-}
-
-/// Rules for the same place become one with all their methods; what another covers goes.
-fn merged(rules: Vec<HttpRule>) -> Vec<HttpRule> {
-    let mut by_place: BTreeMap<(String, String), HttpRule> = BTreeMap::new();
-    for rule in rules {
-        let place = (rule.origin.to_string(), String::from(rule.path.clone()));
-        match by_place.get_mut(&place) {
-            // No methods are all methods.
-            Some(known) if known.methods.is_empty() => {}
-            Some(known) if rule.methods.is_empty() => known.methods.clear(),
-            Some(known) => {
-                known.methods.extend(rule.methods);
-                known.methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-                known.methods.dedup();
-            }
+/// The rules without those for metadata services, of which is told instead.
+fn allowed(
+    rules: Vec<(HttpRule, Option<String>)>,
+    addresses: &Addresses,
+    notes: &mut Notes,
+) -> Vec<HttpRule> {
+    let mut allowed = Vec::new();
+    for (rule, note) in rules {
+        // Rules that are made of what was seen are about one host.
+        let host = rule.origin.exact_host();
+        match host.and_then(|host| addresses.forbidden(&Place::of_http(&rule), host)) {
+            Some(why) => notes.add(why),
             None => {
-                by_place.insert(place, rule);
+                note.into_iter().for_each(|note| notes.add(note));
+                allowed.push(rule);
             }
         }
     }
-    let all: Vec<HttpRule> = by_place.into_values().collect();
-    all.iter()
-        .filter(|rule| !all.iter().any(|other| other != *rule && other.covers(rule)))
-        .cloned()
-        .collect()
+    allowed
+}
+
+/// One grant for each set of addresses, with the rules that need exactly those. There is always
+/// one; what needs none is first.
+fn by_addresses(
+    http: Vec<HttpRule>,
+    tcp: Vec<TcpRule>,
+    addresses: &Addresses,
+    notes: &mut Notes,
+) -> Vec<Grant> {
+    let mut grants: BTreeMap<BTreeSet<IpNet>, Grant> = BTreeMap::new();
+    let mut of = |place: Place| {
+        addresses.gateways(&place).for_each(|note| notes.add(note));
+        addresses.networks(&place)
+    };
+    for rule in http {
+        let networks = of(Place::of_http(&rule));
+        grants.entry(networks).or_default().http.push(rule);
+    }
+    for rule in tcp {
+        let networks = of(Place::Host(rule.host.to_string()));
+        grants.entry(networks).or_default().tcp.push(rule);
+    }
+    if grants.is_empty() {
+        grants.insert(BTreeSet::new(), Grant::default());
+    }
+    let with = |(networks, grant): (BTreeSet<IpNet>, Grant)| Grant {
+        networks: Networks::new(networks.into_iter().collect()),
+        ..grant
+    };
+    grants.into_iter().map(with).collect()
 }
 
 /// What an import needs to be linked at all, where nothing that was observed does that.
@@ -216,7 +205,7 @@ fn link(
     subject: &Subject<'_>,
     rules: &mut Vec<HttpRule>,
     secrets: &mut BTreeMap<SecretName, BTreeSet<Rung>>,
-    notes: &mut Vec<String>,
+    notes: &mut Notes,
 ) {
     let (sends, rung) = match Interface::of_import(import) {
         Some(Interface::Http | Interface::WasiHttp) => (true, None),
@@ -227,8 +216,8 @@ fn link(
         _ => return,
     };
     if sends && rules.is_empty() {
-        notes.push(format!(
-            "it was not seen to send anything: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
+        notes.add(format!(
+            "it was not seen to send anything that can be suggested: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
         ));
         rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule));
     }
@@ -242,86 +231,12 @@ fn link(
     });
     match asked {
         Some(name) => {
-            notes.push(format!("{import} needs a secret to be linked: `{name}` is the one that the manifest asks for"));
+            notes.add(format!("{import} needs a secret to be linked: `{name}` is the one that the manifest asks for"));
             secrets.entry(name).or_default().insert(rung);
         }
-        None => notes.push(format!(
+        None => notes.add(format!(
             "{import} needs a secret to be linked, and the manifest leaves to you which: grant one with rungs = [\"{rung}\"]"
         )),
-    }
-}
-
-impl Suggestion {
-    /// As a policy file has it, with the notes as comments.
-    pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        for note in &self.notes {
-            let _ = writeln!(text, "# {}", note.replace(char::is_control, " "));
-        }
-        for name in &self.unbound {
-            let _ = writeln!(
-                text,
-                "# Say where the value of `{name}` is, and where it may go.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = [{{ origin = \"{NOWHERE}\" }}]\n",
-                name.as_str().replace('/', "-")
-            );
-        }
-        let grant = &self.grant;
-        let list = |items: Vec<String>| items.join(", ");
-        let quoted = |item: String| toml::Value::String(item).to_string();
-        let _ = writeln!(
-            text,
-            "[[grant]]\nplugins = [{}]\nactions = [{}]",
-            list(
-                grant
-                    .plugins
-                    .iter()
-                    .map(|p| quoted(p.to_string()))
-                    .collect()
-            ),
-            list(
-                grant
-                    .actions
-                    .iter()
-                    .map(|a| quoted(a.to_string()))
-                    .collect()
-            ),
-        );
-        if !grant.http.is_empty() {
-            let rules: String = grant
-                .http
-                .iter()
-                .map(|rule| format!("  {},\n", as_toml(rule)))
-                .collect();
-            let _ = writeln!(text, "http = [\n{rules}]");
-        }
-        if !grant.tcp.is_empty() {
-            let rules = grant.tcp.iter().map(as_toml).collect();
-            let _ = writeln!(text, "tcp = [{}]", list(rules));
-        }
-        let networks: Vec<_> = grant
-            .networks
-            .iter()
-            .map(|net| quoted(net.to_string()))
-            .collect();
-        if !networks.is_empty() {
-            let _ = writeln!(text, "networks = [{}]", list(networks));
-        }
-        if !grant.secrets.is_empty() {
-            let secrets = grant.secrets.iter().map(|secret| {
-                let rungs = secret
-                    .rungs
-                    .iter()
-                    .map(|rung| format!("\"{rung}\""))
-                    .collect();
-                format!(
-                    "{{ name = \"{}\", rungs = [{}] }}",
-                    secret.name,
-                    list(rungs)
-                )
-            });
-            let _ = writeln!(text, "secrets = [{}]", list(secrets.collect()));
-        }
-        text
     }
 }
 

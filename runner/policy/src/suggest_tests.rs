@@ -2,8 +2,10 @@
 
 use proptest::prelude::*;
 
+use url::Url;
+
 use super::*;
-use crate::{CallRights, Capabilities, LimitRequest, Rights, can_run, check};
+use crate::{CallRights, Capabilities, LimitRequest, Rights, Target, can_run, check};
 
 const ASKS: &str = "http = [{ origin = 'https://*:*' }, { origin = 'http://*:*' }]\n\
     secrets = [{ name = '*', rungs = ['inject', 'operate'] }, { name = 'key', rungs = ['attach', 'reveal'] }]";
@@ -71,17 +73,147 @@ fn a_suggestion_is_a_policy_that_says_exactly_what_it_should() {
         request("POST", "https://a.test/v1/items"),
         request("GET", "https://a.test/v1/items/7"),
         request("GET", "http://10.0.0.7:8080/"),
-        Observed::Address("10.0.0.7".parse().unwrap()),
+        address("http://10.0.0.7:8080/", "10.0.0.7"),
         Observed::Secret("token".parse().unwrap(), Rung::Inject),
     ]);
     assert_eq!(
         suggestion.to_toml(),
         "[[grant]]\nplugins = [\"http\"]\nactions = [\"request\"]\nhttp = [\n  \
-         { origin = \"http://10.0.0.7:8080\", methods = [\"GET\"] },\n  \
          { origin = \"https://a.test\", path = \"/v1/items\", methods = [\"GET\", \"POST\"] },\n]\n\
-         networks = [\"10.0.0.7/32\"]\nsecrets = [{ name = \"token\", rungs = [\"inject\"] }]\n"
+         secrets = [{ name = \"token\", rungs = [\"inject\"] }]\n\n\
+         [[grant]]\nplugins = [\"http\"]\nactions = [\"request\"]\nhttp = [\n  \
+         { origin = \"http://10.0.0.7:8080\", methods = [\"GET\"] },\n]\n\
+         networks = [\"10.0.0.7/32\"]\n"
     );
-    assert_eq!(parsed(&suggestion).grants, [suggestion.grant]);
+    assert_eq!(parsed(&suggestion).grants, suggestion.grants);
+}
+
+fn address(destination: &str, address: &str) -> Observed {
+    Observed::Address {
+        destination: destination.to_owned(),
+        address: address.parse().unwrap(),
+    }
+}
+
+#[test]
+fn each_destination_gets_the_addresses_that_it_led_to_and_not_those_of_another() {
+    let mut asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    asking.asks.tcp = toml::from_str::<Capabilities>("tcp = [{ host = '*', ports = '*' }]")
+        .unwrap()
+        .tcp;
+    let suggestion = asking.suggest(&[
+        request("GET", "https://example.test/"),
+        request("GET", "https://one.internal/x"),
+        request("GET", "https://two.internal/"),
+        request("GET", "https://two.internal:8443/"),
+        request("GET", "http://localhost:8080/"),
+        address("https://one.internal/x", "10.0.0.1"),
+        address("https://two.internal", "10.0.0.2"),
+        address("https://two.internal", "10.0.0.1"),
+        address("http://localhost:8080", "127.0.0.1"),
+        connection("db.internal:5432"),
+        connection("mail.test:25"),
+        address("tcp://db.internal:5432", "10.0.0.1"),
+    ]);
+    let rights = asking.rights(&parsed(&suggestion));
+    let open = |url: &str| {
+        let target = Target::of(&Url::parse(url).unwrap()).unwrap();
+        let granted = rights.check_request("GET", &target).unwrap();
+        ["10.0.0.1", "10.0.0.2", "127.0.0.1"]
+            .map(|ip| granted.networks().check(ip.parse().unwrap()).is_ok())
+    };
+    assert_eq!(open("https://example.test/"), [false, false, false]);
+    assert_eq!(open("https://one.internal/x"), [true, false, false]);
+    assert_eq!(open("https://two.internal/"), [true, true, false]);
+    assert_eq!(open("https://two.internal:8443/"), [false, false, false]);
+    assert_eq!(open("http://localhost:8080/"), [false, false, true]);
+    let db = |host: &str, port| {
+        let granted = rights.check_tcp(&crate::tcp_host(host).unwrap(), Some(port));
+        let private = "10.0.0.1".parse().unwrap();
+        granted.unwrap().networks().check(private).is_ok()
+    };
+    assert!(db("db.internal", 5432) && !db("mail.test", 25));
+    // What needs the same addresses is in the same grant.
+    assert_eq!(suggestion.grants.len(), 4, "{}", suggestion.to_toml());
+}
+
+#[test]
+fn a_metadata_service_is_told_of_and_never_granted_by_whatever_way_it_was_tried() {
+    let mut asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    asking.asks.tcp = toml::from_str::<Capabilities>("tcp = [{ host = '*', ports = '*' }]")
+        .unwrap()
+        .tcp;
+    let fine = [
+        request("GET", "https://example.test/"),
+        request("GET", "http://localhost:8080/"),
+        address("http://localhost:8080/", "127.0.0.1"),
+    ];
+    let smallest = asking.suggest(&fine);
+    for (tried, ip) in [
+        ("http://169.254.169.254/latest/meta-data", "169.254.169.254"),
+        ("http://[64:ff9b::a9fe:a9fe]/x", "64:ff9b::a9fe:a9fe"),
+        ("http://[::ffff:a9fe:a9fe]/x", "::ffff:a9fe:a9fe"),
+        ("http://[2002:a9fe:a9fe::1]/x", "2002:a9fe:a9fe::1"),
+        ("http://[fd00:c1::a9fe:a9fe]/opc", "fd00:c1::a9fe:a9fe"),
+        ("http://meta.test/x", "169.254.169.254"),
+        ("http://meta.test/x", "64:ff9b::a9fe:a9fe"),
+        ("tcp://169.254.169.254:80", "169.254.169.254"),
+        ("tcp://[64:ff9b::a9fe:a9fe]:80", "64:ff9b::a9fe:a9fe"),
+        ("tcp://meta.test", "100.100.100.200"),
+    ] {
+        let wanted = match tried.strip_prefix("tcp://") {
+            Some(tcp) => connection(tcp),
+            None => request("GET", tried),
+        };
+        // Refused by rule, and at the next try by address.
+        for step in [vec![wanted.clone()], vec![wanted, address(tried, ip)]] {
+            if step.len() == 1 && tried.contains("meta.test") {
+                continue;
+            }
+            let all: Vec<_> = fine.iter().cloned().chain(step).collect();
+            let suggestion = asking.suggest(&all);
+            assert_eq!(suggestion.grants, smallest.grants, "{tried} {ip}");
+            let note = &suggestion.notes[..];
+            assert!(
+                matches!(note, [note] if note.contains("it tried") && note.contains("credentials")),
+                "{tried}: {note:?}"
+            );
+            let text = suggestion.to_toml();
+            assert!(text.contains(&format!("# {}", note[0])), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_gateway_to_a_private_address_is_suggested_with_a_word_of_what_is_behind_it() {
+    let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    let suggestion = asking.suggest(&[
+        request("GET", "http://nat.test/"),
+        address("http://nat.test/", "64:ff9b::a00:1"),
+    ]);
+    let text = suggestion.to_toml();
+    assert!(
+        text.contains(
+            "# http://nat.test led to 64:ff9b::a00:1, a NAT64 address that may lead to 10.0.0.1"
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("networks = [\"64:ff9b::a00:1/128\"]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_note_is_said_once_however_often_there_was_reason_for_it() {
+    let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    let odd = |path: &str| request("GET", &format!("https://a.test{path}"));
+    let suggestion = asking.suggest(&[
+        odd("/v1/%2e%2e%2fx"),
+        odd("/x%252fy"),
+        odd("/v1/%2e%2e%2fx"),
+    ]);
+    assert_eq!(suggestion.notes.len(), 2, "{:?}", suggestion.notes);
 }
 
 fn connection(destination: &str) -> Observed {
@@ -103,15 +235,17 @@ fn connections_become_one_rule_for_each_host_with_the_ports_that_were_wanted() {
         connection("10.0.0.7:22"),
         connection("[fd00::7]:22"),
         connection("mail.internal"),
-        Observed::Address("10.0.0.7".parse().unwrap()),
+        address("tcp://10.0.0.7:22", "10.0.0.7"),
     ]);
     let text = suggestion.to_toml();
-    let tcp = "tcp = [{ host = \"10.0.0.7\", ports = [22] }, { host = \"[fd00::7]\", ports = [22] }, \
+    let tcp = "tcp = [{ host = \"[fd00::7]\", ports = [22] }, \
         { host = \"db.internal\", ports = [5432, 6432] }, { host = \"mail.internal\", ports = [1] }]\n";
     assert!(text.contains(tcp), "{text}");
+    let private = "tcp = [{ host = \"10.0.0.7\", ports = [22] }]\nnetworks = [\"10.0.0.7/32\"]\n";
+    assert!(text.contains(private), "{text}");
     assert!(text.contains("mail.internal was looked up"), "{text}");
     let policy = parsed(&suggestion);
-    assert_eq!(policy.grants, [suggestion.grant]);
+    assert_eq!(policy.grants, suggestion.grants);
     let rights = asking.rights(&policy);
     let may = |host: &str, port| {
         rights
@@ -149,7 +283,7 @@ fn what_is_no_destination_makes_no_rule() {
         "x\u{a0}:1",
     ] {
         let suggestion = asking.suggest(&[connection(bad)]);
-        assert!(suggestion.grant.tcp.is_empty(), "{bad}");
+        assert!(suggestion.grants[0].tcp.is_empty(), "{bad}");
         assert!(suggestion.to_toml().starts_with("# no rule"), "{bad}");
     }
 }
@@ -182,14 +316,14 @@ fn what_the_record_left_out_or_no_rule_can_name_makes_a_wider_rule_and_a_note() 
         ("GET", "https://a.test/v1/[secret token]/x", "/v1"),
         ("GET", "https://a.test/v1/very/lo…", "/v1/very"),
         ("GET", "https://a.test/a%2Fb/c", "/"),
-        ("PURGE-ALL", "https://a.test/v1", "/v1"),
+        ("PURGE_ALL", "https://a.test/v1", "/v1"),
     ] {
         let (rule, note) = narrowest(method, destination).unwrap();
         assert_eq!(String::from(rule.path.clone()), path, "{destination}");
         assert!(note.is_some(), "{destination}");
     }
     let suggestion = Asking::new(&[]).suggest(&[request("GET", "a URL that cannot be used")]);
-    assert!(suggestion.grant.http.is_empty() && suggestion.notes.len() == 1);
+    assert!(suggestion.grants[0].http.is_empty() && suggestion.notes.len() == 1);
     parsed(&suggestion);
 }
 

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use url::Host;
+
+use super::notes::Notes;
 use crate::rights::LOOKUP;
 use crate::tcp::tcp_host;
 use crate::{HostRule, Ports, Subject, TcpRule};
@@ -17,24 +20,27 @@ const MOST: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Connections(BTreeMap<String, BTreeSet<u16>>);
 
+/// The host of a destination as a rule names it, and the port, if any is known.
+pub(super) fn read(destination: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match destination.parse::<SocketAddr>() {
+        Ok(address) => (address.ip().to_string(), Some(address.port())),
+        Err(_) => match destination.rsplit_once(':') {
+            // An address without a port is in brackets, and ends with one.
+            Some((host, port)) if !destination.ends_with(']') => {
+                (host.to_owned(), Some(port.parse().ok()?))
+            }
+            _ => (destination.trim_matches(['[', ']']).to_owned(), None),
+        },
+    };
+    Some((tcp_host(&host).ok()?.to_string(), port))
+}
+
 impl Connections {
     /// Takes note of a destination. Whether a rule can be made of it.
     pub(super) fn add(&mut self, destination: &str) -> bool {
-        let (host, port) = match destination.parse::<SocketAddr>() {
-            Ok(address) => (address.ip().to_string(), Some(address.port())),
-            Err(_) => match destination.rsplit_once(':') {
-                // An address without a port is in brackets, and ends with one.
-                Some((host, port)) if !destination.ends_with(']') => match port.parse() {
-                    Ok(port) => (host.to_owned(), Some(port)),
-                    Err(_) => return false,
-                },
-                _ => (destination.trim_matches(['[', ']']).to_owned(), None),
-            },
-        };
-        let Ok(host) = tcp_host(&host) else {
+        let Some((host, port)) = read(destination) else {
             return false;
         };
-        let host = host.to_string();
         let known = self.0.contains_key(&host);
         if port == Some(0)
             || HostRule::try_from(host.clone()).is_err()
@@ -46,19 +52,24 @@ impl Connections {
         true
     }
 
+    /// Leaves out the hosts that are not to be kept.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Host<String>) -> bool) {
+        (self.0).retain(|host, _| tcp_host(host).is_ok_and(|host| keep(&host)));
+    }
+
     /// A rule for each host, and what is to be said of them.
-    pub(super) fn rules(mut self, subject: &Subject<'_>, notes: &mut Vec<String>) -> Vec<TcpRule> {
+    pub(super) fn rules(mut self, subject: &Subject<'_>, notes: &mut Notes) -> Vec<TcpRule> {
         let sockets = |import: &String| import.starts_with("wasi:sockets/");
         let connects = !subject.asks.tcp.is_empty() && subject.imports.iter().any(sockets);
         if self.0.is_empty() && connects {
-            notes.push(format!(
+            notes.add(format!(
                 "it was not seen to connect: the rule for {NOWHERE} only links TCP; run it again to see where it goes"
             ));
             self.0.insert(NOWHERE.to_owned(), BTreeSet::from([LOOKUP]));
         }
         let rules = self.0.into_iter().map(|(host, mut ports)| {
             if ports.is_empty() {
-                notes.push(format!(
+                notes.add(format!(
                     "the name {host} was looked up and its port is not known: port {LOOKUP} only lets it be looked up; run it again to see the port"
                 ));
                 ports.insert(LOOKUP);

@@ -3,6 +3,7 @@
 //! A run that is refused says what it wanted, so a record of refused runs is enough: grant what is
 //! suggested, run again, and the next suggestion goes as far as the run then came.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -85,14 +86,25 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
     match event {
         "request" | "request-refused" => {
             let (method, destination) = (text("method"), text("destination"));
-            let mut all = vec![match method.as_str() {
-                "TCP" => Observed::Connection { destination },
-                _ => Observed::Request {
-                    method,
-                    destination,
-                },
-            }];
-            all.extend(address_in(&text("why")));
+            let (wanted, place) = match method.as_str() {
+                "TCP" => {
+                    let place = format!("tcp://{destination}");
+                    (Observed::Connection { destination }, place)
+                }
+                _ => {
+                    let place = destination.clone();
+                    let wanted = Observed::Request {
+                        method,
+                        destination,
+                    };
+                    (wanted, place)
+                }
+            };
+            let mut all = vec![wanted];
+            all.extend(address_in(&text("why")).map(|address| Observed::Address {
+                destination: place,
+                address,
+            }));
             let credentials = member("credentials").and_then(Value::as_array);
             for credential in credentials.into_iter().flatten() {
                 all.extend(secret(&credential["secret"], &credential["rung"]));
@@ -100,8 +112,13 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
             all
         }
         "special-address" => {
+            let destination = text("origin");
             let address = text("address").parse();
-            address.map(Observed::Address).into_iter().collect()
+            let led_to = |address| Observed::Address {
+                destination,
+                address,
+            };
+            address.map(led_to).into_iter().collect()
         }
         "secret-opened" | "secret-refused" | "secret-operated" => {
             let (name, rung) = (member("secret"), member("rung"));
@@ -124,11 +141,11 @@ fn secret(name: &Value, rung: &Value) -> Option<Observed> {
 }
 
 /// The address of a refusal, which names the line that would allow it.
-fn address_in(why: &str) -> Option<Observed> {
+fn address_in(why: &str) -> Option<IpAddr> {
     let (_, rest) = why.split_once("networks = [\"")?;
     let (network, _) = rest.split_once('"')?;
     let (address, _) = network.split_once('/')?;
-    address.parse().ok().map(Observed::Address)
+    address.parse().ok()
 }
 
 #[cfg(test)]
@@ -142,14 +159,23 @@ mod tests {
 
     #[test]
     fn a_connection_is_not_taken_for_a_request_and_its_refusal_tells_the_address_as_well() {
-        let why = "db.internal resolves to 10.0.0.7: in a [[grant]] networks = [\"10.0.0.7/32\"] would allow it";
+        let why = "db.internal resolves to 10.0.0.7: in the [[grant]] that has tcp = [{ host = \"db.internal\", ports = [1] }] the line networks = [\"10.0.0.7/32\"] would allow the address";
         let refused = json!({ "method": "TCP", "destination": "db.internal", "why": why });
         let destination = "db.internal".to_owned();
         let wanted = [
             Observed::Connection { destination },
-            Observed::Address("10.0.0.7".parse().unwrap()),
+            Observed::Address {
+                destination: "tcp://db.internal".to_owned(),
+                address: "10.0.0.7".parse().unwrap(),
+            },
         ];
         assert_eq!(of("request-refused", refused), wanted);
+        let reached = json!({ "origin": "tcp://db.internal:5432", "address": "10.0.0.7" });
+        let wanted = Observed::Address {
+            destination: "tcp://db.internal:5432".to_owned(),
+            address: "10.0.0.7".parse().unwrap(),
+        };
+        assert_eq!(of("special-address", reached), [wanted]);
         let made = json!({ "method": "TCP", "destination": "db.internal:5432", "credentials": [] });
         let destination = "db.internal:5432".to_owned();
         assert_eq!(of("request", made), [Observed::Connection { destination }]);

@@ -1,0 +1,91 @@
+//! A suggestion as text to read and to paste.
+
+use std::fmt::Write as _;
+
+use super::{NOWHERE, Suggestion};
+use crate::Grant;
+use crate::check::as_toml;
+
+impl Suggestion {
+    /// As a policy file has it, with the notes as comments.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for note in &self.notes {
+            let _ = writeln!(text, "# {}", note.replace(char::is_control, " "));
+        }
+        for name in &self.unbound {
+            let _ = writeln!(
+                text,
+                "# Say where the value of `{name}` is, and where it may go.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = [{{ origin = \"{NOWHERE}\" }}]\n",
+                name.as_str().replace('/', "-")
+            );
+        }
+        let mut between = "";
+        for grant in &self.grants {
+            let _ = write!(text, "{between}{}", as_block(grant));
+            between = "\n";
+        }
+        text
+    }
+}
+
+/// A grant as a `[[grant]]` block.
+fn as_block(grant: &Grant) -> String {
+    let mut text = String::new();
+    let list = |items: Vec<String>| items.join(", ");
+    let quoted = |item: String| toml::Value::String(item).to_string();
+    let _ = writeln!(
+        text,
+        "[[grant]]\nplugins = [{}]\nactions = [{}]",
+        list(
+            grant
+                .plugins
+                .iter()
+                .map(|p| quoted(p.to_string()))
+                .collect()
+        ),
+        list(
+            grant
+                .actions
+                .iter()
+                .map(|a| quoted(a.to_string()))
+                .collect()
+        ),
+    );
+    if !grant.http.is_empty() {
+        let rules: String = grant
+            .http
+            .iter()
+            .map(|rule| format!("  {},\n", as_toml(rule)))
+            .collect();
+        let _ = writeln!(text, "http = [\n{rules}]");
+    }
+    if !grant.tcp.is_empty() {
+        let rules = grant.tcp.iter().map(as_toml).collect();
+        let _ = writeln!(text, "tcp = [{}]", list(rules));
+    }
+    let networks: Vec<_> = grant
+        .networks
+        .iter()
+        .map(|net| quoted(net.to_string()))
+        .collect();
+    if !networks.is_empty() {
+        let _ = writeln!(text, "networks = [{}]", list(networks));
+    }
+    if !grant.secrets.is_empty() {
+        let secrets = grant.secrets.iter().map(|secret| {
+            let rungs = secret
+                .rungs
+                .iter()
+                .map(|rung| format!("\"{rung}\""))
+                .collect();
+            format!(
+                "{{ name = \"{}\", rungs = [{}] }}",
+                secret.name,
+                list(rungs)
+            )
+        });
+        let _ = writeln!(text, "secrets = [{}]", list(secrets.collect()));
+    }
+    text
+}
