@@ -75,6 +75,18 @@ pub enum PolicyError {
         "the secret `{0}` may go to `{1}`, which is every host: name the hosts in `to` of its [[secret]] block"
     )]
     AnyDestination(String, String),
+    /// A secret could be carried to any name below a top-level one, most of which are others'.
+    #[error(
+        "the secret `{secret}` may go to `{origin}`, which is every name below `{label}`: behind `*.` must stand two labels or more, also where the last one is of your own network; name the hosts in `to` of its [[secret]] block, or a name below `{label}`"
+    )]
+    WideDestination {
+        /// The binding.
+        secret: String,
+        /// The destination.
+        origin: String,
+        /// What stands behind `*.` there.
+        label: String,
+    },
     /// There are rules for tokens, and no token can be made.
     #[error(
         "the secret `{0}` has rules for tokens (`jwt`) but `operations` does not list \"jwt\": add it, or remove the rules"

@@ -39,6 +39,15 @@ impl HostPattern {
         canonical(text).map(Self::Exactly)
     }
 
+    /// The one label behind `*.`, where there is only one: nobody has all names below it, and
+    /// below a public one most are others'.
+    pub(crate) fn all_below(&self) -> Option<&str> {
+        match self {
+            Self::Below(suffix) if !suffix.contains('.') => Some(suffix),
+            _ => None,
+        }
+    }
+
     pub(crate) fn matches(&self, host: &Host<String>) -> bool {
         match (self, host) {
             (Self::Any, _) => true,
@@ -109,6 +118,10 @@ impl HostRule {
     /// Whether it is about that host.
     pub fn matches(&self, host: &Host<String>) -> bool {
         self.0.matches(host)
+    }
+
+    pub(crate) fn all_below(&self) -> Option<&str> {
+        self.0.all_below()
     }
 }
 

@@ -14,7 +14,8 @@ use url::{Host, Url};
 use crate::host::{HostPattern, parse_host};
 use crate::{ParseError, PathPrefix};
 
-/// An HTTP method: a token of RFC 9110, compared as it is written.
+/// An HTTP method, compared as it is written: of the tokens of RFC 9110 those in capitals, with or
+/// without dashes, which are all that are registered and all that a request goes out with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Method(String);
@@ -29,13 +30,14 @@ impl Method {
 impl TryFrom<String> for Method {
     type Error = ParseError;
     fn try_from(text: String) -> Result<Self, ParseError> {
-        if !text.is_empty() && text.len() <= 32 && text.bytes().all(|b| b.is_ascii_uppercase()) {
+        let known = |b: u8| b.is_ascii_uppercase() || b == b'-';
+        if !text.is_empty() && text.len() <= 32 && text.bytes().all(known) {
             Ok(Self(text))
         } else {
             Err(ParseError::new(
                 "method",
                 &text,
-                "write it in capitals, such as GET",
+                "write it in capitals, such as GET or VERSION-CONTROL",
             ))
         }
     }
@@ -105,6 +107,10 @@ impl OriginPattern {
         }
     }
 
+    pub(crate) fn all_below(&self) -> Option<&str> {
+        self.host.all_below()
+    }
+
     pub(crate) fn matches(&self, target: &Target) -> bool {
         self.scheme == target.scheme
             && match self.port {
@@ -169,8 +175,12 @@ pub struct HttpRule {
     /// The path and everything below it.
     #[serde(default, skip_serializing_if = "is_root")]
     pub path: PathPrefix,
-    /// The methods; empty for all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The methods; all if left out, and then empty here.
+    #[serde(
+        default,
+        deserialize_with = "crate::listed::methods",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub methods: Vec<Method>,
 }
 

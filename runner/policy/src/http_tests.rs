@@ -50,6 +50,27 @@ fn scheme_port_and_method_must_all_fit() {
 }
 
 #[test]
+fn a_rule_names_every_method_that_goes_out_and_no_other() {
+    let named = |name: &str| Method::try_from(name.to_owned());
+    for name in [
+        "GET",
+        "PATCH",
+        "VERSION-CONTROL",
+        "M-SEARCH",
+        "UPDATEREDIRECTREF",
+    ] {
+        assert_eq!(named(name).unwrap().as_str(), name);
+    }
+    // A rule with one of these would look as if it allowed something.
+    for name in [
+        "", "get", "Get", "*", "G*T", "GET1", "GET ", "GET,POST", "G\u{c9}T",
+    ] {
+        let error = named(name).unwrap_err().to_string();
+        assert!(error.contains("capitals"), "{name}: {error}");
+    }
+}
+
+#[test]
 fn numeric_spellings_of_an_address_are_the_same_address() {
     let local = rule("http://127.0.0.1", "/", &[]);
     for url in [

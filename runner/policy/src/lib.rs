@@ -15,6 +15,7 @@ mod host;
 mod http;
 mod interface;
 mod limits;
+mod listed;
 mod moment;
 mod name;
 mod operation;

@@ -134,10 +134,13 @@ impl TryFrom<String> for PathPrefix {
         if let Some(why) = ambiguous(&text) {
             return Err(bad(&format!("{why}, and no request's path is compared so")));
         }
-        let trimmed = text.trim_end_matches('/');
-        Ok(Self(
-            if trimmed.is_empty() { "/" } else { trimmed }.to_owned(),
-        ))
+        if text != "/" && text.ends_with('/') {
+            // It looks as if it left out the path itself, which a prefix of segments cannot say.
+            return Err(bad(
+                "leave out the `/` at the end: a path covers itself and all that is below it",
+            ));
+        }
+        Ok(Self(text))
     }
 }
 

@@ -94,6 +94,7 @@ fn a_prefix_is_written_as_it_is_compared() {
         "v1",
         "/v1/..",
         "/v1//x",
+        "/v1/",
         "/v1?q",
         "/v1#f",
         "/ä",

@@ -52,8 +52,12 @@ pub struct Policy {
 pub struct Grant {
     /// Which plugins.
     pub plugins: Vec<NamePattern>,
-    /// Which of their actions; all if left out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Which of their actions; all if left out, and then empty here.
+    #[serde(
+        default,
+        deserialize_with = "crate::listed::actions",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub actions: Vec<ActionName>,
     /// Where requests may go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +85,11 @@ impl Grant {
     pub fn covers(&self, plugin: &PluginName, action: &ActionName) -> bool {
         self.plugins.iter().any(|pattern| pattern.matches(plugin))
             && (self.actions.is_empty() || self.actions.contains(action))
+    }
+
+    /// Whether it lets anything out at all.
+    pub(crate) fn goes_out(&self) -> bool {
+        !(self.http.is_empty() && self.tcp.is_empty())
     }
 }
 
@@ -172,8 +181,17 @@ impl Policy {
 fn check_binding(binding: &SecretBinding) -> Result<(), PolicyError> {
     let name = || binding.name.to_string();
     let lists = |operation| binding.operations.contains(&operation);
-    if let Some(rule) = binding.to.iter().find(|rule| rule.origin.is_any_host()) {
-        return Err(PolicyError::AnyDestination(name(), rule.origin.to_string()));
+    for origin in binding.to.iter().map(|rule| &rule.origin) {
+        if origin.is_any_host() {
+            return Err(PolicyError::AnyDestination(name(), origin.to_string()));
+        }
+        if let Some(label) = origin.all_below() {
+            return Err(PolicyError::WideDestination {
+                secret: name(),
+                origin: origin.to_string(),
+                label: label.to_owned(),
+            });
+        }
     }
     if !binding.jwt.is_open() && !lists(Operation::Jwt) {
         return Err(PolicyError::UnusedJwt(name()));
@@ -266,6 +284,21 @@ mod tests {
         let error = bound("to = [{ origin = 'https://*' }]").unwrap_err();
         assert!(matches!(error, PolicyError::AnyDestination(..)), "{error}");
         assert!(bound("to = [{ origin = 'https://*.a.test:*' }]").is_ok());
+    }
+
+    #[test]
+    fn a_credential_may_not_go_to_every_name_below_one_label_a_private_one_either() {
+        for label in ["com", "internal", "localhost"] {
+            let error = bound(&format!("to = [{{ origin = 'https://*.{label}' }}]")).unwrap_err();
+            assert!(
+                matches!(error, PolicyError::WideDestination { .. }),
+                "{error}"
+            );
+            let text = error.to_string();
+            assert!(text.contains(&format!("below `{label}`")), "{text}");
+            assert!(text.contains("of your own"), "{text}");
+        }
+        assert!(bound("to = [{ origin = 'https://db' }]").is_ok());
     }
 
     #[test]

@@ -50,7 +50,11 @@ pub struct TrustRule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub denied_digests: Vec<Digest>,
     /// If there are any, components with other digests are refused.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::listed::pinned_digests",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub pinned_digests: Vec<Digest>,
     /// From then on the block lets nothing in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,10 +99,18 @@ pub struct RequiredAttestation {
     #[serde(rename = "type")]
     pub predicate_type: String,
     /// Public keys that may attest it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::listed::attesting_keys",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub keys: Vec<TrustedKey>,
     /// Identities that may attest it with certificates.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "crate::listed::attesting_identities",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub identities: Vec<TrustedIdentity>,
 }
 

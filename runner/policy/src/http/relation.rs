@@ -3,7 +3,7 @@
 //! Exact for rules that the parser gives, but for paths with encoded separators, where the answer
 //! errs towards "no".
 
-use super::{HttpRule, OriginPattern, PathPrefix, PortPattern};
+use super::{HttpRule, Method, OriginPattern, PathPrefix, PortPattern};
 use crate::host::HostPattern;
 
 impl HttpRule {
@@ -21,6 +21,18 @@ impl HttpRule {
             || other.methods.is_empty()
             || other.methods.iter().any(|m| self.methods.contains(m));
         methods && self.origin.overlaps(&other.origin) && self.path.overlaps(&other.path)
+    }
+
+    /// The same in rules of one method each, where it lists methods.
+    pub(crate) fn by_method(&self) -> Vec<Self> {
+        if self.methods.is_empty() {
+            return vec![self.clone()];
+        }
+        let alone = |method: &Method| Self {
+            methods: vec![method.clone()],
+            ..self.clone()
+        };
+        self.methods.iter().map(alone).collect()
     }
 
     /// Whether it is about any host at all.
@@ -46,8 +58,7 @@ impl OriginPattern {
             && (self.port == other.port
                 || self.port == PortPattern::Any
                 || other.port == PortPattern::Any)
-            // Two sets of names are disjoint, or one holds the other.
-            && (self.host.covers(&other.host) || other.host.covers(&self.host))
+            && self.host.overlaps(&other.host)
     }
 }
 
@@ -65,6 +76,14 @@ impl HostPattern {
             (Self::Exactly(host), Self::Exactly(other)) => host == other,
             (Self::Below(_) | Self::Exactly(_), _) => false,
         }
+    }
+}
+
+impl HostPattern {
+    /// Whether any host is one that both are about.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        // Two sets of names are disjoint, or one holds the other.
+        self.covers(other) || other.covers(self)
     }
 }
 
@@ -106,7 +125,10 @@ mod tests {
             Just(vec!["GET", "POST"])
         ];
         (origin(), path, methods).prop_map(|(origin, path, methods)| {
-            let rule = serde_json::json!({ "origin": origin, "path": path, "methods": methods });
+            let mut rule = serde_json::json!({ "origin": origin, "path": path });
+            if !methods.is_empty() {
+                rule["methods"] = methods.into();
+            }
             serde_json::from_value(rule).unwrap()
         })
     }
