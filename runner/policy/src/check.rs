@@ -4,12 +4,15 @@
 //! This decides nothing: what a run may do is [`Rights`], and where a row says that something is
 //! missing or has no effect, it is because the rights of the run say so.
 
+mod destinations;
+mod networks;
+mod secrets;
+
 use serde::Serialize;
 
-use crate::host::HostPattern;
 use crate::{
-    ActionName, CallRights, Capabilities, Grant, HttpRule, Interface, LimitRequest, PluginName,
-    Policy, Ports, Rights, Rung, SecretAsk, SecretPattern, TcpRule,
+    ActionName, CallRights, Capabilities, Grant, Interface, LimitRequest, PluginName, Policy,
+    Rights,
 };
 
 /// What is checked.
@@ -99,11 +102,11 @@ pub fn check(subject: &Subject<'_>, policy: &Policy) -> Vec<Row> {
         .collect();
     let mut rows = Vec::new();
     imports(subject, &rights, &mut rows);
-    http(subject.asks, &grants, &mut rows);
-    tcp(subject.asks, &grants, &mut rows);
-    networks(&grants, &mut rows);
-    asked_secrets(subject.asks, &rights, &mut rows);
-    granted_secrets(subject.asks, policy, &grants, &mut rows);
+    destinations::http(subject.asks, &grants, &mut rows);
+    destinations::tcp(subject.asks, &grants, &mut rows);
+    networks::rows(subject.asks, &grants, &mut rows);
+    secrets::asked(subject.asks, &rights, &mut rows);
+    secrets::granted(subject.asks, policy, &grants, &mut rows);
     config(subject.asks, &grants, &mut rows);
     limits(&grants, &mut rows);
     patterns(&grants, &mut rows);
@@ -147,200 +150,6 @@ pub(crate) fn as_toml(rule: &impl Serialize) -> String {
     let written = rule.serialize(toml::ser::ValueSerializer::new(&mut text));
     debug_assert!(written.is_ok(), "{written:?}");
     text
-}
-
-fn http(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
-    let granted: Vec<&HttpRule> = grants.iter().flat_map(|grant| &grant.http).collect();
-    let somewhere = granted
-        .iter()
-        .any(|rule| asks.http.iter().any(|ask| ask.overlaps(rule)));
-    for ask in &asks.http {
-        let within: Vec<_> = granted.iter().filter(|rule| rule.overlaps(ask)).collect();
-        let whole = within.iter().any(|rule| rule.covers(ask));
-        let line = format!("in a [[grant]] for this plugin http = [{}]", as_toml(ask));
-        let (finding, note) = match (whole, within.is_empty()) {
-            (true, _) => (Finding::Granted, String::new()),
-            (false, false) => (Finding::Partly, "the rest is refused".to_owned()),
-            // "Anywhere" by two schemes is met by one.
-            (false, true) if ask.is_any_host() && somewhere => (Finding::Optional, String::new()),
-            (false, true) if ask.is_any_host() => (
-                Finding::Missing,
-                "it goes where the operator lets it: name the origins that it is for, as in http = [{ origin = \"https://api.example\" }]".to_owned(),
-            ),
-            (false, true) => (Finding::Missing, format!("{line} would allow it")),
-        };
-        rows.push(Row {
-            kind: Kind::Http,
-            finding,
-            asked: Some(as_toml(ask)),
-            granted: joined(within.iter().map(as_toml)),
-            note,
-        });
-    }
-    for rule in granted {
-        let (finding, note) = if !asks.http.iter().any(|ask| ask.overlaps(rule)) {
-            (Finding::Unused, "the manifest does not ask for it")
-        } else if rule.is_any_host() {
-            (Finding::Wider, "any host: name the hosts that are meant")
-        } else if !asks.http.iter().any(|ask| ask.covers(rule)) {
-            (
-                Finding::Wider,
-                "more than the manifest asks for; the rest has no effect",
-            )
-        } else {
-            continue;
-        };
-        rows.push(granted_row(Kind::Http, finding, as_toml(rule), note));
-    }
-}
-
-fn tcp(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
-    let granted: Vec<&TcpRule> = grants.iter().flat_map(|grant| &grant.tcp).collect();
-    let meets = |a: &TcpRule, b: &TcpRule| {
-        (a.host.0.covers(&b.host.0) || b.host.0.covers(&a.host.0)) && a.ports.meet(&b.ports)
-    };
-    for ask in &asks.tcp {
-        let within: Vec<_> = granted.iter().filter(|rule| meets(rule, ask)).collect();
-        let (finding, note) = if within.is_empty() {
-            let line = format!("in a [[grant]] for this plugin tcp = [{}]", as_toml(ask));
-            (Finding::Missing, format!("{line} would allow it"))
-        } else if within.iter().any(|rule| **rule == ask) {
-            (Finding::Granted, String::new())
-        } else {
-            (Finding::Partly, "what both name is allowed".to_owned())
-        };
-        rows.push(Row {
-            kind: Kind::Tcp,
-            finding,
-            asked: Some(as_toml(ask)),
-            granted: joined(within.iter().map(as_toml)),
-            note,
-        });
-    }
-    for rule in granted {
-        let (finding, note) = if !asks.tcp.iter().any(|ask| meets(rule, ask)) {
-            (Finding::Unused, "the manifest does not ask for it")
-        } else if rule.host.0 == HostPattern::Any || matches!(rule.ports, Ports::Any(_)) {
-            (Finding::Wider, "any host or any port: name what is meant")
-        } else {
-            continue;
-        };
-        rows.push(granted_row(Kind::Tcp, finding, as_toml(rule), note));
-    }
-}
-
-fn networks(grants: &[&Grant], rows: &mut Vec<Row>) {
-    let any_way_out = grants
-        .iter()
-        .any(|grant| !(grant.http.is_empty() && grant.tcp.is_empty()));
-    for network in grants.iter().flat_map(|grant| grant.networks.iter()) {
-        let (finding, note) = if !any_way_out {
-            (Finding::Unused, "nothing is granted that could reach it")
-        } else if network.prefix_len() == 0 {
-            (Finding::Wider, "every address there is")
-        } else if let Some(what) = METADATA.iter().find(|address| {
-            address
-                .parse()
-                .is_ok_and(|ip: std::net::IpAddr| network.contains(&ip))
-        }) {
-            rows.push(granted_row(
-                Kind::Network,
-                Finding::Wider,
-                network.to_string(),
-                &format!("{what} is in it, where clouds hand out credentials"),
-            ));
-            continue;
-        } else if wide(network) {
-            (
-                Finding::Wider,
-                "a large network: name the part that is meant",
-            )
-        } else {
-            (Finding::Granted, "")
-        };
-        rows.push(granted_row(
-            Kind::Network,
-            finding,
-            network.to_string(),
-            note,
-        ));
-    }
-}
-
-/// Addresses at which clouds give their credentials to whoever asks.
-const METADATA: [&str; 6] = [
-    "169.254.169.254",
-    "168.63.129.16",
-    "192.0.0.192",
-    "100.100.100.200",
-    "fd00:ec2::254",
-    "fd20:ce::254",
-];
-
-/// Larger than one private network of a usual kind (10.0.0.0/8, fd00::/48).
-fn wide(network: &ipnet::IpNet) -> bool {
-    match network {
-        ipnet::IpNet::V4(net) => net.prefix_len() < 8,
-        ipnet::IpNet::V6(net) => net.prefix_len() < 48,
-    }
-}
-
-fn asked_secrets(asks: &Capabilities, rights: &Rights, rows: &mut Vec<Row>) {
-    for ask in &asks.secrets {
-        for rung in &ask.rungs {
-            let granted: Vec<String> = rights
-                .secrets()
-                .filter(|(binding, rungs)| rungs.contains(rung) && ask.covers(&binding.name, *rung))
-                .map(|(binding, _)| binding.name.to_string())
-                .collect();
-            let (finding, note) = match (&ask.name, granted.is_empty()) {
-                (_, false) => (Finding::Granted, String::new()),
-                (SecretPattern::Any, true) => (Finding::Optional, String::new()),
-                (SecretPattern::Exactly(name), true) => (
-                    Finding::Missing,
-                    format!(
-                        "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it, with a [[secret]] block of that name"
-                    ),
-                ),
-            };
-            rows.push(Row {
-                kind: Kind::Secret,
-                finding,
-                asked: Some(format!("{rung} {}", String::from(ask.name.clone()))),
-                granted: joined(granted.into_iter()),
-                note,
-            });
-        }
-    }
-}
-
-fn granted_secrets(asks: &Capabilities, policy: &Policy, grants: &[&Grant], rows: &mut Vec<Row>) {
-    for secret in grants.iter().flat_map(|grant| &grant.secrets) {
-        for rung in &secret.rungs {
-            let asked = |ask: &SecretAsk| ask.covers(&secret.name, *rung);
-            let what = format!("{rung} {}", secret.name);
-            if !asks.secrets.iter().any(asked) {
-                let note = "the manifest does not ask for it";
-                rows.push(granted_row(Kind::Secret, Finding::Unused, what, note));
-            } else if *rung == Rung::Reveal {
-                let note = "the plugin gets the value, and can do with it what it likes";
-                rows.push(granted_row(Kind::Secret, Finding::Wider, what, note));
-            } else if matches!(rung, Rung::Inject | Rung::Attach)
-                && let Some(binding) = policy.secret(&secret.name)
-                && let Some(rule) = binding
-                    .to
-                    .iter()
-                    .find(|rule| rule.is_plain() || rule.is_any_host())
-            {
-                let note = if rule.is_any_host() {
-                    "its [[secret]] block lets it go to any host"
-                } else {
-                    "its [[secret]] block lets it go over plain http, where anyone on the way reads it"
-                };
-                rows.push(granted_row(Kind::Secret, Finding::Wider, what, note));
-            }
-        }
-    }
 }
 
 fn config(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
@@ -394,7 +203,7 @@ fn as_request(limits: &crate::Limits) -> LimitRequest {
 fn patterns(grants: &[&Grant], rows: &mut Vec<Row>) {
     for grant in grants {
         let everyone = grant.plugins.contains(&crate::NamePattern::Any);
-        if everyone && !(grant.http.is_empty() && grant.secrets.is_empty()) {
+        if everyone && (grant.goes_out() || !grant.secrets.is_empty()) {
             let note = "every plugin has it, also those that are trusted later";
             rows.push(granted_row(
                 Kind::Grant,

@@ -89,7 +89,7 @@ fn what_is_wider_than_asked_or_than_wise_is_said() {
     assert_eq!(
         found(&rows, Kind::Network),
         [
-            Finding::Wider,
+            Finding::Granted,
             Finding::Wider,
             Finding::Granted,
             Finding::Wider
@@ -105,6 +105,151 @@ fn what_is_wider_than_asked_or_than_wise_is_said() {
     assert_eq!(found(&rows, Kind::Config), [Finding::Unused]);
     assert_eq!(found(&rows, Kind::Grant), [Finding::Wider]);
     assert!(can_run(&rows));
+}
+
+/// The findings about TCP under these rules, of a plugin that asks for two ports of a database.
+fn database(rules: &str) -> (Finding, Vec<Finding>) {
+    let asks = "tcp = [{ host = 'db.internal', ports = [5432, 6432] }]";
+    let policy = format!("[[grant]]\nplugins=['tickets']\ntcp=[{rules}]");
+    let found = found(&rows(asks, &[], &policy), Kind::Tcp);
+    (found[0], found[1..].to_vec())
+}
+
+#[test]
+fn connections_are_compared_by_the_hosts_and_ports_that_rules_allow_and_not_by_how_they_are_written()
+ {
+    use Finding::*;
+    let more = "{ host = '*.internal', ports = [22, 3306, 5432, 6432] }";
+    assert_eq!(database(more), (Granted, vec![Wider]));
+    let more = "{ host = 'db.internal', ports = [22, 5432, 6432] }";
+    assert_eq!(database(more), (Granted, vec![Wider]));
+    let other_order = "{ host = 'db.internal', ports = [6432, 5432] }";
+    assert_eq!(database(other_order), (Granted, vec![]));
+    let all = "{ host = 'db.internal', ports = '*' }";
+    assert_eq!(database(all), (Granted, vec![Wider]));
+    let one = "{ host = 'db.internal', ports = [5432] }";
+    assert_eq!(database(one), (Partly, vec![]));
+    let one_and_one =
+        "{ host = 'db.internal', ports = [5432] }, { host = 'db.internal', ports = [6432] }";
+    assert_eq!(database(one_and_one), (Granted, vec![]));
+    let others = "{ host = 'db.internal', ports = [22] }, { host = 'x.internal', ports = '*' }";
+    assert_eq!(database(others), (Missing, vec![Unused, Unused]));
+}
+
+#[test]
+fn methods_that_several_rules_allow_one_by_one_are_granted_as_a_whole() {
+    let asks = "http = [{ origin = 'https://a.test', methods = ['GET', 'POST'] }]";
+    let grant = |rules: &str| format!("[[grant]]\nplugins=['tickets']\nhttp=[{rules}]");
+    let get = "{ origin = 'https://a.test', methods = ['GET'] }";
+    let both = format!("{get}, {{ origin = 'https://a.test', methods = ['POST'] }}");
+    let found = |rules: &str| found(&rows(asks, &[], &grant(rules)), Kind::Http);
+    assert_eq!(found(get), [Finding::Partly]);
+    assert_eq!(found(&both), [Finding::Granted]);
+}
+
+#[test]
+fn every_name_below_one_label_is_wide_even_where_the_manifest_asks_for_it() {
+    let asks =
+        "http = [{ origin = 'https://*.com' }]\ntcp = [{ host = '*.internal', ports = [1] }]";
+    let rows = rows(
+        asks,
+        &[],
+        &format!("[[grant]]\nplugins=['tickets']\n{asks}"),
+    );
+    for (kind, label) in [(Kind::Http, "`com`"), (Kind::Tcp, "`internal`")] {
+        let wide = |row: &&Row| row.kind == kind && row.finding == Finding::Wider;
+        let row = rows.iter().find(wide).unwrap();
+        assert!(row.note.contains(label), "{row:?}");
+    }
+    assert!(can_run(&rows));
+}
+
+/// The finding and the note about one network, beside a rule that has an effect.
+fn network(network: &str) -> (Finding, String) {
+    let policy = format!(
+        "[[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://api.test'}}]\nnetworks=['{network}']"
+    );
+    let rows = rows(ASKS, &[HTTP], &policy);
+    let row = rows
+        .into_iter()
+        .find(|row| row.kind == Kind::Network)
+        .unwrap();
+    (row.finding, row.note)
+}
+
+#[test]
+fn a_network_of_one_metadata_address_is_warned_of_and_one_that_merely_holds_it_is_not() {
+    for (opens, service) in [
+        ("169.254.169.254/32", "a cloud metadata address"),
+        ("fd00:c1::a9fe:a9fe/128", "a cloud metadata address"),
+        ("64:ff9b::a9fe:a9fe/128", "169.254.169.254"),
+        ("::ffff:169.254.169.254/128", "169.254.169.254"),
+    ] {
+        let (finding, note) = network(opens);
+        assert_eq!(finding, Finding::Wider, "{opens}");
+        assert!(
+            note.contains(service) && note.contains("credentials"),
+            "{opens}: {note}"
+        );
+    }
+    for holds in ["169.254.0.0/16", "100.64.0.0/10", "fd00:ec2::/48"] {
+        let (finding, note) = network(holds);
+        assert_eq!(finding, Finding::Granted, "{holds}");
+        assert!(note.contains("stay closed"), "{holds}: {note}");
+    }
+    assert_eq!(network("10.0.0.0/8"), (Finding::Granted, String::new()));
+    assert_eq!(network("10.0.0.1/32"), (Finding::Granted, String::new()));
+}
+
+#[test]
+fn networks_have_an_effect_only_beside_a_rule_of_their_own_grant_that_is_asked_for() {
+    let grant = |lines: &str| format!("[[grant]]\nplugins=['tickets']\n{lines}\n");
+    let http = "http=[{origin='https://api.test'}]";
+    let nets = "networks=['10.0.0.0/8']";
+    let of = |policy: String| found(&rows(ASKS, &[HTTP], &policy), Kind::Network);
+    assert_eq!(of(grant(&format!("{http}\n{nets}"))), [Finding::Granted]);
+    let apart = grant(http) + &grant(nets);
+    assert_eq!(of(apart), [Finding::Unused]);
+    let unasked = "http=[{origin='https://other.test'}]";
+    let beside_another = grant(http) + &grant(&format!("{unasked}\n{nets}"));
+    assert_eq!(of(beside_another), [Finding::Unused]);
+}
+
+#[test]
+fn a_credential_that_operate_puts_on_plain_http_is_warned_of() {
+    let asks = "http = [{ origin = 'http://api.test' }]\n\
+        secrets = [{ name = 'token', rungs = ['operate'] }]";
+    for (operations, says) in [
+        ("['bearer']", Some("anyone on the way reads it")),
+        ("['hmac', 'basic']", Some("anyone on the way reads it")),
+        ("['aws-sigv4']", Some("what it signs")),
+        ("['hmac', 'sign', 'jwt']", None),
+    ] {
+        for scheme in ["http", "https"] {
+            let policy = format!(
+                "[[secret]]\nname='token'\nfrom='env:T'\nto=[{{origin='{scheme}://api.test'}}]\noperations={operations}\n\
+                 [[grant]]\nplugins=['tickets']\nhttp=[{{origin='{scheme}://api.test'}}]\nsecrets=[{{name='token',rungs=['operate']}}]"
+            );
+            let rows = rows(asks, &[HTTP], &policy);
+            let wide = |row: &&Row| row.kind == Kind::Secret && row.finding == Finding::Wider;
+            let note = rows.iter().find(wide).map(|row| row.note.as_str());
+            match says.filter(|_| scheme == "http") {
+                Some(says) => assert!(note.unwrap().contains(says), "{operations}: {note:?}"),
+                None => assert_eq!(note, None, "{operations} over {scheme}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_grant_of_connections_to_every_plugin_is_wide_as_one_of_requests_is() {
+    for rule in [
+        "http=[{origin='https://api.test'}]",
+        "tcp=[{host='db.test',ports=[1]}]",
+    ] {
+        let rows = rows("", &[], &format!("[[grant]]\nplugins=['*']\n{rule}"));
+        assert_eq!(found(&rows, Kind::Grant), [Finding::Wider], "{rule}");
+    }
 }
 
 #[test]

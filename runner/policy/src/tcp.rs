@@ -8,7 +8,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
-use crate::host::parse_host;
+use crate::host::{HostPattern, parse_host};
 use crate::{HostRule, ParseError};
 
 /// Where connections may go.
@@ -25,6 +25,37 @@ impl TcpRule {
     /// Whether a connection to that port of that host is covered.
     pub fn matches(&self, host: &Host<String>, port: u16) -> bool {
         self.host.matches(host) && self.ports.hold(port)
+    }
+
+    /// Whether everything that `other` allows is allowed by this rule alone.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.host.0.covers(&other.host.0) && self.ports.cover(&other.ports)
+    }
+
+    /// Whether anything is allowed by both.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.host.0.overlaps(&other.host.0) && self.ports.meet(&other.ports)
+    }
+
+    /// The same in rules of one port each, where it lists ports.
+    pub(crate) fn by_port(&self) -> Vec<Self> {
+        let Ports::These(list) = &self.ports else {
+            return vec![self.clone()];
+        };
+        let alone = |port: &NonZeroU16| Self {
+            host: self.host.clone(),
+            ports: Ports::These(PortList(vec![*port])),
+        };
+        list.0.iter().map(alone).collect()
+    }
+
+    /// Whether it is about any host at all.
+    pub fn is_any_host(&self) -> bool {
+        self.host.0 == HostPattern::Any
+    }
+
+    pub(crate) fn is_any_port(&self) -> bool {
+        matches!(self.ports, Ports::Any(_))
     }
 }
 
@@ -45,8 +76,17 @@ impl Ports {
         PortList::try_from(ports?).ok().map(Self::These)
     }
 
+    /// Whether all ports of the other are in it, in whatever order they are listed.
+    fn cover(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any(Star::Star), _) => true,
+            (Self::These(_), Self::Any(Star::Star)) => false,
+            (Self::These(_), Self::These(list)) => list.0.iter().all(|one| self.hold(one.get())),
+        }
+    }
+
     /// Whether a port is in both.
-    pub(crate) fn meet(&self, other: &Self) -> bool {
+    fn meet(&self, other: &Self) -> bool {
         match self {
             Self::These(list) => list.0.iter().any(|one| other.hold(one.get())),
             Self::Any(Star::Star) => true,
@@ -98,83 +138,5 @@ pub fn tcp_host(text: &str) -> Result<Host<String>, ParseError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rule(text: &str) -> Result<TcpRule, toml::de::Error> {
-        toml::from_str(text)
-    }
-
-    fn allows(rule: &TcpRule, host: &str, port: u16) -> bool {
-        rule.matches(&tcp_host(host).unwrap(), port)
-    }
-
-    #[test]
-    fn host_and_port_must_both_fit() {
-        let db = rule("host = 'db.internal'\nports = [5432, 6432]").unwrap();
-        assert!(allows(&db, "db.internal", 5432) && allows(&db, "DB.Internal.", 6432));
-        for (host, port) in [
-            ("db.internal", 22),
-            ("db.internal", 0),
-            ("db", 5432),
-            ("xdb.internal", 5432),
-        ] {
-            assert!(!allows(&db, host, port), "{host}:{port}");
-        }
-        let below = rule("host = '*.internal'\nports = '*'").unwrap();
-        assert!(allows(&below, "a.internal", 1) && !allows(&below, "internal", 1));
-        assert!(!allows(&below, "a.internal", 0));
-        let address = rule("host = '[fd00::1]'\nports = [1]").unwrap();
-        assert!(allows(&address, "fd00::1", 1) && !allows(&address, "fd00::2", 1));
-        let address = rule("host = '10.0.0.1'\nports = [1]").unwrap();
-        assert!(
-            allows(&address, "0x0a.1", 1),
-            "an address is one however it is written"
-        );
-    }
-
-    #[test]
-    fn a_rule_that_says_nothing_or_nonsense_is_refused() {
-        for bad in [
-            "host = 'a'",
-            "ports = [1]",
-            "host = 'a'\nports = []",
-            "host = 'a'\nports = [0]",
-            "host = 'a'\nports = [65536]",
-            "host = 'a'\nports = 'all'",
-            "host = 'a:1'\nports = [1]",
-            "host = 'fd00::1'\nports = [1]",
-            "host = 'а.internal'\nports = [1]",
-            "host = '127.1'\nports = [1]",
-            "host = 'a'\nports = [1]\nport = 2",
-        ] {
-            assert!(rule(bad).is_err(), "{bad} was taken");
-        }
-    }
-
-    #[test]
-    fn a_rule_is_written_back_as_it_reads() {
-        for text in [
-            "host = \"*.a\"\nports = [1, 2]\n",
-            "host = \"*\"\nports = \"*\"\n",
-        ] {
-            assert_eq!(toml::to_string(&rule(text).unwrap()).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_no_host_cannot_be_asked_for() {
-        for bad in [
-            "",
-            "a b",
-            "a..b",
-            "*.a",
-            "a/b",
-            "fe80::1%eth0",
-            "a@b",
-            "256.1.1.1",
-        ] {
-            assert!(tcp_host(bad).is_err(), "{bad} was taken");
-        }
-    }
-}
+#[path = "tcp_tests.rs"]
+mod tests;
