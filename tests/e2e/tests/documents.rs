@@ -7,28 +7,87 @@ use std::path::Path;
 
 use wharf_e2e::source;
 
-/// The names of all functions in the Rust files below a folder.
-fn functions(folder: &Path, found: &mut BTreeSet<String>) {
+/// The names of all tests in the Rust files below a folder.
+fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() {
-            functions(&path, found);
+            tests_below(&path, found);
         } else if path.extension().is_some_and(|end| end == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            found.extend(text.split("fn ").skip(1).map(|rest| {
-                rest.chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                    .collect()
-            }));
+            found.extend(tests_in(&std::fs::read_to_string(&path).unwrap()));
         }
     }
+}
+
+/// The functions of a formatted Rust file that are run as tests: those with an attribute that says
+/// so, and none that leaves them out.
+fn tests_in(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut attributes = String::new();
+    let mut open = false;
+    for line in text.lines().map(str::trim) {
+        if open || line.starts_with("#[") {
+            attributes.push_str(line);
+            let count = |bracket| attributes.matches(bracket).count();
+            open = count('[') > count(']');
+        } else if !line.is_empty() && !line.starts_with("//") {
+            if let Some(name) = function(line)
+                && ["#[test]", "#[tokio::test]", "#[tokio::test("]
+                    .iter()
+                    .any(|mark| attributes.contains(mark))
+                && !attributes.contains("ignore")
+            {
+                found.insert(name.to_owned());
+            }
+            attributes.clear();
+        }
+    }
+    found
+}
+
+/// The name of the function that begins on a line.
+fn function(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("async ").unwrap_or(line);
+    rest.strip_prefix("fn ")?.split(['(', '<']).next()
+}
+
+#[test]
+fn only_a_function_that_is_run_as_a_test_is_taken_for_one() {
+    let text = r#"
+        fn helper() {}
+        #[test]
+        fn plain() { helper(); }
+        #[tokio::test(
+            flavor = "multi_thread",
+        )]
+        // A word about it.
+        async fn of_tokio() {}
+        #[test]
+        #[ignore = "slow"]
+        fn left_out() {}
+        #[tokio::test]
+        #[cfg_attr(windows, ignore)]
+        async fn left_out_somewhere() {}
+        proptest! {
+            /// A word about it.
+            #[test]
+            fn of_a_macro(a in 0..2) {}
+        }
+        #[test]
+        const NO: &str = "fn in_a_text()";
+        fn behind_it() {}
+        // #[test]
+        fn commented() {}
+    "#;
+    let found: Vec<_> = tests_in(text).into_iter().collect();
+    assert_eq!(found, ["of_a_macro", "of_tokio", "plain"]);
 }
 
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
     let mut known = BTreeSet::new();
     for folder in ["runner", "tests", "plugin-sdk"] {
-        functions(&source().join(folder), &mut known);
+        tests_below(&source().join(folder), &mut known);
     }
     let text = std::fs::read_to_string(source().join("docs/security.md")).unwrap();
     let named: Vec<&str> = text
