@@ -1,6 +1,7 @@
 //! The runner against a controller that the test plays.
 
 mod attestations;
+mod beside;
 mod controller;
 mod delivery;
 mod drain;

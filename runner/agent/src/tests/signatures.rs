@@ -1,66 +1,31 @@
 //! Which signature a runner goes by: the one it keeps, or the controller's where that does not do.
 
 use std::fs;
-use std::path::PathBuf;
 
 use wharf_bundle::{SigningKey, sign};
-use wharf_policy::Digest;
-use wharf_protocol::Verdict;
 
+use super::beside::Beside;
 use super::key;
-use super::real::{FAILS, House, bundle, failed_with, work};
+use super::real::{FAILS, bundle, failed_with, work};
 
 /// A runner that asks for two signers.
-struct Two {
-    house: House,
-    other: SigningKey,
-    next: u128,
+async fn two_signers() -> Beside {
+    let policy = "[[trust]]\nplugins = ['*']\nkeys = ['trusted.pub', 'other.pub']\nrequire = 2\n";
+    Beside::with_policy(policy).await
 }
 
-impl Two {
-    async fn signers() -> Self {
-        let other = SigningKey::generate().unwrap();
-        let policy =
-            "[[trust]]\nplugins = ['*']\nkeys = ['trusted.pub', 'other.pub']\nrequire = 2\n";
-        let pem = other.public().to_pem();
-        Self {
-            house: House::with_policy(policy, &[("other.pub", &pem)]).await,
-            other,
-            next: 0,
-        }
-    }
-
-    /// The signatures of one signer, and of both.
-    fn signatures(&self, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-        let one = sign(bytes, &self.house.trusted).unwrap();
-        let both = [one.as_slice(), &sign(bytes, &self.other).unwrap()].concat();
-        (one, both)
-    }
-
-    async fn run(&mut self, digest: Digest) -> Verdict {
-        self.next += 1;
-        let ask = work(key(self.next), "test", digest);
-        self.house.run(ask).await
-    }
-
-    async fn refused(&mut self, digest: Digest) -> String {
-        match self.run(digest).await {
-            Verdict::Refused { message } => message,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn on_disk(&self, digest: Digest, suffix: &str) -> PathBuf {
-        let folder = self.house.state.join("bundles");
-        folder.join(format!("{}.wasm{suffix}", digest.to_hex()))
-    }
+/// The signatures of one signer, and of both.
+fn signatures(two: &Beside, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let one = sign(bytes, &two.house.trusted).unwrap();
+    let both = [one.as_slice(), &sign(bytes, &two.other).unwrap()].concat();
+    (one, both)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_more_signature_is_enough_without_a_restart_and_until_then_nothing_is_installed() {
-    let mut two = Two::signers().await;
+    let mut two = two_signers().await;
     let bytes = bundle("test", FAILS);
-    let (one, both) = two.signatures(&bytes);
+    let (one, both) = signatures(&two, &bytes);
     let digest = two.house.publish(&bytes, None);
     let why = two.refused(digest).await;
     assert!(why.contains("not signed"), "{why}");
@@ -80,9 +45,9 @@ async fn one_more_signature_is_enough_without_a_restart_and_until_then_nothing_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_after_it_was_verified_is_in_the_record_with_its_name_and_its_signers() {
-    let mut two = Two::signers().await;
+    let mut two = two_signers().await;
     let bytes = bundle("test", FAILS);
-    let (one, both) = two.signatures(&bytes);
+    let (one, both) = signatures(&two, &bytes);
     let digest = two.house.publish(&bytes, Some(one));
     two.refused(digest).await;
     two.house.publish(&bytes, Some(both));
@@ -116,9 +81,9 @@ async fn what_is_refused_after_it_was_verified_is_in_the_record_with_its_name_an
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kept_signature_that_does_not_do_any_more_is_fetched_anew_before_anything_is_refused() {
-    let mut two = Two::signers().await;
+    let mut two = two_signers().await;
     let bytes = bundle("test", FAILS);
-    let (one, both) = two.signatures(&bytes);
+    let (one, both) = signatures(&two, &bytes);
     let digest = two.house.publish(&bytes, None);
     // As after a start under an older policy, which asked for one signer.
     fs::write(two.on_disk(digest, ""), &bytes).unwrap();
