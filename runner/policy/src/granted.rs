@@ -23,11 +23,24 @@ pub(crate) enum Rule<'r> {
 pub struct Granted<'r> {
     networks: Networks,
     rule: Rule<'r>,
+    /// Whether the grant with that rule has networks.
+    has_networks: bool,
 }
 
 impl<'r> Granted<'r> {
-    pub(crate) fn new(networks: Networks, rule: Rule<'r>) -> Self {
-        Self { networks, rule }
+    /// By a rule of a grant that has those networks.
+    pub(crate) fn by(rule: Rule<'r>, networks: &Networks) -> Self {
+        Self {
+            networks: networks.clone(),
+            rule,
+            has_networks: !networks.is_empty(),
+        }
+    }
+
+    /// By another grant as well, which has those networks.
+    pub(crate) fn and(mut self, networks: &Networks) -> Self {
+        self.networks.extend(networks);
+        self
     }
 
     /// The networks that its address may be in, beyond the public ones: those of the grants that
@@ -76,11 +89,16 @@ impl<'r> Granted<'r> {
             ),
             None => String::new(),
         };
+        let beside = if self.has_networks {
+            ", beside those that it has,"
+        } else {
+            ""
+        };
         Denied {
             what,
             why,
             hint: format!(
-                "in the [[grant]] for this plugin that has {rule} the line {} would allow the address{opens}",
+                "in the [[grant]] for this plugin that has {rule} the line {}{beside} would allow the address{opens}",
                 nature.line()
             ),
         }

@@ -153,6 +153,22 @@ fn a_refused_address_names_a_line_and_the_grant_in_which_it_has_an_effect() {
 }
 
 #[test]
+fn a_line_of_networks_for_a_grant_that_has_some_is_said_to_go_beside_them() {
+    let rights = of(&Policy::from_toml(APART).unwrap());
+    for (host, port, beside) in [("a.test", 1, true), ("db.test", 5432, false)] {
+        let host = tcp_host(host).unwrap();
+        let granted = rights.check_tcp(&host, Some(port)).unwrap();
+        let denied = granted.check(&host, "10.0.0.9".parse().unwrap(), || "TCP".to_owned());
+        let refusal = denied.unwrap_err().to_string();
+        assert_eq!(
+            refusal.contains("beside those that it has"),
+            beside,
+            "{refusal}"
+        );
+    }
+}
+
+#[test]
 fn a_line_that_opens_a_metadata_service_says_so_by_whatever_gateway() {
     let rights = of(&Policy::from_toml(APART).unwrap());
     let host = tcp_host("db.test").unwrap();

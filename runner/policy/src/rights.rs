@@ -202,15 +202,16 @@ impl Rights {
         &'r self,
         fitting: impl Fn(&'r WayOut) -> Option<Rule<'r>>,
     ) -> Option<Granted<'r>> {
-        let mut networks = Networks::default();
-        let mut first = None;
+        let mut granted: Option<Granted<'r>> = None;
         for grant in &self.granted {
             if let Some(rule) = fitting(grant) {
-                networks.extend(&grant.networks);
-                first = first.or(Some(rule));
+                granted = Some(match granted {
+                    None => Granted::by(rule, &grant.networks),
+                    Some(granted) => granted.and(&grant.networks),
+                });
             }
         }
-        first.map(|rule| Granted::new(networks, rule))
+        granted
     }
 
     /// The binding of a secret, if it may be used in this way.

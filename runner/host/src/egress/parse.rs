@@ -97,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn every_method_that_goes_out_can_be_named_by_a_rule() {
+        let names = (b'!'..=b'~').map(|byte| format!("A{}", char::from(byte)));
+        let lengths = [1, METHOD, METHOD + 1].map(|length| "A".repeat(length));
+        let mut out = 0;
+        for name in names.chain(lengths) {
+            if Method::from_bytes(name.as_bytes()).is_ok_and(|name| method(&name).is_ok()) {
+                out += 1;
+                wharf_policy::Method::try_from(name).unwrap();
+            }
+        }
+        assert_eq!(out, 26 + 1 + 2, "letters, the dash, and two lengths");
+    }
+
+    #[test]
     fn a_method_in_small_letters_or_for_proxies_is_refused() {
         for name in [
             "get", "Connect", "CONNECT", "TRACE", "TRACK", "PRI", "GET1", "G*T",
