@@ -104,6 +104,18 @@ fn a_metadata_address_is_opened_by_its_name_and_by_no_network_however_wide() {
 }
 
 #[test]
+fn every_metadata_address_is_in_the_documentation() {
+    let page = include_str!("../../../docs/policy.md");
+    let named: Vec<IpAddr> = page
+        .split(|c: char| !(c.is_ascii_hexdigit() || ".:".contains(c)))
+        .filter_map(|word| word.trim_end_matches('.').parse().ok())
+        .collect();
+    for address in metadata::METADATA {
+        assert!(named.contains(&address), "{address}");
+    }
+}
+
+#[test]
 fn no_gateway_leads_to_a_metadata_or_private_address_that_is_not_granted_itself() {
     let gateways = [
         "::/0",

@@ -14,7 +14,7 @@ const fn v6(s: [u16; 8]) -> IpAddr {
     IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h))
 }
 
-const METADATA: [IpAddr; 19] = [
+pub(super) const METADATA: [IpAddr; 19] = [
     // Most clouds.
     v4(169, 254, 169, 254),
     // Google's GKE: where its nodes send on what is meant for the one above.
