@@ -338,6 +338,14 @@ const ORIGINS: [&str; 4] = [
     "http://a.test",
     "https://b.a.test",
 ];
+/// The last two are a metadata service and a gateway to it.
+const ADDRESSES: [&str; 5] = [
+    "127.0.0.1",
+    "10.0.0.1",
+    "fd00::1",
+    "169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+];
 const PATHS: [&str; 6] = ["/", "/v1", "/v1/x", "/v1/x/y", "/v1x", "/v2/x"];
 
 proptest! {
@@ -358,6 +366,29 @@ proptest! {
                     let allowed = rights.check_request(method, &target).is_ok();
                     prop_assert_eq!(allowed, expected, "{} {}{}", method, origin, path);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_destination_is_open_to_the_addresses_that_it_led_to_and_closed_if_one_is_of_a_metadata_service(
+        led in prop::collection::vec((0..ORIGINS.len(), 0..ADDRESSES.len()), 0..8)
+    ) {
+        let asking = Asking::new(&[]);
+        let url = |origin: usize| format!("{}/", ORIGINS[origin]);
+        let mut observed: Vec<_> = (0..ORIGINS.len()).map(|o| request("GET", &url(o))).collect();
+        observed.extend(led.iter().map(|(o, a)| address(&url(*o), ADDRESSES[*a])));
+        let rights = asking.rights(&parsed(&asking.suggest(&observed)));
+        for (o, origin) in ORIGINS.iter().enumerate() {
+            let target = Target::of(&Url::parse(&url(o)).unwrap()).unwrap();
+            let granted = rights.check_request("GET", &target);
+            let led_to = |a: usize| led.contains(&(o, a));
+            prop_assert_eq!(granted.is_ok(), !led_to(3) && !led_to(4), "{}", origin);
+            for (a, ip) in ADDRESSES.iter().enumerate() {
+                let open = granted.as_ref().is_ok_and(|granted| {
+                    granted.networks().check(ip.parse().unwrap()).is_ok()
+                });
+                prop_assert_eq!(open, granted.is_ok() && led_to(a), "{} {}", origin, ip);
             }
         }
     }

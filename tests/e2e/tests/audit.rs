@@ -34,6 +34,54 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_metadata_service_that_a_run_tried_is_a_comment_in_the_suggestion_and_no_line() {
+    let service = Service::start().await;
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let plugin = bundles().file("http").to_str().unwrap();
+    desk.grant("[[grant]]\nplugins = ['http']\nhttp = [{ origin = 'http://*:*' }]\n");
+    for url in [
+        format!("{}/v1", service.origin()),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        "http://[64:ff9b::a9fe:a9fe]/x".to_owned(),
+    ] {
+        let input = json!({ "url": url }).to_string();
+        let refused = desk.wharf(&[
+            "run",
+            plugin,
+            "request",
+            "--audit",
+            "audit.jsonl",
+            "--input",
+            &input,
+        ]);
+        assert_ne!(refused.code, 0, "{url}: {}", refused.out);
+    }
+    let suggested = desk.wharf(&[
+        "grant",
+        "suggest",
+        plugin,
+        "--action",
+        "request",
+        "--audit",
+        "audit.jsonl",
+    ]);
+    let text = suggested.ok().out;
+    let (comments, lines): (Vec<_>, Vec<_>) = text.lines().partition(|line| line.starts_with('#'));
+    let lines = lines.join("\n");
+    for tried in ["http://169.254.169.254", "http://[64:ff9b::a9fe:a9fe]"] {
+        let said = |line: &&str| line.contains(tried) && line.contains("credentials");
+        assert_eq!(
+            comments.iter().filter(|line| said(line)).count(),
+            1,
+            "{text}"
+        );
+        assert!(!lines.contains(tried), "{text}");
+    }
+    assert_eq!(lines.matches("networks = ").count(), 1, "{text}");
+    assert!(lines.contains("networks = [\"127.0.0.1/32\"]"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn following_the_suggestions_leads_from_nothing_to_the_smallest_grant() {
     let service = Service::start().await;
     let desk = Desk(tempfile::tempdir().unwrap());
