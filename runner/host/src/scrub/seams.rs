@@ -10,6 +10,11 @@ use super::find::Search;
 use super::spelled::is_seam;
 use super::table::{Offsets, Table};
 
+/// Where in a form a seam may be.
+const ANYWHERE: Offsets = Offsets::MAX;
+/// Not at its beginning, where no form has a break.
+const WITHIN: Offsets = ANYWHERE - 1;
+
 impl Search<'_> {
     /// Forms that have a seam near their beginning.
     pub(super) fn look_at_seams(&mut self) {
@@ -25,7 +30,7 @@ impl Search<'_> {
         }
         if self.table.has_spaces() {
             for seam in memchr::memchr_iter(b'+', text) {
-                self.look_for(seam, b" ", seam + 1);
+                self.look_for(seam, ANYWHERE, b" ", seam + 1);
             }
         }
     }
@@ -35,7 +40,7 @@ impl Search<'_> {
             let Some(escape) = self.reader.escape(seam, level) else {
                 continue;
             };
-            self.look_for(seam, escape.bytes(), escape.next);
+            self.look_for(seam, ANYWHERE, escape.bytes(), escape.next);
             if let b"\n" | b"\r" = escape.bytes() {
                 self.look_at_break(seam, level);
             }
@@ -64,11 +69,11 @@ impl Search<'_> {
             return;
         };
         if let Some(byte) = self.reader.raw(next) {
-            self.look_for(seam, &[byte], next + 1);
+            self.look_for(seam, WITHIN, &[byte], next + 1);
         }
         for level in 1..=LEVELS {
             if let Some(escape) = self.reader.escape(next, level) {
-                self.look_for(seam, escape.bytes(), escape.next);
+                self.look_for(seam, WITHIN, escape.bytes(), escape.next);
             }
         }
         if self.reader.ran_out() {
@@ -76,11 +81,11 @@ impl Search<'_> {
         }
     }
 
-    /// Follows the forms that can have these bytes where the seam is, and what stands at `next`
-    /// behind them.
-    fn look_for(&mut self, seam: usize, bytes: &[u8], next: usize) {
+    /// Follows the forms that can have these bytes where the seam is, at one of these places in them,
+    /// and what stands at `next` behind them.
+    fn look_for(&mut self, seam: usize, places: Offsets, bytes: &[u8], next: usize) {
         let (table, text) = (self.table, self.reader.text());
-        let mut offsets = table.heads() & table.offsets_of(bytes[0]);
+        let mut offsets = places & table.heads() & table.offsets_of(bytes[0]);
         if offsets != 0 {
             offsets = table.fitting(text, seam, offsets);
         }
@@ -98,7 +103,7 @@ impl Search<'_> {
             self.reader.set_ran_out(ran_out);
         }
         if bytes == b"+" && table.has_spaces() {
-            self.look_for(seam, b" ", next);
+            self.look_for(seam, places, b" ", next);
         }
     }
 

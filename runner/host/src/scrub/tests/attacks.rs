@@ -119,3 +119,13 @@ fn a_line_end_behind_a_form_with_which_another_begins_stays() {
         assert!(scrubber.scrub(text).ends_with('\n'), "{text}");
     }
 }
+
+#[test]
+fn a_line_end_before_a_form_stays() {
+    let scrubber = scrubber(&[("n", b"aaaaaa")]);
+    let before = "t7pw9i3YgS83H82S1Yb1t94YOxvxnu00";
+    for end in ["\n", "\r\n", "\\n", "&#10;"] {
+        let text = format!("{before}{end}hYWFhYW");
+        assert_eq!(scrubber.scrub(&text), format!("{before}{end}[secret n]"));
+    }
+}
