@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use wharf_bundle::sigstore::{
     Artifact, Evidence, Expected, Identity, Rejection, Signer, TrustRoot, VerifiedArtifact,
     VerifyingKey, verify_artifact,
@@ -511,5 +513,32 @@ fn what_must_be_in_an_older_bundle_is_what_was_asked_for_too() {
             assert_eq!(of(Evidence::KeyAlone), alone, "{name} {version}");
             assert_eq!(of(Evidence::Log), Err("not-enough"), "{name} {version}");
         }
+    }
+}
+
+#[test]
+fn what_is_too_large_for_a_certificate_or_a_timestamp_is_not_read() {
+    let good: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path("bundles/npm-slsa.json")).unwrap()).unwrap();
+    let large = STANDARD.encode(vec![0x30; 17 << 10]);
+    let mut with_timestamp = good.clone();
+    with_timestamp["verificationMaterial"]["timestampVerificationData"] =
+        serde_json::json!({ "rfc3161Timestamps": [{ "signedTimestamp": large }] });
+    let mut with_certificate = good;
+    with_certificate["verificationMaterial"]["certificate"]["rawBytes"] = large.into();
+    for bundle in [with_timestamp, with_certificate] {
+        let identity = Identity {
+            issuer: GITHUB.to_owned(),
+            subject: String::new(),
+        };
+        let error = wharf_bundle::sigstore::verify_artifact(
+            &Artifact::from_bytes(b""),
+            bundle.to_string().as_bytes(),
+            Expected::Identity(&identity),
+            &TrustRoot::public_good().unwrap(),
+            Evidence::Any,
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("may have 16384"), "{error}");
     }
 }

@@ -64,7 +64,10 @@ impl Client {
     ) -> Result<Vec<Referrer>, RegistryError> {
         let mut signatures = Vec::new();
         let mut attestations = Attestations::default();
-        for entry in self.candidates(image).await? {
+        let mut candidates = self.candidates(image).await?;
+        // What says that it is an attestation has room before what turns out to be one.
+        candidates.sort_by_key(|entry| !is_attestation(&entry.annotations));
+        for entry in candidates {
             let attests = is_attestation(&entry.annotations);
             if attests && wanted == Wanted::Signatures {
                 continue;

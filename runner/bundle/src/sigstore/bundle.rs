@@ -27,6 +27,9 @@ const MAX_PROOFS: usize = 16;
 /// The most certificates of one chain.
 const MAX_CHAIN: usize = 8;
 
+/// The most bytes of a certificate or a timestamp. Reading the sets in them takes time by the square of their size.
+const MAX_DER: usize = 16 << 10;
+
 /// The most hashes of an inclusion proof: a tree has less than 2^63 leaves.
 const MAX_PATH: usize = 63;
 
@@ -253,7 +256,7 @@ fn signer(
     match (key, certificate, chain) {
         (Some(key), None, None) => Ok(Signer::Key { hint: key.hint }),
         (None, Some(certificate), None) if version == Version::V03 => Ok(Signer::Certificate {
-            leaf: filled("certificate", certificate.raw_bytes)?,
+            leaf: der("certificate", certificate.raw_bytes)?,
             intermediates: Vec::new(),
         }),
         (None, Some(_), None) => Err(malformed(
@@ -280,7 +283,7 @@ fn chained(chain: wire::Chain) -> Result<Signer, Rejection> {
     let mut seen = HashSet::new();
     let mut certificates = Vec::new();
     for certificate in chain.certificates {
-        let der = filled("certificate", certificate.raw_bytes)?;
+        let der = der("certificate", certificate.raw_bytes)?;
         let parsed = Certificate::from_der(&der)
             .map_err(|error| malformed(format!("a certificate cannot be read: {error}")))?;
         if parsed.tbs_certificate.issuer == parsed.tbs_certificate.subject {
@@ -442,7 +445,7 @@ fn timestamps(wire: Option<wire::Timestamps>) -> Result<Vec<Vec<u8>>, Rejection>
     let mut seen = HashSet::new();
     let mut timestamps = Vec::new();
     for timestamp in wire {
-        let token = filled("signedTimestamp", timestamp.signed_timestamp)?;
+        let token = der("signedTimestamp", timestamp.signed_timestamp)?;
         if !seen.insert(token.clone()) {
             return Err(malformed("it has the same timestamp twice"));
         }
@@ -456,6 +459,16 @@ fn filled(what: &str, bytes: wire::Bytes) -> Result<Vec<u8>, Rejection> {
         return Err(malformed(format!("its {what} is empty")));
     }
     Ok(bytes.0)
+}
+
+fn der(what: &str, bytes: wire::Bytes) -> Result<Vec<u8>, Rejection> {
+    let bytes = filled(what, bytes)?;
+    match bytes.len() {
+        ..=MAX_DER => Ok(bytes),
+        length => Err(malformed(format!(
+            "its {what} has {length} bytes and may have {MAX_DER}"
+        ))),
+    }
 }
 
 fn fixed(what: &str, bytes: wire::Bytes) -> Result<[u8; 32], Rejection> {

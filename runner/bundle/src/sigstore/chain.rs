@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use sigstore_types::TimeRange;
-use webpki::{EndEntityCert, KeyUsage as WebpkiUsage};
+use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode as _, Encode as _};
@@ -32,12 +32,26 @@ impl Purpose {
             Self::TimeStamping => ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8"),
         }
     }
+}
 
-    /// The content of that identifier in DER.
-    const fn der(self) -> &'static [u8] {
-        match self {
-            Self::CodeSigning => &[0x2b, 6, 1, 5, 5, 7, 3, 3],
-            Self::TimeStamping => &[0x2b, 6, 1, 5, 5, 7, 3, 8],
+/// That a certificate is for a purpose, or for any, or does not say. Authorities of one's own often say nothing.
+/// The leaf must: its profile is checked by who asks.
+struct Among(Purpose);
+
+impl ExtendedKeyUsageValidator for Among {
+    fn validate(&self, ids: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
+        let (wanted, any) = (self.0.id(), ANY_PURPOSE);
+        let fitting = [wanted.as_bytes(), any.as_bytes()].map(KeyPurposeId::new);
+        let mut says_nothing = true;
+        for id in ids {
+            if fitting.contains(&id?) {
+                return Ok(());
+            }
+            says_nothing = false;
+        }
+        match says_nothing {
+            true => Ok(()),
+            false => Err(webpki::Error::RequiredEkuNotFound),
         }
     }
 }
@@ -83,6 +97,9 @@ impl Authority {
     /// Checks that the authority issued a certificate, itself or through others, and that all of them were
     /// good at a time. The answer is the SubjectPublicKeyInfo of the direct issuer.
     ///
+    /// An authority that names those between is complete. Given ones would lend it those of another time,
+    /// where several authorities of a root end in one certificate.
+    ///
     /// # Errors
     /// What is wrong, in words.
     pub(super) fn issuer_of(
@@ -100,9 +117,8 @@ impl Authority {
         }
         let seconds = u64::try_from(time.as_second())
             .map_err(|_| format!("{time} is before all certificates"))?;
-        let given = others
-            .iter()
-            .map(|der| CertificateDer::from(der.as_slice()));
+        let given = others.iter().filter(|_| self.intermediates.is_empty());
+        let given = given.map(|der| CertificateDer::from(der.as_slice()));
         let between: Vec<CertificateDer<'_>> =
             self.intermediates.iter().cloned().chain(given).collect();
         let leaf = CertificateDer::from(leaf);
@@ -114,9 +130,7 @@ impl Authority {
                 anchors,
                 &between,
                 UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
-                // Authorities of one's own often say nothing of purposes. The leaf must: its
-                // profile is checked by who asks.
-                WebpkiUsage::required_if_present(purpose.der()),
+                Among(purpose),
                 None,
                 None,
             )
@@ -188,5 +202,6 @@ pub(super) fn is_valid_at(certificate: &Certificate, time: Timestamp) -> bool {
     };
     let from = validity.not_before.to_unix_duration().as_secs();
     let to = validity.not_after.to_unix_duration().as_secs();
-    (from..=to).contains(&seconds)
+    let is_past = seconds == to && time.subsec_nanosecond() > 0;
+    (from..=to).contains(&seconds) && !is_past
 }

@@ -9,15 +9,23 @@ use super::chain::{Purpose, is_valid_at};
 use super::transparency;
 use super::trusted_root::TrustRoot;
 
+/// Whether the certificate must be in a certificate transparency log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transparency {
+    /// It must be, by now.
+    AsOf(Timestamp),
+    NotAsked,
+}
+
 /// Checks that an authority of the root issued a certificate, at every one of these times, of which
-/// there must be one, and if it is asked for, that it is in a certificate transparency log.
+/// there must be one, and its transparency.
 pub(super) fn verify(
     leaf: &Leaf<'_>,
     intermediates: &[Vec<u8>],
     entries: &[Entry],
     times: &[Timestamp],
     root: &TrustRoot,
-    in_log: bool,
+    transparency: Transparency,
 ) -> Result<(), Rejection> {
     if times.is_empty() {
         return Err(Rejection::NotEnough(
@@ -41,10 +49,12 @@ pub(super) fn verify(
             )));
         }
     }
-    if in_log {
-        transparency::check(&leaf.certificate, &issuer_key, root).map_err(refused)?;
+    match transparency {
+        Transparency::AsOf(now) => {
+            transparency::check(&leaf.certificate, &issuer_key, root, now).map_err(refused)
+        }
+        Transparency::NotAsked => Ok(()),
     }
-    Ok(())
 }
 
 /// The key of who issued the certificate. The window of one authority lends nothing to another.

@@ -32,6 +32,9 @@ const SIGNING_CERTIFICATE: ObjectIdentifier =
 const SIGNING_CERTIFICATE_V2: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 
+/// The most certificates that a token brings along.
+const MAX_CERTIFICATES: usize = 8;
+
 /// A token that was read. Nothing of it is proven yet.
 pub(super) struct Token {
     info: Vec<u8>,
@@ -65,7 +68,11 @@ impl Token {
             return Err("it has not exactly one signer".to_owned());
         };
         let read = Info::read(info.as_bytes())?;
-        let certificates = data.certificates.iter().flat_map(|set| set.0.iter());
+        let set = data.certificates.as_ref();
+        if set.is_some_and(|set| set.0.len() > MAX_CERTIFICATES) {
+            return Err("it brings far too many certificates along".to_owned());
+        }
+        let certificates = set.into_iter().flat_map(|set| set.0.iter());
         let certificates = certificates.filter_map(|choice| match choice {
             cms::cert::CertificateChoices::Certificate(certificate) => Some(certificate.clone()),
             cms::cert::CertificateChoices::Other(_) => None,

@@ -28,6 +28,7 @@ pub(super) fn check(
     certificate: &Certificate,
     issuer_key: &[u8],
     root: &TrustRoot,
+    now: Timestamp,
 ) -> Result<(), String> {
     let list = certificate
         .tbs_certificate
@@ -56,6 +57,11 @@ pub(super) fn check(
             .ok()
             .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
             .ok_or("its transparency log names a time that is out of range")?;
+        if time > now {
+            return Err(format!(
+                "its transparency log says that it is of {time}, which is in the future"
+            ));
+        }
         if !log.is_trusted_at(time) {
             return Err(format!("its transparency log was not trusted at {time}"));
         }

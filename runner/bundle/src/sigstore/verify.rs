@@ -6,10 +6,11 @@ use wharf_policy::Digest;
 use super::bundle::{Bundle, Content, Signer as SaidSigner};
 use super::certificate::Leaf;
 use super::envelope::pre_authentication_encoding;
+use super::keyless::{self, Transparency};
 use super::log_body::{self, By};
 use super::statement::{self, About};
 use super::{
-    Artifact, Identity, Rejection, TrustRoot, VerifyingKey, Version, keyless, log_entry, timestamp,
+    Artifact, Identity, Rejection, TrustRoot, VerifyingKey, Version, log_entry, timestamp,
 };
 
 /// Who must have signed.
@@ -147,9 +148,19 @@ pub(crate) fn verify_bundle(
             },
         ) => {
             let certificate = Leaf::read(leaf)?;
-            let in_log = certificate.has_sct || evidence != Evidence::Timestamp;
+            let transparency = match certificate.has_sct || evidence != Evidence::Timestamp {
+                true => Transparency::AsOf(now),
+                false => Transparency::NotAsked,
+            };
             let entries = &bundle.entries;
-            keyless::verify(&certificate, intermediates, entries, &times, root, in_log)?;
+            keyless::verify(
+                &certificate,
+                intermediates,
+                entries,
+                &times,
+                root,
+                transparency,
+            )?;
             let key = VerifyingKey::from_spki(certificate.spki()?)
                 .map_err(|error| Rejection::Certificate(error.to_string()))?;
             signed_by(bundle, artifact, &key)?;

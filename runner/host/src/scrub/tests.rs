@@ -168,7 +168,7 @@ fn secret() -> impl Strategy<Value = Vec<u8>> {
         vec(any::<u8>(), 6..90),
         "[ -~é/\"\\\\\n&<'+=%]{6,24}".prop_map(String::into_bytes),
         // Lines that begin alike.
-        vec("line of settings-[ab]{0,3}[&\"+]?[ab]{0,3}", 2..6)
+        vec("a setting line-[ab]{1,3}[&\"+]?", 2..4)
             .prop_map(|lines| lines.join("\n").into_bytes()),
     ]
 }
