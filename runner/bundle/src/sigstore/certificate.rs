@@ -102,7 +102,7 @@ fn check_profile(certificate: &Certificate) -> Result<(), Rejection> {
         _ => return Err(refused("its key usage is not to make digital signatures")),
     }
     match tbs.get::<ExtendedKeyUsage>().map_err(refused)? {
-        Some((_, usage)) if usage.0.contains(&Purpose::CodeSigning.id()) => Ok(()),
+        Some((_, usage)) if usage.0.contains(Purpose::CodeSigning.id()) => Ok(()),
         _ => Err(refused("its extended key usage is not to sign code")),
     }
 }

@@ -9,7 +9,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use sigstore_types::TimeRange;
-use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter};
+use webpki::{
+    EndEntityCert, ExtendedKeyUsageValidator, KeyPurposeId, KeyPurposeIdIter,
+    RequiredEkuNotFoundContext,
+};
 use x509_cert::Certificate;
 use x509_cert::der::asn1::ObjectIdentifier;
 use x509_cert::der::{Decode as _, Encode as _};
@@ -26,10 +29,12 @@ pub(super) enum Purpose {
 
 impl Purpose {
     /// As an extended key usage (RFC 5280, section 4.2.1.12).
-    pub(super) const fn id(self) -> ObjectIdentifier {
+    pub(super) fn id(self) -> &'static ObjectIdentifier {
+        static CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+        static TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
         match self {
-            Self::CodeSigning => ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3"),
-            Self::TimeStamping => ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8"),
+            Self::CodeSigning => &CODE_SIGNING,
+            Self::TimeStamping => &TIME_STAMPING,
         }
     }
 }
@@ -40,8 +45,8 @@ struct Among(Purpose);
 
 impl ExtendedKeyUsageValidator for Among {
     fn validate(&self, ids: KeyPurposeIdIter<'_, '_>) -> Result<(), webpki::Error> {
-        let (wanted, any) = (self.0.id(), ANY_PURPOSE);
-        let fitting = [wanted.as_bytes(), any.as_bytes()].map(KeyPurposeId::new);
+        let (wanted, any) = (self.0.id().as_bytes(), ANY_PURPOSE.as_bytes());
+        let fitting = [wanted, any].map(KeyPurposeId::new);
         let mut says_nothing = true;
         for id in ids {
             if fitting.contains(&id?) {
@@ -51,7 +56,12 @@ impl ExtendedKeyUsageValidator for Among {
         }
         match says_nothing {
             true => Ok(()),
-            false => Err(webpki::Error::RequiredEkuNotFound),
+            false => Err(webpki::Error::RequiredEkuNotFoundContext(
+                RequiredEkuNotFoundContext {
+                    required: webpki::KeyUsage::required_if_present(wanted),
+                    present: Vec::new(),
+                },
+            )),
         }
     }
 }
@@ -186,7 +196,7 @@ fn check_authority(
         return refused("may not sign certificates");
     }
     if let Some((_, usage)) = tbs.get::<ExtendedKeyUsage>().map_err(odd)?
-        && !usage.0.contains(&purpose.id())
+        && !usage.0.contains(purpose.id())
         && !usage.0.contains(&ANY_PURPOSE)
     {
         return refused("is for other purposes");

@@ -144,7 +144,7 @@ fn check_profile(certificate: &Certificate) -> Result<(), String> {
         return Err("the certificate of its authority is not to make signatures".to_owned());
     }
     match tbs.get::<ExtendedKeyUsage>().map_err(odd)? {
-        Some((true, usage)) if usage.0 == [Purpose::TimeStamping.id()] => Ok(()),
+        Some((true, usage)) if usage.0 == [*Purpose::TimeStamping.id()] => Ok(()),
         _ => Err(
             "the certificate of its authority is not for timestamps and nothing else".to_owned(),
         ),

@@ -167,7 +167,13 @@ async fn a_service_that_answers_wrongly_or_not_at_all_leaves_no_signature_behind
         ("/echo", Some(""), None, 3, "refused (400)"),
         ("/busy", Some(""), None, 5, "503"),
         ("", Some("/garbage"), None, 3, "not a log entry"),
-        ("", Some("/elsewhere"), None, 3, "it is about something else"),
+        (
+            "",
+            Some("/elsewhere"),
+            None,
+            3,
+            "it is about something else",
+        ),
         ("", Some("/huge"), None, 3, "more than"),
         ("", Some("/busy"), None, 5, "503"),
         (
