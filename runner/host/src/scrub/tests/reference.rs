@@ -188,7 +188,7 @@ fn all_spellings(form: &[u8]) -> Vec<Spelling> {
         add(count, "", String::new(), spelling);
     }
     add(count, "\\U", format!("{code:08x}"), vec![]);
-    for width in 1..=16 {
+    for width in (1..=8).chain([16]) {
         let hex = format!("{code:0width$x}");
         let decimal = format!("{code:0width$}");
         if hex.len() == width {
