@@ -146,27 +146,19 @@ impl TrustRoot {
                 root.media_type.chars().take(80).collect::<String>()
             )));
         }
-        let mut logs = Logs::new();
-        for log in &root.tlogs {
-            let (id, key) = (&log.log_id, &log.public_key);
-            let details = key.key_details.as_str();
+        let (mut logs, mut transparency_logs) = (Logs::new(), Logs::new());
+        let of_signatures = root.tlogs.iter().map(|log| (&log.log_id, &log.public_key));
+        let of_certificates = root.ctlogs.iter().map(|log| (&log.log_id, &log.public_key));
+        let all = of_signatures.map(|log| (true, log));
+        for (is_of_signatures, (id, key)) in all.chain(of_certificates.map(|log| (false, log))) {
             add_log(
-                &mut logs,
+                match is_of_signatures {
+                    true => &mut logs,
+                    false => &mut transparency_logs,
+                },
                 id.key_id.as_bytes(),
                 key.raw_bytes.as_bytes(),
-                details,
-                key.valid_for,
-            )?;
-        }
-        let mut transparency_logs = Logs::new();
-        for log in &root.ctlogs {
-            let (id, key) = (&log.log_id, &log.public_key);
-            let details = key.key_details.as_str();
-            add_log(
-                &mut transparency_logs,
-                id.key_id.as_bytes(),
-                key.raw_bytes.as_bytes(),
-                details,
+                key.key_details.as_str(),
                 key.valid_for,
             )?;
         }
