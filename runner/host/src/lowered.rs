@@ -8,11 +8,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use memchr::memmem;
 use zeroize::Zeroizing;
 
+use crate::scrub::base64_within;
 use crate::{SHORTEST, Scrubber};
 
 /// The longest value of which the base64 is looked for as well. A longer one is longer than any
@@ -117,22 +116,17 @@ fn forms(value: &[u8]) -> Vec<Form> {
     if value.len() > LONGEST {
         return forms;
     }
-    for before in 0..3 {
-        let mut longer = Zeroizing::new(vec![0; before + value.len()]);
-        longer[before..].copy_from_slice(value);
-        // Characters that hold bits of the value and of nothing else.
-        let first = (before * 8).div_ceil(6);
-        let last = longer.len() * 8 / 6;
-        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
-            let whole = Zeroizing::new(engine.encode(&*longer));
-            add(&whole.as_bytes()[first..last]);
-        }
+    for part in base64_within(value) {
+        add(Zeroizing::new(part).as_bytes());
     }
     forms
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
     use super::*;
 
     const VALUE: &str = "q7Zp2xW9kLm4vT8sB1nR";

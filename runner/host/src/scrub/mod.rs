@@ -19,6 +19,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use find::{Found, find};
+pub(crate) use forms::base64_within;
 use runs::Run;
 pub use stream::StreamScrubber;
 use table::Table;

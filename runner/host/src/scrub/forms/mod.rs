@@ -5,6 +5,7 @@ mod characters;
 mod lines;
 mod quoted;
 
+pub(crate) use base64::within as base64_within;
 use zeroize::Zeroizing;
 
 pub(super) type Form = Zeroizing<Vec<u8>>;
