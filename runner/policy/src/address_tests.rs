@@ -138,6 +138,12 @@ fn no_gateway_leads_to_a_metadata_or_private_address_that_is_not_granted_itself(
         "2001:0:a9fe:a9fe::1",
         "2001:0:808:808::5601:5601",
         "2606:4700::5efe:a9fe:a9fe",
+        // Two forms in one, of which the other leads to a public address.
+        "2002:a9fe:a9fe::5efe:808:808",
+        "2002:808:808::200:5efe:a9fe:a9fe",
+        "2001:0:a9fe:a9fe:0:5efe:808:808",
+        "2001:0:808:808:0:5efe:5601:5601",
+        "64:ff9b:1:808:0:5efe:a9fe:a9fe",
     ] {
         assert!(!allows(&gateways, inside), "{inside}");
         let mut all = gateways.to_vec();
@@ -145,6 +151,13 @@ fn no_gateway_leads_to_a_metadata_or_private_address_that_is_not_granted_itself(
         assert!(!allows(&all, inside), "{inside} with all of IPv4");
     }
     assert!(!allows(&gateways, "64:ff9b::a00:1"), "a private address");
+    for private in ["64:ff9b:1:a00:0:5efe:808:808", "64:ff9b:1:a00:0:5e00::"] {
+        assert!(!allows(&gateways, private), "{private}");
+        assert!(
+            allows(&["64:ff9b:1::/48", "10.0.0.0/8"], private),
+            "{private}"
+        );
+    }
     assert!(allows(&["64:ff9b::/96", "10.0.0.0/8"], "64:ff9b::a00:1"));
     assert!(
         allows(&["64:ff9b::/96"], "64:ff9b::808:808"),
@@ -251,6 +264,80 @@ fn reference(address: IpAddr) -> bool {
     }
 }
 
+/// Where IPv4 addresses are inside of IPv6 addresses: below which network, or with which digits in
+/// the middle; at which bytes; and whether those are turned over, or count only if not `0.x.x.x`.
+const CARRIERS: [(&str, [usize; 4], bool, bool); 13] = [
+    ("::ffff:0:0/96", [12, 13, 14, 15], false, false),
+    ("::ffff:0:0:0/96", [12, 13, 14, 15], false, false),
+    ("::/96", [12, 13, 14, 15], false, false),
+    ("64:ff9b::/96", [12, 13, 14, 15], false, false),
+    ("64:ff9b:1::/48", [6, 7, 9, 10], false, true),
+    ("64:ff9b:1::/48", [7, 9, 10, 11], false, true),
+    ("64:ff9b:1::/48", [9, 10, 11, 12], false, true),
+    ("64:ff9b:1::/48", [12, 13, 14, 15], false, true),
+    ("2002::/16", [2, 3, 4, 5], false, false),
+    ("2001::/32", [4, 5, 6, 7], false, false),
+    ("2001::/32", [12, 13, 14, 15], true, false),
+    ("00005efe", [12, 13, 14, 15], false, false),
+    ("02005efe", [12, 13, 14, 15], false, false),
+];
+
+fn carried(v6: Ipv6Addr) -> Vec<Ipv4Addr> {
+    let digits = format!("{:032x}", v6.to_bits());
+    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap();
+    CARRIERS
+        .iter()
+        .filter(|(by, ..)| match by.parse::<IpNet>() {
+            Ok(net) => net.contains(&IpAddr::V6(v6)),
+            Err(_) => digits[16..24] == **by,
+        })
+        .map(|(_, at, turned, delivered)| {
+            let bytes = at.map(|at| if *turned { !byte(at) } else { byte(at) });
+            (Ipv4Addr::from(bytes), *delivered)
+        })
+        .filter(|(v4, delivered)| !delivered || v4.octets()[0] != 0)
+        .map(|(v4, _)| v4)
+        .collect()
+}
+
+/// Addresses of every form, half of them of a second form at the same time.
+fn carrier() -> impl Strategy<Value = Ipv6Addr> {
+    let prefixes = [
+        (0xffff_u128 << 32, 96),
+        (0xffff << 48, 96),
+        (0, 96),
+        (0x64_ff9b << 96, 96),
+        (0x64_ff9b_0001 << 80, 48),
+        (0x2002 << 112, 16),
+        (0x2001 << 112, 32),
+        (0x2606_4700 << 96, 32),
+    ];
+    let v4 = || {
+        prop_oneof![
+            any::<u32>(),
+            Just(0xa9fe_a9fe),
+            Just(0x0808_0808),
+            Just(0x0a00_0001)
+        ]
+    };
+    (0..prefixes.len(), any::<u128>(), v4(), v4(), 0..4_u8).prop_map(
+        move |(at, bits, first, second, id)| {
+            let (prefix, length) = prefixes[at];
+            let free = u128::MAX >> length;
+            // The first right behind the prefix, the second in the last bits.
+            let behind = (u128::from(first) << 96) >> length;
+            let low = u128::from(u32::MAX);
+            let filled = (bits & !low & !((low << 96) >> length)) | behind;
+            let with_id = match id {
+                0 => filled & !(low << 32) | (0x5efe << 32),
+                1 => filled & !(low << 32) | (0x0200_5efe << 32),
+                _ => filled,
+            };
+            Ipv6Addr::from_bits(prefix | ((with_id & !low | u128::from(second)) & free))
+        },
+    )
+}
+
 /// Addresses near the borders of the blocks, where a filter is wrong if it is wrong.
 fn near_a_block(blocks: &'static [&'static str]) -> impl Strategy<Value = IpAddr> {
     (0..blocks.len(), any::<bool>(), 0..4_u8, any::<u16>()).prop_map(|(at, end, by, low)| {
@@ -327,6 +414,24 @@ proptest! {
             prop_assert!(class(&text) != AddressClass::Public, "{} was taken as public", text);
             prop_assert_eq!(allows(&list, &text), plain, "{}", text);
         }
+    }
+
+    #[test]
+    fn an_address_is_open_only_if_all_that_any_form_reads_out_of_it_is_open(
+        address in carrier(),
+        granted in proptest::collection::vec(0..SPECIAL_V4.len(), 0..6),
+    ) {
+        let mut list = vec!["::/0"];
+        list.extend(granted.iter().map(|at| SPECIAL_V4[*at]).filter(|net| !net.ends_with("/32")));
+        let loopback_or_none = address.to_bits() <= 1;
+        let expected = match classify(address.into()) {
+            AddressClass::Public => true,
+            AddressClass::Metadata => false,
+            AddressClass::Special(_) => {
+                loopback_or_none || carried(address).iter().all(|v4| allows(&list, &v4.to_string()))
+            }
+        };
+        prop_assert_eq!(allows(&list, &address.to_string()), expected, "{}", address);
     }
 
     #[test]
