@@ -2,13 +2,17 @@
 
 use crate::Operation;
 
+/// The longest text that is repeated, in bytes: a host of the longest name with its scheme has room.
+const SHOWN: usize = 272;
+
 /// A text that is not the value it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{text}` is not valid: {why}")]
 pub struct ParseError {
     /// The kind of value, such as `plugin name`.
     pub what: &'static str,
-    /// The offending text, shortened.
+    /// The offending text, if it is not too long. Never a part of it: whoever scrubs secrets out of
+    /// the message knows them, and would not know a part of one.
     pub text: String,
     /// What it should have been.
     pub why: String,
@@ -16,10 +20,10 @@ pub struct ParseError {
 
 impl ParseError {
     pub(crate) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
-        let mut shown: String = text.chars().take(80).collect();
-        if shown.len() < text.len() {
-            shown.push('…');
-        }
+        let shown = match text.len() {
+            0..=SHOWN => text.to_owned(),
+            long => format!("… ({long} bytes)"),
+        };
         Self {
             what,
             text: shown,

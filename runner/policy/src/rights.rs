@@ -15,8 +15,9 @@ use crate::{
     Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule,
 };
 
-/// What is told of the name of a secret that is not granted, at most, in bytes.
-const NAME: usize = 64;
+/// The longest name that is told of a secret that is not granted, in bytes: any that a secret can
+/// have.
+const NAME: usize = 128;
 
 /// How a call narrows its own rights. Absent means no narrowing; it can never widen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -222,10 +223,11 @@ impl Rights {
         self.with_rung(rung)
             .find(|binding| binding.name.as_str() == name)
             .ok_or_else(|| {
-                // The plugin's word, and as long as it likes.
-                let end = name.floor_char_boundary(NAME);
-                let dots = if end < name.len() { "…" } else { "" };
-                let shown = format!("{}{dots}", name[..end].escape_default());
+                // The plugin's word, and as long as it likes. Whole or not at all, as a path.
+                let shown = match name.len() {
+                    0..=NAME => name.escape_default().to_string(),
+                    long => format!("… ({long} bytes)"),
+                };
                 let hint = match name.parse::<SecretName>() {
                     Ok(name) => format!(
                         "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it"

@@ -261,6 +261,66 @@ fn a_refusal_is_short_however_long_the_path_and_says_what_an_odd_path_would_need
 }
 
 #[test]
+fn a_refusal_tells_all_of_a_secret_in_a_path_a_host_or_a_name_or_nothing_of_it() {
+    const SECRET: &str = "S3CRETVALUE0123456789";
+    let rights = rights(ASKS, &CallRights::default());
+    // Whoever scrubs the message finds the whole secret, and no part of it is left then.
+    let safe = |message: String| {
+        let left = message.replace(SECRET, "").to_lowercase();
+        assert!(!left.contains("s3c") && !left.contains("789"), "{message}");
+    };
+    for before in 0..400 {
+        let pad = "p".repeat(before);
+        for path in [
+            format!("{pad}/{SECRET}/x"),
+            format!("a/{pad}{SECRET}"),
+            format!("{SECRET}/{pad}"),
+        ] {
+            let target = target(&format!("https://a.test/{path}"));
+            safe(
+                rights
+                    .check_request("GET", &target)
+                    .unwrap_err()
+                    .to_string(),
+            );
+        }
+        let url = Url::parse(&format!("ftp://{pad}{SECRET}.test/")).unwrap();
+        safe(
+            Target::of(&url)
+                .unwrap_err()
+                .to_string()
+                .replace(&SECRET.to_lowercase(), ""),
+        );
+        safe(
+            crate::tcp_host(&format!("{pad} {SECRET}"))
+                .unwrap_err()
+                .to_string(),
+        );
+        let name = format!("{pad}{SECRET}");
+        safe(rights.secret(&name, Rung::Operate).unwrap_err().to_string());
+    }
+}
+
+#[test]
+fn a_refusal_of_a_long_path_tells_its_first_whole_segments_and_its_length() {
+    let rights = rights(ASKS, &CallRights::default());
+    let of = |path: &str| {
+        let target = target(&format!("https://a.test{path}"));
+        rights.check_request("GET", &target).unwrap_err().what
+    };
+    let long = "x".repeat(300);
+    assert_eq!(of("/v1/items"), "GET https://a.test/v1/items");
+    assert_eq!(
+        of(&format!("/v1/items/{long}")),
+        "GET https://a.test/v1/items/… (a path of 310 bytes)"
+    );
+    assert_eq!(
+        of(&format!("/{long}")),
+        "GET https://a.test/… (a path of 301 bytes)"
+    );
+}
+
+#[test]
 fn a_server_that_operate_sends_a_credential_to_is_entrusted_too() {
     let policy = "[[secret]]\nname='s'\nfrom='env:S'\nto=[{origin='https://api.test',path='/v1'}]\noperations=['basic']\n\
                   [[grant]]\nplugins=['http']\nsecrets=[{name='s',rungs=['operate']}]";

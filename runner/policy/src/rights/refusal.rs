@@ -1,5 +1,7 @@
 //! Refusals of destinations: who said no, and the line that would allow it.
 
+use std::borrow::Cow;
+
 use url::Host;
 
 use crate::check::as_toml;
@@ -11,6 +13,17 @@ use crate::{Denied, Target, ambiguous};
 const SHOWN: usize = 256;
 /// The port of a rule that only lets a name be looked up: nothing of today listens there.
 pub(crate) const LOOKUP: u16 = 1;
+
+/// A path as it is told: whole, or as many whole segments of it as there is room for. Whoever scrubs
+/// secrets out of a refusal knows them, and would not know a part of one.
+fn told(path: &str) -> Cow<'_, str> {
+    if path.len() <= SHOWN {
+        return path.into();
+    }
+    let room = &path[..path.floor_char_boundary(SHOWN)];
+    let segments = room.rfind('/').map_or("", |at| &room[..=at]);
+    format!("{segments}… (a path of {} bytes)", path.len()).into()
+}
 
 /// Which part said no to a destination: the first of manifest, grant and call.
 pub(super) struct Refusal {
@@ -46,8 +59,6 @@ impl Refusal {
     pub(super) fn of_request(&self, method: &str, target: &Target) -> Denied {
         let Self { why, place } = self;
         let (origin, path) = (target.origin(), target.path());
-        let shown = &path[..path.floor_char_boundary(SHOWN)];
-        let dots = if shown.len() < path.len() { "…" } else { "" };
         let line = match rule_for(method, target) {
             Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
             None => format!("{place} a rule for {origin}"),
@@ -59,7 +70,7 @@ impl Refusal {
             None => format!("{line} would allow it"),
         };
         Denied {
-            what: format!("{method} {origin}{shown}{dots}"),
+            what: format!("{method} {origin}{}", told(path)),
             why: (*why).to_owned(),
             hint,
         }
