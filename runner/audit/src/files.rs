@@ -68,9 +68,23 @@ pub(crate) fn follows(one: &Numbered, other: &Numbered) -> Result<(), AuditError
     }
 }
 
-/// Makes the name of a new file in a folder as durable as the file.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+/// Makes the name of a new file as durable as the file.
+///
+/// # Errors
+/// Its folder cannot be synced: a power cut may take the file with all that is in it.
+pub(crate) fn sync_name(file: &Path) -> Result<(), AuditError> {
+    let folder = folder_of(file);
+    fs::File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|error| AuditError::file("sync the folder", folder, error))
+}
+
+/// The folder that a file is in. That of a bare name is the one where this process is.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }
 
 /// Opens a file for writing that only its owner may read.
@@ -88,6 +102,20 @@ pub(crate) fn open_private(path: &Path, new: bool) -> std::io::Result<fs::File> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_of_a_bare_name_is_synced_as_any_other() {
+        assert_eq!(folder_of(Path::new("audit.jsonl")), Path::new("."));
+        assert_eq!(folder_of(Path::new("here/audit.jsonl")), Path::new("here"));
+        sync_name(Path::new("audit.jsonl")).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_synced_is_an_error() {
+        let gone = tempfile::tempdir().unwrap().path().join("audit.jsonl");
+        let error = sync_name(&gone).unwrap_err().to_string();
+        assert!(error.starts_with("cannot sync the folder"), "{error}");
+    }
 
     #[test]
     fn only_the_names_that_the_writer_gives_are_files_of_a_record() {

@@ -119,9 +119,7 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
     };
     tail.put(&(), &started)?;
     tail.sync()?;
-    if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
-        files::sync_folder(folder).map_err(|error| AuditError::file("sync", folder, error))?;
-    }
+    files::sync_name(&path)?;
     Ok(tail)
 }
 

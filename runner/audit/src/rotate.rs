@@ -48,11 +48,7 @@ impl Tail {
         if self.end.bytes > 0 {
             return Ok(());
         }
-        let path = self.place.path(self.end.number);
-        if let Some(folder) = path.parent().filter(|folder| folder.is_dir()) {
-            files::sync_folder(folder)
-                .map_err(|error| AuditError::file("sync the folder of", &path, error))?;
-        }
+        files::sync_name(&self.place.path(self.end.number))?;
         self.begin()?;
         self.sync()
     }
