@@ -106,6 +106,7 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
         durable: mark(0, before),
         closed: end.closed && end.torn.is_none(),
         trouble: None,
+        gap: None,
         name: ulid::Ulid::generate().to_string(),
     };
     if !end.in_order {

@@ -71,15 +71,15 @@ fn torn(rest: &[u8]) -> Option<Own> {
     })
 }
 
-/// The chain as the first line of a file has it before itself.
-pub(crate) fn before(path: &Path) -> Option<Chain> {
+/// The chain as the first line of a file has it before itself. None where that is no line.
+pub(crate) fn before(path: &Path) -> std::io::Result<Option<Chain>> {
     let mut beginning = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(LONGEST as u64).read_to_end(&mut beginning).ok()?;
-    let first = beginning.split(|byte| *byte == b'\n').next()?;
-    let links = line::links(first).ok()?;
-    Some(Chain {
+    let file = File::open(path)?;
+    file.take(LONGEST as u64).read_to_end(&mut beginning)?;
+    let first = beginning.split(|byte| *byte == b'\n').next();
+    let links = first.and_then(|first| line::links(first).ok());
+    Ok(links.map(|links| Chain {
         next: links.seq,
         prev: links.prev,
-    })
+    }))
 }

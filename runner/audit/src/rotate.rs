@@ -6,11 +6,12 @@
 use std::fs;
 use std::sync::Arc;
 
+use crate::files::{self, Numbered};
 use crate::open::{Place, take};
 use crate::own::Own;
 use crate::record_file::RecordFile;
 use crate::tail::{Mark, Tail};
-use crate::{AuditError, Fault, files, repair};
+use crate::{AuditError, Head, repair};
 
 impl Tail {
     /// Goes on in another file if this one is full.
@@ -72,33 +73,100 @@ impl Tail {
     }
 
     /// Removes the oldest files until there are no more than may be.
+    ///
+    /// A file behind which one is missing is not removed as the others are: the line about it would
+    /// stand for the missing one as well. It stays, so that whoever checks the record sees the gap,
+    /// and those behind it go in their turn.
     fn make_room(&mut self) -> Result<(), AuditError> {
         let Place::Folder { path: folder, .. } = &self.place else {
             return Ok(());
         };
         let files = files::list(folder)?;
-        let surplus = files.len().saturating_sub(self.keep.files.max(1));
-        if surplus == 0 {
+        let ends = files
+            .windows(2)
+            .map(|pair| end(&pair[0], &pair[1]))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.tell_gap(&files, &ends);
+        let followed: Vec<_> = ends.iter().map(Option::is_some).collect();
+        let going = going(&followed, self.keep.files);
+        if going.is_empty() {
             return Ok(());
         }
-        for pair in files.windows(2).take(surplus) {
-            let [oldest, next] = pair else { break };
-            // The line about a file that goes would stand for one that was taken away as well.
-            files::follows(oldest, next)?;
-            let before = repair::before(&next.path).ok_or_else(|| AuditError::Bad {
-                path: next.path.clone(),
-                line: 1,
-                fault: Fault::NoBeginning(crate::own::BEGINS),
-            })?;
-            let file = self.place.shown(oldest.number);
-            let last = before.head();
+        for at in &going {
+            let file = self.place.shown(files[*at].number);
+            let last = ends[*at];
             self.put(&(), &Own::FileRemoved { file, last })?;
         }
         self.sync()?;
-        for file in &files[..surplus] {
-            fs::remove_file(&file.path)
-                .map_err(|error| AuditError::file("remove", &file.path, error))?;
+        for at in going {
+            let path = &files[at].path;
+            fs::remove_file(path).map_err(|error| AuditError::file("remove", path, error))?;
         }
         Ok(())
+    }
+
+    /// Says in the log that a file is missing, once for each.
+    fn tell_gap(&mut self, files: &[Numbered], ends: &[Option<Head>]) {
+        let gap = ends.iter().rposition(Option::is_none);
+        let before = gap.map(|at| files[at].number);
+        if let Some(number) = before.filter(|_| before != self.gap) {
+            tracing::error!(
+                file = self.place.shown(number),
+                "what followed this file of the audit record was taken away or changed; the file is \
+                 kept to show it, until somebody moves it elsewhere"
+            );
+        }
+        self.gap = before;
+    }
+}
+
+/// The last line of a file, as the next one has it. None where the next one is missing, or does not
+/// begin as one of a record.
+fn end(file: &Numbered, next: &Numbered) -> Result<Option<Head>, AuditError> {
+    if files::follows(file, next).is_err() {
+        return Ok(None);
+    }
+    let before =
+        repair::before(&next.path).map_err(|error| AuditError::file("read", &next.path, error))?;
+    Ok(before.and_then(|before| before.head()))
+}
+
+/// Which files go, oldest first, if so many are kept. Of each but the last, which is being written,
+/// `followed` says whether the next one is there. Those before a gap are kept beside the others, and
+/// are no more than them: the last gap always shows.
+fn going(followed: &[bool], keep: usize) -> Vec<usize> {
+    let keep = keep.max(1);
+    let (mut going, mut gaps): (Vec<_>, Vec<_>) = (0..followed.len()).partition(|at| followed[*at]);
+    // The last file is one of those that are kept.
+    going.truncate((going.len() + 1).saturating_sub(keep));
+    gaps.truncate(gaps.len().saturating_sub(keep));
+    going.append(&mut gaps);
+    going.sort_unstable();
+    going
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_bounded_and_a_gap_is_never_removed_away(
+            followed in prop::collection::vec(any::<bool>(), 0..100), keep in 0usize..40
+        ) {
+            let going = going(&followed, keep);
+            let kept = followed.len() + 1 - going.len();
+            prop_assert!(kept <= 2 * keep.max(1));
+            prop_assert!(kept >= keep.min(followed.len() + 1));
+            prop_assert!(going.is_sorted());
+            let shows = (0..followed.len()).any(|at| !followed[at] && !going.contains(&at));
+            prop_assert_eq!(shows, followed.contains(&false));
+            if !followed.contains(&false) {
+                // The oldest, and no other.
+                prop_assert!(going.iter().copied().eq(0..going.len()));
+            }
+        }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Tail {
     /// The file says that another follows, and that is not begun yet.
     pub(crate) closed: bool,
     pub(crate) trouble: Option<Trouble>,
+    /// The file behind which another is missing, if the log says so already.
+    pub(crate) gap: Option<u64>,
     /// Says which files of a folder are of one chain.
     pub(crate) name: String,
 }

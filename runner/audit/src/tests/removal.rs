@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use tempfile::{TempDir, tempdir};
 
@@ -126,6 +127,48 @@ fn the_writer_does_not_cover_for_a_file_that_somebody_took_away() {
     assert!(all[0].exists(), "it stands for what is missing behind it");
     let error = verify(&place, None).unwrap_err();
     assert!(matches!(error, AuditError::Missing { .. }), "{error}");
+}
+
+/// Whatever was done to the file in the middle so that the next cannot follow the one before.
+#[test]
+fn a_gap_keeps_showing_and_does_not_keep_the_record_from_being_bounded() {
+    let taken_away: fn(&Path) = |file| fs::remove_file(file).unwrap();
+    let emptied: fn(&Path) = |file| fs::write(file, "").unwrap();
+    for harm in [taken_away, emptied] {
+        let (_folder, place) = folder(SMALL, 60);
+        let audit = Audit::folder(&place, "here", SMALL).unwrap();
+        let all = files(&place);
+        assert_eq!(all.len(), SMALL.files);
+        harm(&all[2]);
+        for number in 0..10 {
+            tell(&audit, number * 30..(number + 1) * 30);
+            let listed = crate::files::list(&place).unwrap();
+            assert!(listed.len() <= SMALL.files + 1, "{listed:?}");
+            assert!(all[1].exists(), "it is what shows the gap");
+            let error = verify(&place, None).unwrap_err();
+            assert!(matches!(error, AuditError::Missing { .. }), "{error}");
+        }
+        // Somebody has seen it, and has put aside what shows it.
+        fs::rename(&all[1], place.join("seen")).unwrap();
+        verify(&place, None).unwrap();
+        drop(audit);
+        assert!(!events(&place).contains(&"writing-resumed".to_owned()));
+    }
+}
+
+#[test]
+fn the_log_tells_of_a_gap_once() {
+    let (_folder, place) = folder(SMALL, 60);
+    let audit = Audit::folder(&place, "here", SMALL).unwrap();
+    fs::remove_file(&files(&place)[2]).unwrap();
+    let log = place.join("log");
+    let lines = tracing_subscriber::fmt()
+        .with_writer(Mutex::new(fs::File::create(&log).unwrap()))
+        .finish();
+    tracing::subscriber::with_default(lines, || tell(&audit, 0..200));
+    let log = fs::read_to_string(log).unwrap();
+    assert_eq!(log.matches("was taken away or changed").count(), 1, "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
 }
 
 #[test]
