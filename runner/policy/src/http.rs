@@ -143,16 +143,24 @@ impl FromStr for OriginPattern {
         let port = match port {
             None => PortPattern::Exactly(scheme.default_port()),
             Some("*") => PortPattern::Any,
-            Some(port) => match port.parse() {
-                Ok(0) | Err(_) => {
-                    return Err(bad("the port must be a number from 1 to 65535, or `*`"));
+            Some(port) => match parse_port(port) {
+                Some(port) => PortPattern::Exactly(port),
+                None => {
+                    return Err(bad(
+                        "the port must be a plain number from 1 to 65535, or `*`",
+                    ));
                 }
-                Ok(port) => PortPattern::Exactly(port),
             },
         };
         let host = HostPattern::parse(host).map_err(bad)?;
         Ok(Self { scheme, host, port })
     }
+}
+
+/// A port as there is one way to write it: `str::parse` would take a sign and zeros before it.
+fn parse_port(text: &str) -> Option<u16> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    text.parse().ok().filter(|_| plain)
 }
 
 impl fmt::Display for OriginPattern {

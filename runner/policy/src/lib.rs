@@ -44,7 +44,9 @@ pub use moment::Moment;
 pub use name::{ActionName, NamePattern, PluginName, SecretName};
 pub use operation::{JwtAlgorithm, JwtRefusal, JwtRule, Operation};
 pub use path::{PathPrefix, ambiguous};
-pub use placement::{AwsSigv4, AwsWord, BasicUser, CredentialHeader, Placement, QueryName};
+pub use placement::{
+    AwsSigv4, AwsWord, BasicUser, CredentialHeader, HeaderPrefix, Placement, QueryName,
+};
 pub use policy::{Grant, Policy};
 pub use quantity::{ByteSize, Period};
 pub use rights::{CallRights, Rights};

@@ -25,7 +25,7 @@ pub enum Placement {
         name: CredentialHeader,
         /// What stands before the value.
         #[serde(default)]
-        prefix: String,
+        prefix: HeaderPrefix,
     },
     /// A parameter of this name in the query.
     Query {
@@ -104,6 +104,14 @@ text!(
     "write a header name in lower case that is not about the connection or the length, such as `x-api-key`"
 );
 text!(
+    /// What stands before a credential in a header: nothing that would end the header.
+    #[derive(Default)]
+    HeaderPrefix,
+    "prefix of a credential in a header",
+    |text| text.len() <= 256 && !text.contains(|c: char| c.is_control() && c != '\t'),
+    "write at most 256 bytes without line ends and other control characters, such as `Key `"
+);
+text!(
     /// A parameter of a query that a credential can go into.
     QueryName,
     "query parameter for a credential",
@@ -176,6 +184,7 @@ mod tests {
             "'bearer'",
             "{ basic = { user = 'wharf' } }",
             "{ header = { name = 'x-api-key', prefix = 'Key ' } }",
+            "{ header = { name = 'x-api-key', prefix = \"K\\té \" } }",
             "{ query = { name = 'api_key' } }",
             "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', access-key-id = 'AKIDEXAMPLE' } }",
             "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', unsigned-payload = true } }",
@@ -190,6 +199,7 @@ mod tests {
             "'bearer'",
             "{ basic = { user = 'a \"b\" e\u{301}' } }",
             "{ header = { name = 'x-api-key', prefix = 'Key ' } }",
+            "{ header = { name = 'x-api-key' } }",
             "{ query = { name = 'api_key' } }",
             "{ aws-sigv4 = { region = 'r', service = 's3', access-key-id = 'A', unsigned-payload = true } }",
         ] {
@@ -210,6 +220,10 @@ mod tests {
             "{ header = { name = 'content-length' } }",
             "{ header = { name = 'x key' } }",
             "{ header = { name = '' } }",
+            "{ header = { name = 'x-key', prefix = \"K\\n\" } }",
+            "{ header = { name = 'x-key', prefix = \"K\\r\\nx: \" } }",
+            "{ header = { name = 'x-key', prefix = \"\\u0000\" } }",
+            "{ header = { name = 'x-key', prefix = \"\\u007f\" } }",
             "{ query = { name = '' } }",
             "{ query = { name = \"a\\nb\" } }",
             "{ basic = { user = 'a:b' } }",

@@ -208,7 +208,7 @@ pub(super) async fn apply(
             Placement::Bearer => place::bearer(request, planned.binding, value)?,
             Placement::Basic { user } => place::basic(request, planned.binding, user, value)?,
             Placement::Header { name, prefix } => {
-                place::header(request, planned.binding, name, prefix, value)?;
+                place::header(request, planned.binding, name, prefix.as_str(), value)?;
             }
             Placement::Query { name } => place::query(request, name, value),
         }
