@@ -89,12 +89,8 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
                 method,
                 destination,
             } => match narrowest(method, destination) {
-                Some((rule, note)) => rules.push((rule, note)),
-                None => notes.add(format!(
-                    "no rule can be made of {} {}",
-                    method.escape_default(),
-                    destination.escape_default()
-                )),
+                Ok((rule, note)) => rules.push((rule, note)),
+                Err(none) => notes.add(none),
             },
             Observed::Address {
                 destination,
@@ -219,7 +215,7 @@ fn link(
         notes.add(format!(
             "it was not seen to send anything that can be suggested: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
         ));
-        rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule));
+        rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule).ok());
     }
     let Some(rung) = rung else { return };
     if secrets.values().any(|rungs| rungs.contains(&rung)) {

@@ -205,6 +205,28 @@ fn a_gateway_to_a_private_address_is_suggested_with_a_word_of_what_is_behind_it(
 }
 
 #[test]
+fn a_method_that_no_rule_can_name_widens_no_rule_and_is_told_of() {
+    let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
+    let url = "https://api.test/v1/x";
+    let smallest = asking.suggest(&[request("GET", url)]);
+    // As the audit record has it, and as one may be written into it.
+    for method in ["an unusable method", "get", "PURGE_ALL", ""] {
+        let suggestion = asking.suggest(&[request("GET", url), request(method, url)]);
+        assert_eq!(suggestion.grants, smallest.grants, "{method}");
+        let rule = &suggestion.grants[0].http[..];
+        assert!(
+            matches!(rule, [rule] if rule.methods.len() == 1),
+            "{rule:?}"
+        );
+        let note = &suggestion.notes[..];
+        assert!(
+            matches!(note, [note] if note.contains(url) && note.contains("method")),
+            "{note:?}"
+        );
+    }
+}
+
+#[test]
 fn a_note_is_said_once_however_often_there_was_reason_for_it() {
     let asking = Asking::new(&["wharf:plugin/http@0.1.0"]);
     let odd = |path: &str| request("GET", &format!("https://a.test{path}"));
@@ -311,12 +333,11 @@ fn a_secret_that_only_the_manifest_names_gets_a_block_to_fill_in() {
 }
 
 #[test]
-fn what_the_record_left_out_or_no_rule_can_name_makes_a_wider_rule_and_a_note() {
+fn what_the_record_left_out_and_a_path_that_no_rule_can_name_make_a_wider_rule_and_a_note() {
     for (method, destination, path) in [
         ("GET", "https://a.test/v1/[secret token]/x", "/v1"),
         ("GET", "https://a.test/v1/very/lo…", "/v1/very"),
         ("GET", "https://a.test/a%2Fb/c", "/"),
-        ("PURGE_ALL", "https://a.test/v1", "/v1"),
     ] {
         let (rule, note) = narrowest(method, destination).unwrap();
         assert_eq!(String::from(rule.path.clone()), path, "{destination}");

@@ -25,21 +25,32 @@ pub(super) fn read(destination: &str) -> Option<(&str, Target)> {
 
 /// The narrowest rule that a request fits, and what is to be said where it is wider than the
 /// request.
-pub(super) fn narrowest(method: &str, destination: &str) -> Option<(HttpRule, Option<String>)> {
-    let (known, target) = read(destination)?;
-    let rule = rule_for(method, &target)?;
-    let note = if rule.methods.is_empty() {
-        Some(format!(
-            "the rule for {known} covers all methods: no rule can name the one that was used"
-        ))
-    } else if known != destination || rule.path.as_str() != target.path() {
+///
+/// # Errors
+/// That there is none, to be said instead. Where no rule can name the method the request is refused
+/// under any rule, and one for all methods would open much and not allow it either.
+pub(super) fn narrowest(
+    method: &str,
+    destination: &str,
+) -> Result<(HttpRule, Option<String>), String> {
+    let told = destination.escape_default();
+    let none = || format!("no rule can be made of {} {told}", method.escape_default());
+    let (known, target) = read(destination).ok_or_else(none)?;
+    let rule = rule_for(method, &target).ok_or_else(none)?;
+    if rule.methods.is_empty() {
+        return Err(format!(
+            "no rule can name the method of a request to {told}, which no rule would allow: {}",
+            method.escape_default()
+        ));
+    }
+    let note = if known != destination || rule.path.as_str() != target.path() {
         Some(format!(
             "the rule for {known} covers more than that path: no rule can name it exactly"
         ))
     } else {
         None
     };
-    Some((rule, note))
+    Ok((rule, note))
 }
 
 /// The narrowest rule that covers a request. Wider than it only where no rule can name its method
