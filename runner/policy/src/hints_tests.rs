@@ -24,7 +24,7 @@ fn rights(asks: &str, grant: &str) -> Rights {
 }
 
 /// The line that a refusal names, such as `http = […]`.
-fn line(refusal: &str, member: &str) -> String {
+pub(crate) fn line(refusal: &str, member: &str) -> String {
     let at = refusal
         .find(&format!("{member} = "))
         .unwrap_or_else(|| panic!("no line: {refusal}"));
@@ -191,53 +191,6 @@ fn a_line_that_opens_a_metadata_service_says_so_by_whatever_gateway() {
         );
     }
     assert!(!refusal("64:ff9b::a00:1").contains("credentials"));
-}
-
-#[test]
-fn a_refused_secret_names_a_line_that_allows_it() {
-    for rung in [Rung::Inject, Rung::Attach, Rung::Operate, Rung::Reveal] {
-        let refusal = rights(ASKS, "").secret("api-token", rung).unwrap_err();
-        let pasted = rights(ASKS, &line(&refusal.to_string(), "secrets"));
-        assert!(pasted.secret("api-token", rung).is_ok(), "{refusal}");
-    }
-}
-
-#[test]
-fn a_name_that_no_secret_can_have_gets_no_line() {
-    let long = "n".repeat(1000);
-    for name in ["e\u{301}", "a\"b", "", long.as_str()] {
-        let refusal = rights(ASKS, "").secret(name, Rung::Reveal).unwrap_err();
-        let refusal = refusal.to_string();
-        assert!(refusal.contains("no line of a policy"), "{refusal}");
-        assert!(!refusal.contains("secrets ="), "{refusal}");
-        assert!(refusal.len() < 1000, "{refusal}");
-    }
-}
-
-#[test]
-fn a_refused_operation_names_a_line_that_allows_it() {
-    use Operation::*;
-    for operation in [Hmac, Sign, Jwt, Bearer, Basic, AwsSigv4] {
-        let secret = "secrets = [{ name = 'api-token', rungs = ['operate'] }]";
-        let policy = |lines: &str| {
-            let policy = format!("{SECRETS}{lines}\n[[grant]]\nplugins=['http']\n{secret}\n");
-            Policy::from_toml(&policy).unwrap_or_else(|error| panic!("{error}: {policy}"))
-        };
-        let rights = |policy: &Policy| {
-            Rights::effective(
-                &"http".parse().unwrap(),
-                &"request".parse().unwrap(),
-                &toml::from_str(ASKS).unwrap(),
-                &LimitRequest::default(),
-                policy,
-                &CallRights::default(),
-            )
-        };
-        let none = rights(&policy("operations = []"));
-        let refusal = none.operate("api-token", operation).unwrap_err();
-        let pasted = rights(&policy(&line(&refusal.to_string(), "operations")));
-        assert!(pasted.operate("api-token", operation).is_ok(), "{refusal}");
-    }
 }
 
 #[test]

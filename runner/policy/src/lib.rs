@@ -61,3 +61,5 @@ pub use trust::{EvidenceRule, RequiredAttestation, TrustRule, TrustedIdentity, T
 
 #[cfg(test)]
 mod hints_tests;
+#[cfg(test)]
+mod secret_hints_tests;

@@ -1,6 +1,7 @@
 //! The effective right of one call: manifest ∩ grants ∩ what the call asks for.
 
 mod refusal;
+mod secrets;
 
 use std::collections::BTreeMap;
 
@@ -9,15 +10,12 @@ use url::Host;
 
 pub(crate) use self::refusal::LOOKUP;
 use self::refusal::decide;
+use self::secrets::{Said, unlisted};
 use crate::granted::{Granted, Rule};
 use crate::{
     ActionName, Capabilities, Denied, HttpRule, Interface, LimitRequest, Limits, Networks,
     Operation, PluginName, Policy, Rung, SecretBinding, SecretName, Target, TcpRule,
 };
-
-/// The longest name that is told of a secret that is not granted, in bytes: any that a secret can
-/// have.
-const NAME: usize = 128;
 
 /// How a call narrows its own rights. Absent means no narrowing; it can never widen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +61,7 @@ pub struct Rights {
     called: Option<Vec<HttpRule>>,
     called_tcp: Option<Vec<TcpRule>>,
     secrets: Vec<SecretRight>,
+    said: Said,
     config: Option<BTreeMap<String, String>>,
     limits: Limits,
 }
@@ -89,34 +88,22 @@ impl Rights {
             limits = limits.widest(grant.limits);
             config.extend(grant.config.clone());
         }
-        let secrets = policy
-            .secrets
-            .iter()
-            .filter(|binding| {
-                call.secrets
-                    .as_ref()
-                    .is_none_or(|names| names.contains(&binding.name))
+        let said = Said {
+            asked: asks.secrets.clone(),
+            granted: grants
+                .iter()
+                .flat_map(|grant| grant.secrets.iter().cloned())
+                .collect(),
+            called: call.secrets.clone(),
+        };
+        let usable = |binding: &SecretBinding| {
+            let rungs = said.rungs(&binding.name);
+            (!rungs.is_empty()).then(|| SecretRight {
+                binding: binding.clone(),
+                rungs,
             })
-            .filter_map(|binding| {
-                let mut rungs: Vec<Rung> = grants
-                    .iter()
-                    .flat_map(|grant| &grant.secrets)
-                    .filter(|secret| secret.name == binding.name)
-                    .flat_map(|secret| secret.rungs.iter().copied())
-                    .filter(|rung| {
-                        asks.secrets
-                            .iter()
-                            .any(|ask| ask.covers(&binding.name, *rung))
-                    })
-                    .collect();
-                rungs.sort();
-                rungs.dedup();
-                (!rungs.is_empty()).then(|| SecretRight {
-                    binding: binding.clone(),
-                    rungs,
-                })
-            })
-            .collect();
+        };
+        let secrets = policy.secrets.iter().filter_map(usable).collect();
         Self {
             asked: asks.http.clone(),
             asked_tcp: asks.tcp.clone(),
@@ -132,6 +119,7 @@ impl Rights {
             called: call.http.clone(),
             called_tcp: call.tcp.clone(),
             secrets,
+            said,
             config: (asks.config && !config.is_empty()).then_some(config),
             limits: limits
                 .over_defaults()
@@ -218,28 +206,12 @@ impl Rights {
     /// The binding of a secret, if it may be used in this way.
     ///
     /// # Errors
-    /// That it may not, and the line that would allow it. Whether such a secret exists is not told.
+    /// That it may not, and what would allow it. Whether a secret that is not granted exists is not
+    /// told.
     pub fn secret(&self, name: &str, rung: Rung) -> Result<&SecretBinding, Denied> {
         self.with_rung(rung)
             .find(|binding| binding.name.as_str() == name)
-            .ok_or_else(|| {
-                // The plugin's word, and as long as it likes. Whole or not at all, as a path.
-                let shown = match name.len() {
-                    0..=NAME => name.escape_default().to_string(),
-                    long => format!("… ({long} bytes)"),
-                };
-                let hint = match name.parse::<SecretName>() {
-                    Ok(name) => format!(
-                        "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it"
-                    ),
-                    Err(_) => "no line of a policy allows it, for no secret has such a name".to_owned(),
-                };
-                Denied {
-                    what: format!("to {rung} the secret `{shown}`"),
-                    why: "it must be asked for by the manifest and granted".to_owned(),
-                    hint,
-                }
-            })
+            .ok_or_else(|| self.said.refusal(name, rung))
     }
 
     /// The binding of a secret, if the host may work with it in that way for the plugin.
@@ -251,11 +223,7 @@ impl Rights {
         if binding.operations.contains(&operation) {
             return Ok(binding);
         }
-        Err(Denied {
-            what: format!("{operation} with the secret `{}`", binding.name),
-            why: "its [[secret]] block does not list it".to_owned(),
-            hint: format!("there operations = [\"{operation}\"] would allow it"),
-        })
+        Err(unlisted(binding, operation))
     }
 
     /// The bindings whose credential is injected into such a request.

@@ -447,8 +447,14 @@ async fn an_operation_that_is_not_listed_is_denied_and_the_log_says_what_would_a
     let mac = HostSecret::hmac(state, key, DigestAlgorithm::Sha256, b"m".to_vec()).unwrap();
     assert!(mac.is_ok());
     let said = run.events.messages();
-    assert!(said[0].contains("operations = [\"sign\"]"), "{said:?}");
-    assert!(said[1].contains("operations = [\"jwt\"]"), "{said:?}");
+    assert!(
+        said[0].contains("operations = [\"hmac\", \"sign\"]"),
+        "{said:?}"
+    );
+    assert!(
+        said[1].contains("operations = [\"hmac\", \"jwt\"]"),
+        "{said:?}"
+    );
 
     let mut run = with_key(P256, "operations = []").await;
     let key = run.state.open("key".into()).unwrap().unwrap();
