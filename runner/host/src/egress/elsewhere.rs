@@ -12,9 +12,12 @@ use super::EgressError;
 use super::inject::Planned;
 
 /// What a server, or a proxy before it, may take for another path, method, host or sender.
-const OVERRIDES: [&str; 12] = [
+const OVERRIDES: [&str; 15] = [
     "forwarded",
     "client-ip",
+    // What a gateway in the manner of CGI takes off the path, or for it.
+    "path-info",
+    "script-name",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -25,6 +28,7 @@ const OVERRIDES: [&str; 12] = [
     "x-override-url",
     "x-real-ip",
     "x-request-uri",
+    "x-script-name",
 ];
 const OVERRIDE_PREFIXES: [&str; 7] = [
     "x-accel-",
@@ -131,6 +135,9 @@ mod tests {
             "True-Client-IP",
             "X_Client_IP",
             "X-Rewrite-URL",
+            "SCRIPT_NAME",
+            "Path-Info",
+            "X-Script-Name",
         ] {
             assert_eq!(of(name), (true, false), "{name}");
         }

@@ -1,5 +1,7 @@
 //! Headers: what is the host's and not the guest's, and secrets in what a server answers.
 
+use std::collections::HashSet;
+
 use ::http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING,
     UPGRADE,
@@ -24,7 +26,8 @@ pub(super) fn is_hosts(name: &HeaderName) -> bool {
         &UPGRADE,
     ]
     .contains(&name)
-        || matches!(name.as_str(), "keep-alive" | "http2-settings" | "alt-used")
+        // CGI makes a variable of `proxy` by which many programs send their own requests elsewhere.
+        || matches!(name.as_str(), "keep-alive" | "http2-settings" | "alt-used" | "proxy")
         || name.as_str().starts_with("proxy-")
 }
 
@@ -75,11 +78,13 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, EgressError> {
 /// Removes a header, and those that a gateway in the manner of CGI takes for the same, because it
 /// does not tell `-` from `_`.
 pub(super) fn remove_alike(headers: &mut HeaderMap, name: &str) {
-    let alike = |a: u8, b: u8| a == b || matches!((a, b), (b'-', b'_') | (b'_', b'-'));
-    strip(headers, |other| {
-        let other = other.as_str();
-        other.len() == name.len() && name.bytes().zip(other.bytes()).all(|(a, b)| alike(a, b))
-    });
+    strip(headers, |other| are_alike(name, other.as_str()));
+}
+
+/// Whether such a gateway takes two names in small letters for the same.
+pub(super) fn are_alike(one: &str, other: &str) -> bool {
+    let alike = |(a, b)| a == b || matches!((a, b), (b'-', b'_') | (b'_', b'-'));
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(alike)
 }
 
 /// Takes out what is only about the connection between us and the server.
@@ -89,7 +94,7 @@ pub(super) fn strip_response(headers: &mut HeaderMap) {
 
 fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
     // A connection header names more of its kind.
-    let named: Vec<HeaderName> = headers
+    let named: HashSet<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
@@ -98,7 +103,7 @@ fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
         .collect();
     let names: Vec<HeaderName> = headers
         .keys()
-        .filter(|name| unwanted(name) || named.contains(name))
+        .filter(|name| unwanted(name) || named.contains(*name))
         .cloned()
         .collect();
     for name in names {

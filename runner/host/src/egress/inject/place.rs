@@ -23,7 +23,7 @@ pub(super) fn shared(one: &Placement, other: &Placement) -> Option<String> {
     let theirs = header_names(other);
     header_names(one)
         .into_iter()
-        .find(|name| theirs.contains(name))
+        .find(|name| theirs.iter().any(|other| headers::are_alike(name, other)))
         .map(|name| format!("the header `{name}`"))
 }
 
@@ -147,6 +147,10 @@ mod tests {
         assert!(shared(&bearer, &basic).unwrap().contains("authorization"));
         assert!(shared(&aws, &basic).unwrap().contains("authorization"));
         assert!(shared(&query, &other).unwrap().contains("`key`"));
+        let alike = place("{ header = { name = 'x_key' } }");
+        assert!(shared(&key, &alike).unwrap().contains("`x-key`"));
+        let date = place("{ header = { name = 'x_amz_date' } }");
+        assert!(shared(&date, &aws).unwrap().contains("`x_amz_date`"));
         for (one, two) in [
             (&bearer, &key),
             (&query, &key),
