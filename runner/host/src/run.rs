@@ -20,8 +20,9 @@ use crate::{
 
 /// Refusals of one run that are told one by one. A hostile plugin can cause as many as it likes.
 const MOST_REFUSALS: u32 = 256;
-/// Operations of one run that are told one by one. The others are told as numbers when it ends.
-const MOST_OPERATIONS: u32 = 256;
+/// Operations of one run that are told one by one. The others are told as numbers: before they are as
+/// many as those that were told, and when it ends.
+const MOST_OPERATIONS: u64 = 256;
 /// What is told of a name that a guest made up, at most, in bytes.
 const SHOWN: usize = 128;
 
@@ -52,8 +53,28 @@ pub(crate) struct Run {
 /// What was computed with secrets.
 #[derive(Default)]
 struct Operated {
-    told: u32,
+    told: u64,
+    /// Never more than were told. Bindings and operations are few, so this stays small.
     untold: BTreeMap<(SecretName, Operation), u64>,
+}
+
+impl Operated {
+    /// Tells what is untold, as numbers. What cannot be told stays.
+    fn tell(&mut self, events: &dyn Events) -> Result<(), AuditUnavailable> {
+        while let Some(entry) = self.untold.first_entry() {
+            let (secret, operation) = entry.key().clone();
+            let count = *entry.get();
+            events.audit(AuditEvent::OperationsUntold {
+                secret,
+                rung: Rung::Operate,
+                operation,
+                count,
+            })?;
+            entry.remove();
+            self.told += count;
+        }
+        Ok(())
+    }
 }
 
 impl Run {
@@ -161,8 +182,10 @@ impl Run {
         operation: Operation,
     ) -> Result<(), AuditUnavailable> {
         let mut operated = self.operated.lock().unwrap_or_else(PoisonError::into_inner);
-        if operated.told == MOST_OPERATIONS {
-            // Bindings and operations are few, so this stays small.
+        if operated.told >= MOST_OPERATIONS {
+            if operated.untold.values().sum::<u64>() >= operated.told {
+                operated.tell(&*self.events)?;
+            }
             *operated
                 .untold
                 .entry((secret.clone(), operation))
@@ -252,16 +275,9 @@ impl Run {
             self.refused(AuditEvent::RefusalsUntold { count });
         }
         let mut operated = self.operated.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((secret, operation), count) in std::mem::take(&mut operated.untold) {
-            let event = AuditEvent::OperationsUntold {
-                secret,
-                rung: Rung::Operate,
-                operation,
-                count,
-            };
-            if let Err(error) = self.events.audit(event) {
-                tracing::error!(%error, "operations are not in the audit record");
-            }
+        if let Err(error) = operated.tell(&*self.events) {
+            let untold = &operated.untold;
+            tracing::error!(%error, ?untold, "operations are not in the audit record");
         }
         drop(operated);
         let dropped = self.budget.used().dropped;

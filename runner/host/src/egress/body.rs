@@ -1,7 +1,7 @@
 //! Bodies on their way: counted out, and counted, bounded in time and scrubbed in.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,18 +11,21 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::WasiBody;
 
-use super::connections::Connection;
+use super::connections::{Connection, Open};
 use super::traffic::Traffic;
 use super::{EgressError, OutBody, error};
 use crate::StreamScrubber;
 use crate::run::Run;
 
 /// The body of a request, for the client. A body that is still being written must come to the
-/// length that was declared for it.
+/// length that was declared for it. It has its place among the connections until it is dropped: a
+/// server may answer before it has read all of it, and then the connection outlives the answer.
 pub(super) fn request(
     body: OutBody,
     length: Option<u64>,
     traffic: &Arc<Traffic>,
+    place: &Arc<Open>,
+    broken: &Arc<OnceLock<EgressError>>,
 ) -> Result<Option<reqwest::Body>, EgressError> {
     Ok(match body {
         OutBody::None => None,
@@ -37,6 +40,8 @@ pub(super) fn request(
         OutBody::Stream(stream) => Some(reqwest::Body::wrap(Counted {
             stream: Mutex::new(stream),
             traffic: traffic.clone(),
+            broken: broken.clone(),
+            _place: place.clone(),
             length: length.map(|length| Length {
                 declared: length,
                 left: length,
@@ -56,7 +61,10 @@ struct Missized(u64);
 struct Counted {
     stream: Mutex<WasiBody>,
     traffic: Arc<Traffic>,
+    /// The limit that it reached, if it did: the client tells of a broken body.
+    broken: Arc<OnceLock<EgressError>>,
     length: Option<Length>,
+    _place: Arc<Open>,
 }
 
 struct Length {
@@ -68,7 +76,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Counted {
     fn count(&mut self, bytes: u64) -> Result<(), BoxError> {
-        self.traffic.sent(bytes)?;
+        if let Err(error) = self.traffic.sent(bytes) {
+            return Err(self.broken.get_or_init(|| error).clone().into());
+        }
         if let Some(length) = &mut self.length {
             let missized = Missized(length.declared);
             length.left = length.left.checked_sub(bytes).ok_or(missized)?;

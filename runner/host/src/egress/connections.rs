@@ -76,7 +76,7 @@ impl Connections {
     /// There is none, and no client can be built.
     pub(super) fn take(
         self: &Arc<Self>,
-        place: Open,
+        place: Arc<Open>,
         to: To,
         build: impl FnOnce() -> Result<reqwest::Client, EgressError>,
     ) -> Result<Connection, EgressError> {
@@ -144,8 +144,9 @@ pub(crate) struct Connection {
     of: Arc<Connections>,
     to: To,
     client: reqwest::Client,
-    // After the rest: the place is free once the connection counts as one that is kept.
-    _place: Open,
+    // After the rest: the place is free once the connection counts as one that is kept, and what is
+    // still being sent over it has ended.
+    _place: Arc<Open>,
 }
 
 impl Connection {
@@ -173,7 +174,7 @@ mod tests {
 
     fn taken(connections: &Arc<Connections>, origin: &str) -> (Connection, bool) {
         let mut is_new = false;
-        let place = connections.open().unwrap();
+        let place = Arc::new(connections.open().unwrap());
         let connection = connections.take(place, to(origin), || {
             is_new = true;
             Ok(reqwest::Client::new())
@@ -191,7 +192,7 @@ mod tests {
             networks: Networks::try_from(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),
             ..to("a")
         };
-        let place = connections.open().unwrap();
+        let place = Arc::new(connections.open().unwrap());
         let mut is_new = false;
         let taken = connections.take(place, other, || {
             is_new = true;

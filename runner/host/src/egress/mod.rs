@@ -15,6 +15,8 @@ mod parse;
 mod resolve;
 mod traffic;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -220,7 +222,8 @@ async fn dispatch(
 
     let mut outgoing = reqwest::Request::new(request.method.clone(), request.url);
     *outgoing.headers_mut() = request.headers;
-    *outgoing.body_mut() = body::request(request.body, length, &run.traffic)?;
+    let (place, broken) = (Arc::new(place), Arc::default());
+    *outgoing.body_mut() = body::request(request.body, length, &run.traffic, &place, &broken)?;
 
     let by = run
         .traffic
@@ -232,19 +235,17 @@ async fn dispatch(
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
         .map_or(run.deadline, |at| at.min(run.deadline));
-    let response = tokio::time::timeout_at(begin, by.client().execute(outgoing))
-        .await
-        .map_err(|_| {
-            if Instant::now() < run.deadline {
-                EgressError::request_timed_out()
-            } else {
-                EgressError::deadline(run.limits())
-            }
-        })?
-        .map_err(|error| {
-            run.traffic
-                .explain(EgressError::of(&error, target, granted))
-        })?;
+    let answered = tokio::time::timeout_at(begin, by.client().execute(outgoing)).await;
+    let answered = match answered {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => Err(match broken.get() {
+            Some(limit) => limit.clone(),
+            None => EgressError::of(&error, target, granted),
+        }),
+        Err(_) if Instant::now() < run.deadline => Err(EgressError::request_timed_out()),
+        Err(_) => Err(EgressError::deadline(run.limits())),
+    };
+    let response = answered.inspect_err(|_| may_have_reached(run, target))?;
     if let Some(peer) = response.remote_addr() {
         // The connector checked it. If it ever did not, nothing comes back.
         granted
@@ -272,6 +273,20 @@ async fn dispatch(
         headers,
         body: Body::new(run, body, by, wait),
     })
+}
+
+/// Tells of the places that are not public and that a request may have come to, though no answer did.
+fn may_have_reached(run: &Run, target: &Target) {
+    let addresses = match target.host() {
+        Host::Ipv4(address) => BTreeSet::from([IpAddr::from(*address)]),
+        Host::Ipv6(address) => BTreeSet::from([IpAddr::from(*address)]),
+        Host::Domain(name) => run.lookups.led_to(name),
+    };
+    for address in addresses {
+        if classify(address) != AddressClass::Public {
+            run.reached(&target.origin(), address);
+        }
+    }
 }
 
 /// Whether an answer can be passed on: it is HTTP, and where it may hold a credential it is whole

@@ -8,20 +8,23 @@
 //! waits for it any more. So lookups are counted until they really end, those of each run and
 //! those of all.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
-use wharf_policy::Networks;
+use wharf_policy::{AddressClass, Networks, classify};
 
 /// Lookups of a runner at a time. The threads are those that read files as well, of which tokio
 /// has 512.
 const LOOKUPS: usize = 64;
 /// Lookups of a run at a time.
 const SHARE: usize = 4;
+/// Addresses of one name that are tried: its server says how many there are.
+const MOST_ADDRESSES: usize = 16;
 
 /// Looks up the addresses of a name.
 #[async_trait]
@@ -51,13 +54,42 @@ pub(super) struct Resolver {
     places: Arc<Semaphore>,
 }
 
-/// The lookups that one run may have at a time.
+/// The lookups of one run: so many at a time.
 #[derive(Clone)]
-pub(crate) struct Share(Arc<Semaphore>);
+pub(crate) struct Share {
+    places: Arc<Semaphore>,
+    /// Where the client was led that is no public place, by name.
+    led: Arc<Mutex<BTreeMap<String, BTreeSet<IpAddr>>>>,
+}
 
 impl Default for Share {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SHARE)))
+        Self {
+            places: Arc::new(Semaphore::new(SHARE)),
+            led: Arc::default(),
+        }
+    }
+}
+
+impl Share {
+    /// The addresses of a name that are not public ones and that the client may have connected to.
+    pub(super) fn led_to(&self, name: &str) -> BTreeSet<IpAddr> {
+        self.led().get(name).cloned().unwrap_or_default()
+    }
+
+    /// Remembers those of these addresses, which were granted, that are not public ones.
+    fn leads_to(&self, name: &str, addresses: &[SocketAddr]) {
+        let special = addresses.iter().map(SocketAddr::ip);
+        let special = special.filter(|address| classify(*address) != AddressClass::Public);
+        let special: Vec<IpAddr> = special.collect();
+        if !special.is_empty() {
+            let mut led = self.led();
+            led.entry(name.to_owned()).or_default().extend(special);
+        }
+    }
+
+    fn led(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<IpAddr>>> {
+        self.led.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -73,7 +105,7 @@ impl Resolver {
     /// lookup has ended, whether or not anyone still waits for it.
     pub(super) async fn lookup(&self, share: &Share, name: &str) -> io::Result<Vec<IpAddr>> {
         // The run's own first, so that one run never has more than its share of those who wait.
-        let mine = share.0.clone().acquire_owned().await;
+        let mine = share.places.clone().acquire_owned().await;
         let mine = mine.map_err(io::Error::other)?;
         let place = self.places.clone().acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
@@ -115,6 +147,8 @@ impl Resolve for Checked {
                     Err(_) => refused = refused.or(Some(address)),
                 }
             }
+            allowed.truncate(MOST_ADDRESSES);
+            share.leads_to(name, &allowed);
             match (allowed.is_empty(), refused) {
                 (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
                 (true, Some(address)) => Err(Prohibited(address).into()),

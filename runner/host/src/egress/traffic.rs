@@ -1,7 +1,7 @@
 //! What a run sends and receives, counted against its limits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use wharf_policy::{ByteSize, Limits, Raise, raise};
 
@@ -17,9 +17,6 @@ pub(crate) struct Traffic {
     response_bytes: Meter,
     connections: Arc<Connections>,
     most_connections: u32,
-    /// Set where a body stopped because there was no more room for it, which the client tells as
-    /// a broken body.
-    request_full: AtomicBool,
 }
 
 struct Meter {
@@ -61,7 +58,6 @@ impl Traffic {
             response_bytes: Meter::new(limits.response_bytes),
             connections: Arc::new(Connections::new(limits.connections)),
             most_connections: limits.connections,
-            request_full: AtomicBool::new(false),
         }
     }
 
@@ -118,8 +114,12 @@ impl Traffic {
         if self.request_bytes.take(bytes) {
             return Ok(());
         }
-        self.request_full.store(true, Ordering::Release);
-        Err(self.request_exhausted())
+        let most = ByteSize::bytes(self.request_bytes.most);
+        Err(exhausted(
+            format!("{most} of requests"),
+            "request-bytes",
+            most,
+        ))
     }
 
     /// Counts bytes of responses.
@@ -135,23 +135,9 @@ impl Traffic {
         ))
     }
 
-    /// The limit in place of the error that reaching it caused in the client.
-    pub(super) fn explain(&self, error: EgressError) -> EgressError {
-        if self.request_full.load(Ordering::Acquire) {
-            self.request_exhausted()
-        } else {
-            error
-        }
-    }
-
     pub(crate) fn tell(&self, usage: &mut Usage) {
         usage.requests = self.requests.load(Ordering::Acquire);
         usage.request_bytes = self.request_bytes.used.load(Ordering::Acquire);
         usage.response_bytes = self.response_bytes.used.load(Ordering::Acquire);
-    }
-
-    fn request_exhausted(&self) -> EgressError {
-        let most = ByteSize::bytes(self.request_bytes.most);
-        exhausted(format!("{most} of requests"), "request-bytes", most)
     }
 }

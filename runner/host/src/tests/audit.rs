@@ -5,9 +5,13 @@ use std::sync::atomic::Ordering;
 use wasmtime::component::Resource;
 use wharf_policy::{Operation, Rung};
 
-use super::support::{Bound, Server, TOKEN, bound_to, get, open_grant, secret_grant};
+use wharf_stores::Stores;
+
+use super::support::{
+    Bound, Names, Server, TOKEN, bind_with, bound_to, get, open_grant, rights, secret_grant,
+};
 use crate::bindings::{http, http_credentials, reveal, secrets};
-use crate::{AuditEvent, SecretUse};
+use crate::{AuditEvent, SecretUse, ServicesConfig};
 
 const ALL_RUNGS: &str = "'inject', 'attach', 'operate', 'reveal'";
 
@@ -125,13 +129,33 @@ async fn a_flood_of_operations_is_told_up_to_a_number_and_then_counted() {
         )
     });
     assert_eq!(one_by_one.count(), 256);
-    let untold = AuditEvent::OperationsUntold {
+    let untold = |count| AuditEvent::OperationsUntold {
         secret: "api".parse().unwrap(),
         rung: Rung::Operate,
         operation: Operation::Hmac,
-        count: 744,
+        count,
     };
-    assert_eq!(told.last(), Some(&untold));
+    let numbers = told.len() - 2..;
+    assert_eq!(told[numbers], [untold(256), untold(488)]);
+}
+
+#[tokio::test]
+async fn operations_that_are_only_counted_are_never_more_than_those_that_were_written_down() {
+    let grants = secret_grant("http://127.0.0.1", "'bearer'", "operate");
+    let mut run = bound_to(&grants).await;
+    for _ in 0..256 {
+        assert!(hmac(&mut run).is_ok());
+    }
+    run.events.full.store(true, Ordering::SeqCst);
+    let done = (0..1_000).take_while(|_| hmac(&mut run).is_ok()).count();
+    assert_eq!(done, 256);
+    run.events.full.store(false, Ordering::SeqCst);
+    assert!(hmac(&mut run).is_ok());
+    let last = told(&run).pop();
+    assert!(
+        matches!(last, Some(AuditEvent::OperationsUntold { count: 256, .. })),
+        "{last:?}"
+    );
 }
 
 #[tokio::test]
@@ -179,4 +203,24 @@ async fn a_request_says_which_secret_goes_with_it_on_which_rung_and_what_special
         address: server.address.ip(),
     };
     assert_eq!(told(&run), [request.clone(), reached, request]);
+}
+
+#[tokio::test]
+async fn a_special_address_is_told_though_nothing_comes_back_from_it() {
+    let server = Server::start(|_| vec![]).await;
+    for origin in [
+        server.url(""),
+        server.url("").replace("127.0.0.1", "mute.test"),
+    ] {
+        let mute = Names([("mute.test", vec![server.address.ip()])].into());
+        let (rights, config) = (rights(&open_grant("")), ServicesConfig::default());
+        let mut run = bind_with(&rights, &Stores::none(), mute, &config, None).await;
+        let mut asked = get(origin.clone() + "/");
+        asked.timeout = Some(50);
+        let sent = http::Host::send(&mut run.state, asked).await.unwrap();
+        assert!(sent.is_err());
+        let address = server.address.ip();
+        let reached = AuditEvent::SpecialAddress { origin, address };
+        assert_eq!(told(&run).last(), Some(&reached));
+    }
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 use std::{io, net::IpAddr};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use wharf_stores::Stores;
 
 use super::egress::send;
@@ -51,6 +55,68 @@ async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
             .await
             .is_ok()
     );
+}
+
+/// Answers every request before its body has come, and keeps the connection open.
+async fn hasty() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&reply("", b"x")).await;
+            open.push(stream);
+        }
+    });
+    format!("http://{address}/")
+}
+
+#[tokio::test]
+async fn a_connection_over_which_a_body_is_still_sent_counts_after_its_answer() {
+    let run = bound(
+        &rights(&open_grant("limits={connections=2}")),
+        &Stores::none(),
+    )
+    .await;
+    let shared = run.state.run.clone().unwrap();
+    let url = hasty().await;
+    let mut writers = Vec::new();
+    for _ in 0..2 {
+        let (writer, pieces) = tokio::sync::mpsc::channel(1);
+        let stream = futures_util::stream::unfold(pieces, async |mut pieces| {
+            Some((pieces.recv().await?, pieces))
+        });
+        let body = StreamBody::new(stream).boxed_unsync();
+        let request = Outgoing {
+            method: ::http::Method::POST,
+            body: OutBody::Stream(body),
+            ..outgoing(&url)
+        };
+        let first = Ok(http_body::Frame::data(Bytes::from_static(
+            b"the first part",
+        )));
+        writer.send(first).await.unwrap();
+        let answer = egress::send(&shared, request, Guest::AddsNothing).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(answer.body.collect(10).await.unwrap(), b"x");
+        writers.push(writer);
+    }
+    let third = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
+    assert!(matches!(third, Err(EgressError::Exhausted(_))));
+    // The end of a body makes room.
+    writers.pop();
+    let room = async || {
+        let sent = egress::send(&shared, outgoing(&url), Guest::AddsNothing).await;
+        sent.is_ok()
+    };
+    for _ in 0..1_000 {
+        if room().await {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("there is no room");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpView};
 use wharf_stores::Stores;
 
 use super::support::*;
-use crate::State;
+use crate::{AuditEvent, ServicesConfig, State};
 
 fn body(bytes: &'static str) -> WasiBody {
     Full::new(Bytes::from(bytes))
@@ -113,6 +113,30 @@ async fn a_streamed_body_is_counted_against_the_limit() {
     let error = send(&mut run.state, request, None).await.unwrap_err();
     assert!(matches!(error, Error::ConnectionLimitReached), "{error}");
     assert!(run.events.messages()[0].contains("`limits = { request-bytes = "));
+}
+
+#[tokio::test]
+async fn a_body_that_was_too_long_hides_no_refusal_of_a_later_request() {
+    let server = Server::echo().await;
+    // Its address is not granted, and only the lookup tells that.
+    let inner = Names([("inner.test", vec![[10, 0, 0, 5].into()])].into());
+    let rights = rights(&open_grant("limits={request-bytes='1KiB'}"));
+    let config = ServicesConfig::default();
+    let mut run = bind_with(&rights, &Stores::none(), inner, &config, None).await;
+    let pieces = [Ok(http_body::Frame::data(Bytes::from(vec![0; 2048])))];
+    let stream = StreamBody::new(futures_util::stream::iter(pieces)).boxed_unsync();
+    let long = request(Method::POST, server.url("/"), stream);
+    let error = send(&mut run.state, long, None).await.unwrap_err();
+    assert!(matches!(error, Error::ConnectionLimitReached), "{error}");
+
+    let elsewhere = request(Method::GET, "http://inner.test/".to_owned(), nothing());
+    let error = send(&mut run.state, elsewhere, None).await.unwrap_err();
+    assert!(!matches!(error, Error::ConnectionLimitReached), "{error}");
+    let last = run.events.audit.lock().unwrap().last().cloned();
+    assert!(
+        matches!(&last, Some(AuditEvent::RequestDenied { why, .. }) if why.contains("10.0.0.5")),
+        "{last:?}"
+    );
 }
 
 #[tokio::test]
