@@ -5,7 +5,7 @@ use std::time::Duration;
 use wharf_plugin::control::{self, Interrupted};
 use wharf_plugin::http::{self, Authentication, Client, Response};
 use wharf_plugin::log::{self, Level};
-use wharf_plugin::secrets::{Digest, Jwt, Secret, SecretError, SignatureAlgorithm};
+use wharf_plugin::secrets::{Digest, Jwt, JwtAlgorithm, Secret, SecretError, SignatureAlgorithm};
 use wharf_plugin::testing::Host;
 use wharf_plugin::{Error, config, progress, reveal};
 
@@ -31,22 +31,49 @@ fn each_rung_of_a_secret_is_granted_by_itself() {
 #[test]
 fn an_hmac_is_that_of_rfc_4231() {
     let _host = Host::new()
-        .operate("jefe", "Jefe")
-        .reveal("jefe", "Jefe")
+        .operate("key", [0x0b; 20])
+        .reveal("key", [0x0b; 20])
         .install();
     let mac = |digest| {
-        Secret::open("jefe")
+        Secret::open("key")
             .unwrap()
-            .hmac(digest, b"what do ya want for nothing?")
+            .hmac(digest, b"Hi There")
             .unwrap()
     };
     assert_eq!(
         mac(Digest::Sha256).hex(),
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
     );
     assert_eq!(mac(Digest::Sha384).as_bytes().len(), 48);
-    assert_eq!(&mac(Digest::Sha512).hex()[..16], "164b7a7bfcf819e2");
-    assert_eq!(reveal::reveal("jefe").unwrap(), b"Jefe");
+    assert_eq!(&mac(Digest::Sha512).hex()[..16], "87aa7cdea5ef619d");
+    assert_eq!(reveal::reveal("key").unwrap(), [0x0b; 20]);
+}
+
+#[test]
+fn what_a_runner_refuses_of_keys_and_lifetimes_is_refused_in_a_test() {
+    let _host = Host::new()
+        .operate("short", "fifteen bytes..")
+        .operate("key", "sixteen bytes...")
+        .operate("long", [1; 32])
+        .install();
+    let hmac = |name| Secret::open(name).unwrap().hmac(Digest::Sha256, b"");
+    let refused = hmac("short").unwrap_err();
+    assert!(matches!(refused, SecretError::Invalid { .. }), "{refused}");
+    assert!(hmac("key").is_ok());
+
+    let token = |name, change: &dyn Fn(Jwt) -> Jwt| {
+        let token = Jwt::new(&serde_json::json!({})).unwrap();
+        Secret::open(name).unwrap().jwt(&change(token))
+    };
+    assert!(token("key", &|token| token).is_err());
+    assert!(token("long", &|token| token).is_ok());
+    assert!(token("long", &|token| token.algorithm(JwtAlgorithm::Hs384)).is_err());
+    for (seconds, is_taken) in [(0, false), (1, true), (600, true), (601, false)] {
+        let held = token("long", &|token| {
+            token.lifetime(Duration::from_secs(seconds))
+        });
+        assert_eq!(held.is_ok(), is_taken, "{seconds}");
+    }
 }
 
 #[test]
@@ -65,14 +92,16 @@ fn a_private_key_signs_as_the_test_says() {
 
 #[test]
 fn a_token_has_the_times_of_the_host_and_the_claims_of_the_plugin() {
-    let _host = Host::new().operate("key", "k").install();
+    let _host = Host::new()
+        .operate("key", "a key of thirty-two bytes, plain")
+        .install();
     let claims = serde_json::json!({ "iss": "me" });
     let token = Jwt::new(&claims)
         .unwrap()
         .key_id("1")
         .lifetime(Duration::from_secs(60));
     // Computed with Python's hmac, base64 and json for the same header and claims.
-    let expected = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.eyJleHAiOjE4MDAwMDAwNjAsImlhdCI6MTgwMDAwMDAwMCwiaXNzIjoibWUifQ.E55jkqec2OEOmIRkiqOiq7M1TFb7cm9WZg_ca2Qeg04";
+    let expected = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.eyJleHAiOjE4MDAwMDAwNjAsImlhdCI6MTgwMDAwMDAwMCwiaXNzIjoibWUifQ.HiRpjqCBK07TTVFNu7KviGFzH9iSF50kyrTZsSk1za0";
     let made = Secret::open("key").unwrap().jwt(&token).unwrap();
     assert_eq!(made, expected);
 

@@ -97,8 +97,7 @@ impl Secret {
         &self.name
     }
 
-    /// HMAC (RFC 2104) of a message, keyed with the secret. A runner refuses a key of less than 16
-    /// bytes; the host of tests takes any.
+    /// HMAC (RFC 2104) of a message, keyed with the secret, which has at least 16 bytes.
     pub fn hmac(&self, digest: Digest, message: &[u8]) -> Result<Mac, SecretError> {
         host::secret_hmac(&self.handle, &self.name, digest, message).map(Mac)
     }
@@ -112,7 +111,8 @@ impl Secret {
         host::secret_sign(&self.handle, &self.name, algorithm, message)
     }
 
-    /// A signed JSON Web Token, in its compact form.
+    /// A signed JSON Web Token, in its compact form. A shared key is at least as long as the digest of the
+    /// algorithm (32 bytes for `HS256`).
     ///
     /// ```no_run
     /// use wharf_plugin::secrets::{Jwt, Secret};

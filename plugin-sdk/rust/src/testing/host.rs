@@ -52,7 +52,8 @@ impl Host {
         self
     }
 
-    /// Grants *operate* of a secret, every operation, with that shared key.
+    /// Grants *operate* of a secret, every operation, with that shared key. As on a runner, a short one is
+    /// refused when it is used: HMAC needs 16 bytes, a token as many as the digest has.
     #[must_use]
     pub fn operate(mut self, name: &str, key: impl Into<Vec<u8>>) -> Self {
         let key = Key::Shared(key.into());

@@ -11,8 +11,10 @@ use sha2::{Sha256, Sha384, Sha512};
 use super::state::{ISSUED, Signer};
 use crate::secrets::{Digest, Jwt, JwtAlgorithm, SecretError, SignatureAlgorithm};
 
-/// The lifetime of a token that asks for none.
+/// The lifetime of a token that asks for none, in seconds, and the longest where the operator says nothing.
 const LIFETIME: u32 = 600;
+/// The shortest key for HMAC in bytes, as a runner takes it.
+const SHORTEST: usize = 16;
 
 /// A key of a test.
 #[derive(Clone)]
@@ -34,12 +36,22 @@ pub(crate) fn hmac(
     let Key::Shared(key) = key else {
         return Err(invalid(name, "it is a private key in this test"));
     };
+    long_enough(key, name, SHORTEST)?;
     let mac = match digest {
         Digest::Sha256 => compute::<Hmac<Sha256>>(key, message),
         Digest::Sha384 => compute::<Hmac<Sha384>>(key, message),
         Digest::Sha512 => compute::<Hmac<Sha512>>(key, message),
     };
     mac.ok_or_else(|| invalid(name, "it cannot be a key"))
+}
+
+fn long_enough(key: &[u8], name: &str, shortest: usize) -> Result<(), SecretError> {
+    if key.len() >= shortest {
+        return Ok(());
+    }
+    let why =
+        format!("it is shorter than {shortest} bytes, and whoever has a result could guess it");
+    Err(invalid(name, &why))
 }
 
 /// Nothing only for a key of a length that the algorithm does not take; HMAC takes every length.
@@ -74,9 +86,15 @@ pub(crate) fn jwt(key: &Key, name: &str, token: &Jwt, waited: u64) -> Result<Str
             return Err(invalid(name, &format!("the claim `{times}` is the host's")));
         }
     }
+    let lifetime = token.lifetime.unwrap_or(LIFETIME);
+    if !(1..=LIFETIME).contains(&lifetime) {
+        let why =
+            format!("a token holds for 1 to {LIFETIME} seconds, unless the operator says more");
+        return Err(invalid(name, &why));
+    }
     let now = ISSUED + waited;
     claims["iat"] = Value::from(now);
-    claims["exp"] = Value::from(now + u64::from(token.lifetime.unwrap_or(LIFETIME)));
+    claims["exp"] = Value::from(now + u64::from(lifetime));
     let algorithm = token.algorithm.unwrap_or(match key {
         Key::Shared(_) => J::Hs256,
         Key::Private(_) => J::Es256,
@@ -89,9 +107,9 @@ pub(crate) fn jwt(key: &Key, name: &str, token: &Jwt, waited: u64) -> Result<Str
     let message = format!("{header}.{claims}");
     let bytes = message.as_bytes();
     let signature = match algorithm {
-        J::Hs256 => hmac(key, name, Digest::Sha256, bytes),
-        J::Hs384 => hmac(key, name, Digest::Sha384, bytes),
-        J::Hs512 => hmac(key, name, Digest::Sha512, bytes),
+        J::Hs256 => keyed(key, name, Digest::Sha256, 32, bytes),
+        J::Hs384 => keyed(key, name, Digest::Sha384, 48, bytes),
+        J::Hs512 => keyed(key, name, Digest::Sha512, 64, bytes),
         J::Rs256 => sign(key, name, S::RsaPkcs1Sha256, bytes),
         J::Rs384 => sign(key, name, S::RsaPkcs1Sha384, bytes),
         J::Rs512 => sign(key, name, S::RsaPkcs1Sha512, bytes),
@@ -103,6 +121,20 @@ pub(crate) fn jwt(key: &Key, name: &str, token: &Jwt, waited: u64) -> Result<Str
         J::EdDsa => sign(key, name, S::Ed25519, bytes),
     }?;
     Ok(format!("{message}.{}", base64url(&signature)))
+}
+
+/// RFC 7518 wants a key as long as the digest.
+fn keyed(
+    key: &Key,
+    name: &str,
+    digest: Digest,
+    shortest: usize,
+    message: &[u8],
+) -> Result<Vec<u8>, SecretError> {
+    if let Key::Shared(key) = key {
+        long_enough(key, name, shortest)?;
+    }
+    hmac(key, name, digest, message)
 }
 
 fn jose(algorithm: JwtAlgorithm) -> String {
