@@ -18,6 +18,7 @@ mod terminal;
 
 use std::alloc::System;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use zeroizing_alloc::ZeroAlloc;
@@ -26,6 +27,9 @@ use zeroizing_alloc::ZeroAlloc;
 /// automata), and none of them wipes its own.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
+/// How long the end waits for work that cannot be interrupted and that nobody waits for.
+const LAST_WORK: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let cli = commands::Cli::parse();
@@ -41,7 +45,10 @@ fn main() -> ExitCode {
         }
     };
     let json = cli.command.wants_json();
-    match runtime.block_on(cli.command.run()) {
+    let ended = runtime.block_on(cli.command.run());
+    // Whoever interrupts a command does not wait for what it was compiling.
+    runtime.shutdown_timeout(LAST_WORK);
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(json),
     }

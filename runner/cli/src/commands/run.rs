@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use wharf_agent::{Asked, By, RunAudit, Who};
 use wharf_audit::Audit;
-use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome};
+use wharf_bundle::Verified;
+use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome, Plugin, Report};
 use wharf_host::{
-    AuditEvent, AuditUnavailable, Events, LogLine, Progress, SecretError, Services, ServicesConfig,
+    AuditEvent, AuditUnavailable, Events, LogLine, Progress, RunSecrets, SecretError, Services,
+    ServicesConfig,
 };
 use wharf_policy::{ActionName, CallRights, LimitRequest, Period, Rights};
 use wharf_protocol::{FailureKind, Verdict};
@@ -199,11 +201,72 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     );
     let stores = Stores::open(&policy, &policy_folder(&args), None)
         .or_exit(Exit::Refused, "the secrets cannot be used")?;
-    let secrets = wharf_host::resolve(&rights, &stores)
-        .await
-        .map_err(no_secret)
-        .map_err(|failure| audited(&by, failure))?;
+    let listener = Arc::new(Listener {
+        kept: args.json.then(Mutex::default),
+        audit: record
+            .clone()
+            .map(|record| RunAudit::new(record, by.clone())),
+    });
+    let verified = &verified;
+    let ran = async {
+        let mut stopped = std::pin::pin!(super::stop_signal());
+        let prepare = async {
+            let lent = wharf_host::resolve(&rights, &stores)
+                .await
+                .map_err(no_secret)
+                .map_err(|failure| audited(&by, failure))?;
+            let (engine, plugin) = compiled(&args, verified).await?;
+            let prepared = engine
+                .prepare(&plugin, &args.action, rights)
+                .or_exit(Exit::Refused, format_args!("{} is refused", &args.plugin))
+                .map_err(|failure| audited(&by, failure))?;
+            let services = Services::new(&ServicesConfig::default())
+                .or_exit(Exit::Usage, "cannot set up TLS")?;
+            Ok((lent, prepared, services))
+        };
+        let (
+            RunSecrets {
+                secrets,
+                leases: _lent,
+                ..
+            },
+            prepared,
+            services,
+        ) = tokio::select! {
+            prepared = prepare => prepared?,
+            signal = &mut stopped => {
+                signal?;
+                return Err(Failure::new(Exit::Failed, "interrupted: nothing was run"));
+            }
+        };
+        let cancel = Cancel::new();
+        let call = Call {
+            execution,
+            attempt: 1,
+            input: (&input).into(),
+            cancel: cancel.clone(),
+            events: Arc::clone(&listener) as Arc<dyn Events>,
+            services: Arc::new(services),
+            secrets,
+        };
+        let mut running = std::pin::pin!(prepared.run(call));
+        tokio::select! {
+            report = &mut running => Ok(report),
+            signal = &mut stopped => {
+                signal?;
+                cancel.kill();
+                Ok(running.await)
+            }
+        }
+    };
+    let ran = ran.await;
+    // However it ended.
+    stores.finish(LAST_LEASES).await;
+    answer(ran?, &listener, args.json)
+}
 
+/// The plugin as it can be called, and the engine that calls it.
+async fn compiled(args: &Args, verified: &Verified) -> Result<(Engine, Plugin)> {
     let engine = Engine::new(EngineConfig {
         cache: wharf_engine::CacheDir::At(home::cache()?),
         ..EngineConfig::for_one_run()
@@ -211,42 +274,20 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     .or_exit(Exit::Usage, "the engine does not start")?;
     harden::private_memory();
     let compiling = "compiling, this once: compiled code is kept";
-    let plugin = terminal::waiting(compiling, engine.load(&verified))
+    let plugin = terminal::waiting(compiling, engine.load(verified))
         .await
         .or_exit(Exit::Usage, &args.plugin)?;
-    let prepared = engine
-        .prepare(&plugin, &args.action, rights)
-        .or_exit(Exit::Refused, format_args!("{} is refused", &args.plugin))
-        .map_err(|failure| audited(&by, failure))?;
-    let services =
-        Services::new(&ServicesConfig::default()).or_exit(Exit::Usage, "cannot set up TLS")?;
-    let listener = Arc::new(Listener {
-        kept: args.json.then(Mutex::default),
-        audit: record.clone().map(|record| RunAudit::new(record, by)),
-    });
-    let cancel = Cancel::new();
-    let call = Call {
-        execution,
-        attempt: 1,
-        input: (&input).into(),
-        cancel: cancel.clone(),
-        events: Arc::clone(&listener) as Arc<dyn Events>,
-        services: Arc::new(services),
-        secrets: secrets.secrets,
-    };
-    let mut running = std::pin::pin!(prepared.run(call));
-    let report = tokio::select! {
-        report = &mut running => report,
-        signal = super::stop_signal() => {
-            signal?;
-            cancel.kill();
-            running.await
-        }
-    };
-    drop(secrets.leases);
-    stores.finish(LAST_LEASES).await;
+    Ok((engine, plugin))
+}
 
-    let (verdict, usage, timings) = wharf_agent::verdict_of(report.clone());
+/// Says what came of it.
+fn answer(report: Report, listener: &Listener, as_json: bool) -> Result<Exit> {
+    let output: Option<Value> = match &report.outcome {
+        Outcome::Done(output) => serde_json::from_str(output).ok(),
+        _ => None,
+    };
+    let said = said(&report.outcome);
+    let (verdict, usage, timings) = wharf_agent::verdict_of(report);
     let exit = match &verdict {
         Verdict::Done { .. } => Exit::Done,
         Verdict::Failed(failure) if failure.kind == FailureKind::InvalidInput => Exit::Usage,
@@ -255,11 +296,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
         Verdict::Stopped { .. } => Exit::Stopped,
         Verdict::Lost { .. } => Exit::Unreachable,
     };
-    let output: Option<Value> = match &report.outcome {
-        Outcome::Done(output) => serde_json::from_str(output).ok(),
-        _ => None,
-    };
-    if args.json {
+    if as_json {
         let mut document = serde_json::to_value(&verdict).unwrap_or_default();
         document["ok"] = (exit == Exit::Done).into();
         document["output"] = output.into();
@@ -274,7 +311,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit> {
     } else {
         match output {
             Some(output) => terminal::print_json(&output),
-            None => terminal::error(&said(&report.outcome), None),
+            None => terminal::error(&said, None),
         }
     }
     Ok(exit)

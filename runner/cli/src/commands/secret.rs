@@ -72,9 +72,15 @@ impl Test {
         let folder = self.policy.parent().unwrap_or(Path::new(""));
         let stores =
             Stores::open(&policy, folder, None).or_exit(Exit::Refused, self.policy.display())?;
-        let answer = stores.test(binding).await;
+        let answer = tokio::select! {
+            answer = stores.test(binding) => Ok(answer),
+            signal = super::stop_signal() => {
+                signal.and_then(|()| Err(Failure::new(Exit::Failed, "interrupted")))
+            }
+        };
+        // However it ended.
         stores.finish(LAST_LEASES).await;
-        let presence = answer.map_err(|error| {
+        let presence = answer?.map_err(|error| {
             let exit = match error.trouble() {
                 Trouble::Outage => Exit::Unreachable,
                 Trouble::Absent | Trouble::Denied | Trouble::Unusable => Exit::Refused,
