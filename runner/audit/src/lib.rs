@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod chain;
+mod durable;
 mod error;
 mod files;
 mod follow;

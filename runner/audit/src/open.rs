@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::chain::Chain;
+use crate::durable::Durable;
 use crate::own::Own;
 use crate::record_file::RecordFile;
 use crate::repair::{self, End};
@@ -103,7 +104,7 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
         keep,
         file: Arc::new(RecordFile::new(file)),
         end: mark(end.bytes, end.chain.unwrap_or(before)),
-        durable: mark(0, before),
+        durable: Durable::new(mark(0, before)),
         closed: end.closed && end.torn.is_none(),
         trouble: None,
         gap: None,

@@ -67,7 +67,7 @@ impl Tail {
             chain: self.end.chain,
         };
         // All of the file before is on disk.
-        self.durable = self.end;
+        self.durable.is_now(self.end);
         self.closed = false;
         Ok(())
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::chain::Chain;
+use crate::durable::{Durable, PublicHead};
 use crate::open::Place;
 use crate::own::{FORMAT, Own};
 use crate::record_file::RecordFile;
-use crate::{AuditError, Head, Keep, line};
+use crate::{AuditError, Keep, line};
 
 /// The end of a record.
 pub(crate) struct Tail {
@@ -17,8 +18,7 @@ pub(crate) struct Tail {
     pub(crate) keep: Keep,
     pub(crate) file: Arc<RecordFile>,
     pub(crate) end: Mark,
-    /// Up to where it is on disk for good.
-    pub(crate) durable: Mark,
+    pub(crate) durable: Durable,
     /// The file says that another follows, and that is not begun yet.
     pub(crate) closed: bool,
     pub(crate) trouble: Option<Trouble>,
@@ -151,18 +151,19 @@ impl Tail {
 
     /// Writes again what a failed sync may have lost, and syncs.
     pub(crate) fn rewrite(&mut self) -> Result<(), AuditError> {
-        let part = self.durable.bytes..self.end.bytes;
+        let durable = self.durable.mark();
+        let part = durable.bytes..self.end.bytes;
         let read = self.file.read(&part);
         let lines = read.map_err(|error| self.file_error("read back", error))?;
         let chain = lines
             .split_inclusive(|byte| *byte == b'\n')
-            .try_fold(self.durable.chain, |chain, line| {
+            .try_fold(durable.chain, |chain, line| {
                 chain.with(line.strip_suffix(b"\n").unwrap_or(line))
             });
         if chain != Ok(self.end.chain) || lines.len() as u64 != part.end - part.start {
             return Err(AuditError::Lost {
                 path: self.place.path(self.end.number),
-                from: self.durable.chain.next,
+                from: durable.chain.next,
             });
         }
         self.file
@@ -177,7 +178,7 @@ impl Tail {
     pub(crate) fn sync(&mut self) -> Result<(), AuditError> {
         let synced = self.file.sync();
         synced.map_err(|error| self.file_error("sync", error))?;
-        self.durable = self.end;
+        self.durable.is_now(self.end);
         Ok(())
     }
 
@@ -189,7 +190,7 @@ impl Tail {
     /// A sync that was begun at this mark has ended.
     pub(crate) fn synced(&mut self, mark: Mark, result: &Result<(), String>) {
         match result {
-            Ok(()) if mark.place() > self.durable.place() => self.durable = mark,
+            Ok(()) if mark.place() > self.durable.mark().place() => self.durable.is_now(mark),
             Ok(()) => {}
             Err(why) => {
                 self.failed(format!("a sync failed: {why}"));
@@ -197,8 +198,8 @@ impl Tail {
         }
     }
 
-    /// The last line that is on disk for good, with all before it.
-    pub(crate) fn synced_head(&self) -> Option<Head> {
-        self.durable.chain.head()
+    /// Where the last line is told that is on disk for good.
+    pub(crate) fn public_head(&self) -> PublicHead {
+        self.durable.public()
     }
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::oneshot;
 
+use crate::durable::PublicHead;
 use crate::open::{self, Place};
 use crate::own::Own;
 use crate::tail::Tail;
@@ -49,6 +50,7 @@ pub struct Audit(Arc<Shared>);
 
 struct Shared {
     tail: Arc<Mutex<Tail>>,
+    head: PublicHead,
     /// Whether the thread knows that there is something to sync.
     dirty: Arc<AtomicBool>,
     /// None only while this is dropped.
@@ -85,7 +87,9 @@ impl Audit {
     }
 
     fn open(place: Place, runner: &str, keep: Keep) -> Result<Self, AuditError> {
-        let tail = Arc::new(Mutex::new(open::open(place, runner, keep)?));
+        let tail = open::open(place, runner, keep)?;
+        let head = tail.public_head();
+        let tail = Arc::new(Mutex::new(tail));
         let dirty = Arc::new(AtomicBool::new(false));
         let (syncs, inbox) = channel();
         let served = (Arc::clone(&tail), Arc::clone(&dirty));
@@ -95,6 +99,7 @@ impl Audit {
             .map_err(|error| AuditError::Failed(format!("no thread to sync with: {error}")))?;
         Ok(Self(Arc::new(Shared {
             tail,
+            head,
             dirty,
             syncs: Some(syncs),
             thread: Some(thread),
@@ -129,9 +134,10 @@ impl Audit {
         syncs.send(sync).map_err(|_| gone())
     }
 
-    /// Where the record ends, as far as it is on disk for good.
+    /// Where the record ends, as far as it is on disk for good. Never waits for the disk, nor for
+    /// anyone who does.
     pub fn head(&self) -> Option<Head> {
-        lock(&self.0.tail).synced_head()
+        self.0.head.get()
     }
 }
 
@@ -191,5 +197,22 @@ fn serve(tail: &Mutex<Tail>, dirty: &AtomicBool, inbox: &Receiver<Sync>) {
             // Whoever asked may have gone.
             let _ = reply.send(synced.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_head_is_told_while_somebody_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let audit = Audit::folder(folder.path(), "here", Keep::default()).unwrap();
+        let before = audit.head().unwrap();
+        let mut waits = lock(&audit.0.tail);
+        waits.append(&(), &Own::WriterStopped {}).unwrap();
+        assert_eq!(audit.head(), Some(before));
+        waits.sync().unwrap();
+        assert_eq!(audit.head().unwrap().seq, before.seq + 1);
     }
 }

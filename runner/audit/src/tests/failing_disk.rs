@@ -108,9 +108,9 @@ fn a_next_file_that_cannot_be_made_is_made_later_and_refuses_nothing_before() {
 fn a_failed_sync_stops_writing_until_what_it_may_have_lost_is_written_again() {
     let (_folder, file) = one_file(0);
     let mut tail = in_one_file(&file);
-    let head = tail.synced_head();
+    let head = tail.public_head().get();
     tail.append(&(), &event()).unwrap();
-    let kept = tail.durable.bytes;
+    let kept = tail.durable.mark().bytes;
 
     sick::fail_sync_after(0);
     let (written, mark) = tail.to_sync();
@@ -120,7 +120,7 @@ fn a_failed_sync_stops_writing_until_what_it_may_have_lost_is_written_again() {
     // Nobody is told that it is on disk because another sync works, which has nothing left to do.
     let again = written.sync().map_err(|error| error.to_string());
     tail.synced(mark, &again);
-    assert_eq!(tail.synced_head(), head);
+    assert_eq!(tail.public_head().get(), head);
 
     // The system has thrown the line away.
     let mut other = OpenOptions::new()
@@ -136,7 +136,7 @@ fn a_failed_sync_stops_writing_until_what_it_may_have_lost_is_written_again() {
     for _ in 0..2 {
         let error = tail.append(&(), &event()).unwrap_err().to_string();
         assert!(error.contains("has lost lines from number"), "{error}");
-        assert_eq!(tail.synced_head(), head);
+        assert_eq!(tail.public_head().get(), head);
     }
 
     // It is there after all.
@@ -144,8 +144,8 @@ fn a_failed_sync_stops_writing_until_what_it_may_have_lost_is_written_again() {
     other.write_all(&lost).unwrap();
     tail.append(&(), &event()).unwrap();
     assert_eq!(resumed(&records(&file)), (1, 2));
-    assert!(tail.synced_head().unwrap().seq > head.unwrap().seq);
-    verify(&file, tail.synced_head()).unwrap();
+    assert!(tail.public_head().get().unwrap().seq > head.unwrap().seq);
+    verify(&file, tail.public_head().get()).unwrap();
 }
 
 /// Whichever sync fails on the way from one file to the next.
@@ -163,7 +163,7 @@ fn a_sync_that_fails_on_the_way_to_the_next_file_leaves_one_that_is_gone_on_with
             tail.append(&(), &event()).unwrap();
             let all = records(folder.path());
             let told = all.iter().find(|line| line.event == "file-removed");
-            let durable = tail.synced_head().unwrap().seq;
+            let durable = tail.public_head().get().unwrap().seq;
             // A power cut must not take the line and leave the file removed.
             let safe = told.is_some_and(|line| line.head.seq <= durable);
             assert!(oldest.exists() || safe, "the sync after {sync} failed");
@@ -196,9 +196,9 @@ fn the_sync_of_a_file_that_was_followed_says_nothing_of_the_next() {
     while tail.end.number < 2 {
         tail.append(&(), &event()).unwrap();
     }
-    let durable = tail.durable;
+    let durable = tail.durable.mark();
     tail.append(&(), &event()).unwrap();
     first.sync().unwrap();
     tail.synced(mark, &Ok(()));
-    assert_eq!(tail.durable, durable);
+    assert_eq!(tail.durable.mark(), durable);
 }
