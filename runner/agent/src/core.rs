@@ -155,9 +155,8 @@ impl Core {
         if let Some(live) = &self.live {
             live.outbox.close();
         }
-        for event in self.oddities.rest() {
-            self.parts.audit.tell(&event);
-        }
+        self.oddities
+            .tell_rest(|event| self.parts.audit.tell_number(event));
         self.parts.audit.tell_rest();
         self.publish();
         self.rejected
@@ -331,9 +330,9 @@ impl Core {
                 self.beat();
             }
         }
-        for event in self.oddities.due(std::time::Instant::now()) {
-            self.parts.audit.tell(&event);
-        }
+        let now = std::time::Instant::now();
+        self.oddities
+            .tell_due(now, |event| self.parts.audit.tell_number(event));
         self.parts.audit.tell_folded();
         self.hurry();
         self.publish();

@@ -33,7 +33,7 @@ struct Fold {
 }
 
 /// What was not told one by one.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Folded<K> {
     pub(crate) kind: K,
     pub(crate) count: u64,
@@ -79,6 +79,14 @@ impl<K: Foldable> Folds<K> {
     /// Everything that was not told yet. For one who leaves.
     pub(crate) fn rest(&mut self) -> Vec<Folded<K>> {
         self.tell(|_, _| true)
+    }
+
+    /// What was to be told, and could not be: it is due again when there is a line for it.
+    pub(crate) fn take_back(&mut self, untold: Folded<K>, now: Instant) {
+        let fold = self.of(untold.kind, now);
+        fold.untold = fold.untold.saturating_add(untold.count);
+        // It came before whatever was counted since.
+        fold.example = untold.example.or(fold.example);
     }
 
     fn tell(&mut self, mut may: impl FnMut(K, &mut Fold) -> bool) -> Vec<Folded<K>> {
@@ -200,6 +208,25 @@ mod tests {
         folds.count(Kind::Other, 7, None, now);
         let rest: Vec<_> = folds.rest().iter().map(|folded| folded.count).collect();
         assert_eq!(rest, [1, 7]);
+        assert!(folds.rest().is_empty());
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later_with_what_came_since() {
+        let now = Instant::now();
+        let mut folds = Folds::default();
+        folds.count(Kind::One, 7, Some(key(1)), now);
+        let due = folds.due(now)[0];
+        folds.count(Kind::One, 2, Some(key(2)), now);
+        folds.take_back(due, now);
+        let expected = Folded { count: 9, ..due };
+        assert_eq!(folds.due(now), [expected]);
+        folds.take_back(expected, now);
+        // Each try takes a line: who cannot tell does not try without end.
+        while let [untold] = folds.due(now)[..] {
+            folds.take_back(untold, now);
+        }
+        assert_eq!(folds.due(now + REFILL), [expected]);
         assert!(folds.rest().is_empty());
     }
 

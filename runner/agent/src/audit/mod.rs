@@ -20,7 +20,7 @@ use wharf_audit::{Audit, Keep};
 use wharf_policy::Digest;
 use wharf_protocol::{AttemptKey, AuditHead, RunnerId};
 
-use self::fold::Folds;
+use self::fold::{Folded, Folds};
 use self::refusal::Refusal;
 use crate::AgentError;
 use crate::refusals::RefusalKind;
@@ -48,6 +48,11 @@ impl Refusals {
     /// counted.
     fn tell(&self, kind: Refusal, more: u64, key: Option<AttemptKey>) -> bool {
         self.folds().happened(kind, more, key, Instant::now())
+    }
+
+    /// Counts what could not be told by itself.
+    fn count(&self, kind: Refusal, more: u64, key: Option<AttemptKey>) {
+        self.folds().count(kind, more, key, Instant::now());
     }
 
     fn folds(&self) -> MutexGuard<'_, Folds<Refusal>> {
@@ -78,10 +83,7 @@ impl Auditor {
 
     /// Tells what this runner did or would not do. It is done, or not, whatever becomes of this.
     pub(crate) fn tell(&self, event: &RunnerEvent) {
-        let told = Refusal::of(event, None).is_none_or(|kind| self.folds.tell(kind, 1, None));
-        if told {
-            self.write(&(), event);
-        }
+        self.tell_by(&(), event, Refusal::of(event, None), None);
     }
 
     /// The same, of an attempt. `why` is of which kind a refusal is.
@@ -93,28 +95,59 @@ impl Auditor {
         why: Option<RefusalKind>,
     ) {
         let kind = Refusal::of(event, why);
-        if kind.is_none_or(|kind| self.folds.tell(kind, 1, Some(key))) {
-            self.write(&By::attempt(key, who), event);
+        self.tell_by(&By::attempt(key, who), event, kind, Some(key));
+    }
+
+    fn tell_by(
+        &self,
+        by: &impl Serialize,
+        event: &RunnerEvent,
+        kind: Option<Refusal>,
+        key: Option<AttemptKey>,
+    ) {
+        if kind.is_some_and(|kind| !self.folds.tell(kind, 1, key)) {
+            return;
         }
+        if !self.write(by, event)
+            && let Some(kind) = kind
+        {
+            self.folds.count(kind, 1, key);
+        }
+    }
+
+    /// Tells how many there were of something. Gives whether that is written: if not, they are
+    /// still to be told.
+    pub(crate) fn tell_number(&self, event: &RunnerEvent) -> bool {
+        self.write(&(), event)
     }
 
     /// Tells how many refusals were not told one by one, as far as it is time for that.
     pub(crate) fn tell_folded(&self) {
         let due = self.folds.folds().due(Instant::now());
-        due.into_iter().for_each(|folded| self.tell(&folded.into()));
+        self.tell_numbers(due);
     }
 
     /// The same of all of them, for a runner that leaves.
     pub(crate) fn tell_rest(&self) {
         let rest = self.folds.folds().rest();
-        rest.into_iter()
-            .for_each(|folded| self.tell(&folded.into()));
+        self.tell_numbers(rest);
     }
 
-    fn write(&self, by: &impl Serialize, event: &RunnerEvent) {
-        if let Err(error) = self.record.write(by, event) {
+    fn tell_numbers(&self, counted: Vec<Folded<Refusal>>) {
+        for folded in counted {
+            if !self.tell_number(&folded.into()) {
+                self.folds.folds().take_back(folded, Instant::now());
+            }
+        }
+    }
+
+    /// Whether it is written.
+    fn write(&self, by: &impl Serialize, event: &RunnerEvent) -> bool {
+        let written = self.record.write(by, event);
+        if let Err(error) = &written {
             tracing::error!(%error, ?event, "not in the audit record");
         }
+        written.is_ok()
     }
 
     /// Where the record ends, for someone else to remember.

@@ -63,14 +63,30 @@ impl Oddities {
         self.0.count(what, 1, Some(key), Instant::now());
     }
 
-    /// One event for each kind that may be told of now.
-    pub(crate) fn due(&mut self, now: Instant) -> Vec<RunnerEvent> {
-        self.0.due(now).into_iter().map(RunnerEvent::from).collect()
+    /// Gives `write` one event for each kind that may be told of now. What it has not written is
+    /// told later.
+    pub(crate) fn tell_due(&mut self, now: Instant, write: impl FnMut(&RunnerEvent) -> bool) {
+        let due = self.0.due(now);
+        self.tell(due, now, write);
     }
 
-    /// One event for each kind. For a runner that leaves.
-    pub(crate) fn rest(&mut self) -> Vec<RunnerEvent> {
-        self.0.rest().into_iter().map(RunnerEvent::from).collect()
+    /// The same of each kind. For a runner that leaves.
+    pub(crate) fn tell_rest(&mut self, write: impl FnMut(&RunnerEvent) -> bool) {
+        let rest = self.0.rest();
+        self.tell(rest, Instant::now(), write);
+    }
+
+    fn tell(
+        &mut self,
+        counted: Vec<Folded<Oddity>>,
+        now: Instant,
+        mut write: impl FnMut(&RunnerEvent) -> bool,
+    ) {
+        for folded in counted {
+            if !write(&folded.into()) {
+                self.0.take_back(folded, now);
+            }
+        }
     }
 }
 
@@ -91,6 +107,16 @@ mod tests {
     use super::*;
     use crate::tests::key;
 
+    /// What is told at this time.
+    fn due(oddities: &mut Oddities, now: Instant) -> Vec<RunnerEvent> {
+        let mut told = Vec::new();
+        oddities.tell_due(now, |event| {
+            told.push(event.clone());
+            true
+        });
+        told
+    }
+
     #[test]
     fn a_flood_of_one_kind_is_one_line_with_a_number() {
         let mut oddities = Oddities::default();
@@ -99,7 +125,7 @@ mod tests {
         }
         oddities.note(Oddity::AssignedAgain, key(7));
         let now = Instant::now();
-        let told = oddities.due(now);
+        let told = due(&mut oddities, now);
         assert_eq!(told.len(), 2);
         assert_eq!(
             told[1],
@@ -109,7 +135,8 @@ mod tests {
                 example: Some(key(0))
             }
         );
-        assert!(oddities.due(now).is_empty() && oddities.rest().is_empty());
+        assert!(due(&mut oddities, now).is_empty());
+        oddities.tell_rest(|event| panic!("{event:?}"));
     }
 
     #[test]
@@ -121,10 +148,34 @@ mod tests {
         for half_seconds in 0..7_200 {
             oddities.note(Oddity::CancelledUnknown, key(7));
             let now = begin + Duration::from_millis(500 * half_seconds);
-            lines += oddities.due(now).len();
+            lines += due(&mut oddities, now).len();
         }
         assert!((60..=120).contains(&lines), "{lines}");
-        let rest = oddities.rest().len();
+        let mut rest = 0;
+        oddities.tell_rest(|_| {
+            rest += 1;
+            true
+        });
         assert!(rest <= 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_told_when_it_can() {
+        let mut oddities = Oddities::default();
+        for number in 0..1_000 {
+            oddities.note(Oddity::CancelledUnknown, key(number));
+        }
+        let now = Instant::now();
+        oddities.tell_due(now, |_| false);
+        oddities.tell_rest(|_| false);
+        oddities.note(Oddity::CancelledUnknown, key(1_000));
+        assert_eq!(
+            due(&mut oddities, now),
+            [RunnerEvent::ControllerOddity {
+                what: "cancelled-unknown",
+                count: 1_001,
+                example: Some(key(0))
+            }]
+        );
     }
 }

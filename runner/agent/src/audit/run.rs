@@ -109,13 +109,18 @@ impl RunAudit {
     /// # Errors
     /// It cannot be written, so it must not happen.
     pub fn audit(&self, event: &AuditEvent) -> Result<(), AuditUnavailable> {
-        let counted = self.folds.as_ref().is_some_and(|folds| {
-            Refusal::of_run(event).is_some_and(|(kind, more)| !folds.tell(kind, more, None))
-        });
-        match counted {
-            true => Ok(()),
-            false => self.record.write(&self.by, event).map_err(unavailable),
+        let refusal = self.folds.as_ref().zip(Refusal::of_run(event));
+        if let Some((folds, (kind, more))) = refusal
+            && !folds.tell(kind, more, None)
+        {
+            return Ok(());
         }
+        self.record.write(&self.by, event).map_err(|error| {
+            if let Some((folds, (kind, more))) = refusal {
+                folds.count(kind, more, None);
+            }
+            unavailable(error)
+        })
     }
 
     /// Writes that the run was not begun, and why. It is not begun, whatever becomes of this.

@@ -53,9 +53,7 @@ fn what_runs_are_refused_without_end_becomes_a_number_and_what_they_do_is_told_e
     let folded = records(state.path(), "refusals-folded");
     let of = folded.iter().map(|record| record.text("of").unwrap());
     assert!(of.eq(vec!["request-refused"; folded.len()]));
-    let counts = folded.iter().map(|record| &record.members["count"]);
-    let untold: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
-    assert_eq!(told + untold, 2_000);
+    assert_eq!(told + counted(state.path()), 2_000);
 }
 
 #[test]
@@ -86,4 +84,42 @@ fn a_flood_of_one_reason_hides_no_refusal_for_another() {
     assert_eq!(folded[0].text("of"), Some("dispatch-refused"));
     assert_eq!(folded[0].text("kind"), Some("unsigned"));
     assert!(folded[0].members["example"].is_object() || folded[0].members["example"].is_string());
+}
+
+/// The numbers of a record together.
+fn counted(state: &Path) -> u64 {
+    let folded = records(state, "refusals-folded");
+    let counts = folded.iter().map(|record| &record.members["count"]);
+    counts.map(|count| count.as_u64().unwrap()).sum()
+}
+
+#[test]
+fn refusals_that_no_disk_takes_are_told_by_their_number_when_one_does() {
+    let state = tempfile::tempdir().unwrap();
+    // Each line makes for another file, and where the second belongs is something else.
+    let keep = Keep {
+        file_bytes: 1,
+        files: 1_000,
+    };
+    let place = state.path().join(FOLDER);
+    let audit = Auditor {
+        record: Audit::folder(&place, "here", keep).unwrap(),
+        folds: Refusals::default(),
+    };
+    let in_the_way = place.join("audit-00000002.jsonl");
+    std::fs::create_dir(&in_the_way).unwrap();
+    audit.tell(&RunnerEvent::DrainAsked {});
+    let run = audit.run(By::attempt(key(7), None));
+    for number in 0..1_000 {
+        audit.tell_of(key(number), None, &RunnerEvent::InputRefused {}, None);
+        // What is refused is not told to be: the plugin hears of the disk until it is counted.
+        let _ = run.audit(&refused());
+        audit.tell_folded();
+    }
+    audit.tell_rest();
+    std::fs::remove_dir(&in_the_way).unwrap();
+    audit.tell_rest();
+    drop((audit, run));
+    assert_eq!(records(state.path(), "drain-asked").len(), 1);
+    assert_eq!(counted(state.path()), 2_000);
 }
