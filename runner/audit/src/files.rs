@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::AuditError;
 
+/// The file that whoever writes in a folder holds.
+pub(crate) const LOCK: &str = "audit.lock";
+
 /// The name of a file of a folder, by its number.
 pub(crate) fn name(number: u64) -> String {
     format!("audit-{number:08}.jsonl")

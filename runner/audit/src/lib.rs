@@ -22,6 +22,7 @@ mod repair;
 mod rotate;
 mod tail;
 mod verify;
+mod walk;
 mod writer;
 
 pub use chain::{Head, LineHash};

@@ -38,7 +38,7 @@ impl Place {
             use std::os::unix::fs::PermissionsExt as _;
             fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         }
-        let lock = path.join("audit.lock");
+        let lock = path.join(files::LOCK);
         let lock = File::create(&lock).map_err(|error| AuditError::file("open", &lock, error))?;
         take(&lock, path)?;
         Ok(Self::Folder {

@@ -1,6 +1,7 @@
 //! What breaks a chain, what does not, and what a crash leaves.
 
 mod failing_disk;
+mod living_writer;
 mod removal;
 
 use std::fs;

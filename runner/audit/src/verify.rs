@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::read::walk;
+use crate::walk::walk;
 use crate::{AuditError, Head};
 
 /// A record whose chain holds.
