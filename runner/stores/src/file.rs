@@ -38,11 +38,16 @@ pub(crate) enum Readers {
     Anyone,
 }
 
-/// The content of a file as a secret: without one line end, and not empty.
+/// The longest line end.
+const LINE_END: usize = b"\r\n".len();
+
+/// The content of a file as a secret: without one line end, not empty, and not too large.
 pub(crate) async fn value(path: PathBuf, readers: Readers) -> Result<SecretValue, StoreError> {
-    let bytes = content(path.clone(), readers, LARGEST).await?;
+    // The bound is that of the secret, and the line end is not part of it.
+    let bytes = content(path.clone(), readers, LARGEST + LINE_END).await?;
     match without_line_end(&bytes) {
         [] => Err(StoreError::Empty(path.display().to_string())),
+        value if value.len() > LARGEST => Err(StoreError::TooLarge(path.display().to_string())),
         value => Ok(SecretValue::new(value.to_vec())),
     }
 }

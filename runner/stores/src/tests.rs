@@ -117,6 +117,23 @@ async fn what_is_not_a_small_file_with_something_in_it_is_refused() {
 }
 
 #[tokio::test]
+async fn the_largest_secret_may_have_a_line_end_in_its_file_and_no_byte_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FileStore::below(folder.path());
+    let largest = vec![b'x'; LARGEST];
+    for end in ["", "\n", "\r\n"] {
+        write(&folder, "token", &[&largest, end.as_bytes()].concat(), 0o600);
+        let value = get(&store, "file:token").await.unwrap();
+        assert_eq!(value.expose(), largest, "{end:?}");
+    }
+    for end in ["x", "x\n", "x\r\n", "\n\n", "xx\n"] {
+        write(&folder, "token", &[&largest, end.as_bytes()].concat(), 0o600);
+        let error = get(&store, "file:token").await.unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge(_)), "{end:?}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_there_is_not_is_named_with_those_there_are() {
     let stores = Stores::from_env_snapshot(".");
     let mut resolution = stores.resolve([&binding("vault:kv/x#y")]).await;
