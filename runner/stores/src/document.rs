@@ -25,6 +25,8 @@ enum Content {
     Text(SecretValue),
     /// Named values.
     Fields(Fields),
+    /// Something that is of no use, and why.
+    Unusable(StoreError),
 }
 
 /// Named values.
@@ -75,6 +77,12 @@ impl Document {
         Self::new(Content::Fields(fields))
     }
 
+    /// Nothing that could be used, and why. For what was lent all the same, and is to be given back:
+    /// where nothing was, a store gives the error itself.
+    pub fn unusable(error: StoreError) -> Self {
+        Self::new(Content::Unusable(error))
+    }
+
     const fn new(content: Content) -> Self {
         Self {
             content,
@@ -89,11 +97,15 @@ impl Document {
         self
     }
 
-    /// The same without its lease, and the lease.
-    pub(crate) fn split(mut self) -> (Self, Option<Lease>) {
-        match std::mem::replace(&mut self.lifetime, Lifetime::Static) {
-            Lifetime::Static => (self, None),
-            Lifetime::Leased(lease) => (self, Some(lease)),
+    /// The same without its lease, if it is of any use; and the lease.
+    pub(crate) fn split(self) -> (Result<Self, StoreError>, Option<Lease>) {
+        let document = match self.content {
+            Content::Unusable(error) => Err(error),
+            content => Ok(Self::new(content)),
+        };
+        match self.lifetime {
+            Lifetime::Static => (document, None),
+            Lifetime::Leased(lease) => (document, Some(lease)),
         }
     }
 
@@ -122,6 +134,10 @@ impl Document {
             }
             (Content::Fields(_), None) => {
                 return Err(StoreError::FieldNeeded(place.to_string()));
+            }
+            // Only for who has not split it first, which gives the error itself.
+            (Content::Unusable(error), _) => {
+                return Err(StoreError::BadAnswer(place.to_string(), error.to_string()));
             }
         };
         match value.expose().len() {

@@ -43,6 +43,7 @@ mod period;
 mod place;
 mod registry;
 mod sealed;
+mod slot;
 mod source;
 mod store;
 mod value;

@@ -1,15 +1,17 @@
 //! A store as a runner asks it: once for many, not again too soon, and with leases looked after.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, sleep_until};
+use futures_util::FutureExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::DropGuard;
 
 use crate::lease::Keeper;
 use crate::period::from_now;
+use crate::slot::{Next, Slot};
 use crate::{Document, Place, SecretStore, StoreError, Trouble};
 
 /// For how long a store that does not answer is not asked again. Long enough that all who wait
@@ -24,20 +26,7 @@ pub(crate) struct Source {
     pub(crate) name: Arc<str>,
     pub(crate) store: Arc<dyn SecretStore>,
     ttl: Duration,
-    slots: Mutex<HashMap<Place, Slot>>,
-}
-
-/// The lock is held while the store is asked: whoever else wants the same waits for the answer.
-type Slot = Arc<tokio::sync::Mutex<Known>>;
-
-/// What is known of a place.
-enum Known {
-    /// Nothing that still holds.
-    Nothing,
-    /// What the store said, until then.
-    Answer(Result<Arc<Document>, Arc<StoreError>>, Instant),
-    /// What is there is lent, to each who asks by itself.
-    Lent,
+    slots: Mutex<HashMap<Place, Arc<Slot>>>,
 }
 
 /// What a store has at a place.
@@ -45,6 +34,12 @@ pub(crate) enum Found {
     /// The same for everyone, until then.
     Static(Arc<Document>, Instant),
     /// For the one who asked, while the guard is held.
+    Leased(Document, DropGuard),
+}
+
+/// What a store gave, before it is decided who else may have it.
+enum Asked {
+    Static(Document),
     Leased(Document, DropGuard),
 }
 
@@ -66,62 +61,60 @@ impl Source {
         keeper: &Arc<Keeper>,
     ) -> Result<Found, Arc<StoreError>> {
         let slot = self.slot(place);
-        let known = Arc::clone(&slot).lock_owned().await;
-        let alone = match &*known {
-            Known::Answer(answer, until) if Instant::now() < *until => {
-                return answer
-                    .clone()
-                    .map(|document| Found::Static(document, *until));
+        let mut turn = None;
+        let turn = loop {
+            match slot.next() {
+                Next::Told(answer) => return answer,
+                // One beside the other: nobody gets what another one asked for.
+                Next::AskForOneself => break None,
+                Next::AskForAll if turn.is_some() => break turn,
+                // Whoever has the turn may find out what this one wants to know.
+                Next::AskForAll => turn = Some(slot.turn().await),
             }
-            Known::Lent => {
-                drop(known);
-                None
-            }
-            Known::Answer(..) | Known::Nothing => Some(known),
         };
         let (this, place, looking) = (Arc::clone(self), place.clone(), Arc::clone(keeper));
         let asked = keeper.tasks.spawn(async move {
+            let begun = Instant::now();
             let answer = this.ask(&place, &looking).await;
-            match alone {
-                Some(known) => this.learn(&slot, known, answer),
-                None => answer.map_err(Arc::new).map(Asked::at_once),
-            }
+            let found = this.learn(&slot, begun, answer);
+            drop(turn);
+            found
         });
-        asked.await.unwrap_or_else(|stopped| {
-            Err(Arc::new(StoreError::Unavailable(
-                self.name.to_string(),
-                stopped.to_string(),
-            )))
-        })
+        asked
+            .await
+            .unwrap_or_else(|_| Err(Arc::new(self.outage("the runner ends"))))
     }
 
     async fn ask(&self, place: &Place, keeper: &Keeper) -> Result<Asked, StoreError> {
         if !keeper.has_room() {
-            return Err(StoreError::Unavailable(
-                self.name.to_string(),
-                "too many leases are held or wait to be given back".to_owned(),
-            ));
+            return Err(self.outage("too many leases are held or wait to be given back"));
         }
-        let (document, lease) = self.store.fetch(place).await?.split();
-        Ok(match lease {
-            None => Asked::Static(document),
-            Some(lease) => {
-                let (store, name) = (Arc::clone(&self.store), Arc::clone(&self.name));
-                Asked::Leased(document, keeper.hold(store, name, lease))
-            }
-        })
+        // One store's fault is an outage of that store. What it said when it fell is not repeated.
+        let fetched = AssertUnwindSafe(self.store.fetch(place))
+            .catch_unwind()
+            .await;
+        let (document, lease) = fetched
+            .unwrap_or_else(|_| Err(self.outage("asking it ended in a panic, which is a bug")))?
+            .split();
+        let Some(lease) = lease else {
+            return document.map(Asked::Static);
+        };
+        let (store, name) = (Arc::clone(&self.store), Arc::clone(&self.name));
+        let guard = keeper.hold(store, name, lease);
+        // Without a document, the guard is dropped here, and the lease given back.
+        document.map(|document| Asked::Leased(document, guard))
     }
 
     /// Keeps an answer for as long as it holds, and no longer in memory.
     fn learn(
         &self,
-        slot: &Slot,
-        mut known: OwnedMutexGuard<Known>,
+        slot: &Arc<Slot>,
+        begun: Instant,
         answer: Result<Asked, StoreError>,
     ) -> Result<Found, Arc<StoreError>> {
         let (answer, holds) = match answer {
             Ok(Asked::Leased(document, guard)) => {
-                *known = Known::Lent;
+                slot.lends();
                 return Ok(Found::Leased(document, guard));
             }
             Ok(Asked::Static(document)) => (Ok(Arc::new(document)), self.ttl),
@@ -129,47 +122,21 @@ impl Source {
             Err(error) => (Err(Arc::new(error)), REFUSAL.min(self.ttl)),
         };
         let until = from_now(holds);
-        *known = Known::Answer(answer.clone(), until);
-        forget_later(slot, until);
+        // What holds for no time changes nothing that is known.
+        if !holds.is_zero() {
+            slot.keep(begun, answer.clone(), until);
+        }
         answer.map(|document| Found::Static(document, until))
     }
 
-    fn slot(&self, place: &Place) -> Slot {
+    fn outage(&self, why: &str) -> StoreError {
+        StoreError::Unavailable(self.name.to_string(), why.to_owned())
+    }
+
+    fn slot(&self, place: &Place) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots
-            .entry(place.clone())
-            .or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Known::Nothing)));
-        Arc::clone(slot)
+        Arc::clone(slots.entry(place.clone()).or_default())
     }
-}
-
-/// What a store gave, before it is decided who else may have it.
-enum Asked {
-    Static(Document),
-    Leased(Document, DropGuard),
-}
-
-impl Asked {
-    /// For the one who asked, and for nobody after.
-    fn at_once(self) -> Found {
-        match self {
-            Self::Static(document) => Found::Static(Arc::new(document), Instant::now()),
-            Self::Leased(document, guard) => Found::Leased(document, guard),
-        }
-    }
-}
-
-/// Wipes an answer when its time is over, whether or not anyone asks again.
-fn forget_later(slot: &Slot, until: Instant) {
-    let slot: Weak<_> = Arc::downgrade(slot);
-    tokio::spawn(async move {
-        sleep_until(until).await;
-        let Some(slot) = slot.upgrade() else { return };
-        let mut known = slot.lock().await;
-        if matches!(&*known, Known::Answer(_, until) if *until <= Instant::now()) {
-            *known = Known::Nothing;
-        }
-    });
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
@@ -10,9 +10,13 @@ use crate::{Lease, SecretValue};
 
 const TTL: Duration = Duration::from_secs(60);
 
-/// Takes its time, counts, and answers by the path: a value, `lent/…`, `gone` or `down`.
+/// Takes its time, counts, and answers by the path.
 #[derive(Default)]
 struct Slow {
+    /// Does not lend now, and says that it is down.
+    down: AtomicBool,
+    /// Does not lend now, and says that there is nothing.
+    empty: AtomicBool,
     asked: AtomicUsize,
     revoked: AtomicUsize,
 }
@@ -25,15 +29,23 @@ impl SecretStore for Slow {
             yield_now().await;
         }
         let document = Document::whole(SecretValue::new(format!("value-{number}").into()));
+        let lease = || Lease {
+            id: number.to_string(),
+            period: TTL,
+            renewable: false,
+        };
+        let is = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
         match place.path.as_str() {
+            "lent" if is(&self.down) => Err(StoreError::Unavailable("slow".into(), "down".into())),
+            "lent" if is(&self.empty) => Err(StoreError::Absent(place.to_string())),
+            "useless" => {
+                let error = StoreError::BadAnswer("slow".into(), "as a test".into());
+                Ok(Document::unusable(error).lent(lease()))
+            }
             "gone" => Err(StoreError::Absent(place.to_string())),
             "down" => Err(StoreError::Unavailable("slow".into(), "down".into())),
             "panics" => panic!("as a test"),
-            "lent" => Ok(document.lent(Lease {
-                id: number.to_string(),
-                period: TTL,
-                renewable: false,
-            })),
+            "lent" => Ok(document.lent(lease())),
             _ => Ok(document),
         }
     }
@@ -166,6 +178,42 @@ async fn what_is_lent_is_never_shared_however_many_ask_at_once() {
 }
 
 #[tokio::test]
+async fn a_place_that_lent_and_does_not_any_more_is_not_asked_again_by_all_who_wait() {
+    let world = World::new(Duration::from_millis(500));
+    for trouble in [&world.store.down, &world.store.empty] {
+        assert!(world.get("lent").await.is_ok());
+        trouble.store(true, Ordering::SeqCst);
+        assert!(world.get("lent").await.is_err());
+        let asked = world.asked();
+        let all = join_all((0..50).map(|_| world.get("lent"))).await;
+        assert!(all.iter().all(Result::is_err));
+        assert_eq!(world.asked(), asked, "they are told what is known");
+        world.until_asked("lent", asked + 1).await;
+
+        trouble.store(false, Ordering::SeqCst);
+        while world.get("lent").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let all = join_all((0..10).map(|_| world.get("lent"))).await;
+        let mut values: Vec<_> = all.into_iter().map(|one| one.unwrap().0).collect();
+        values.sort();
+        values.dedup();
+        assert_eq!(values.len(), 10, "each is lent its own");
+    }
+}
+
+#[tokio::test]
+async fn what_is_lent_and_cannot_be_used_is_an_error_and_given_back() {
+    let world = World::new(TTL);
+    let Err(error) = world.get("useless").await else {
+        panic!("it gave something");
+    };
+    assert!(error.to_string().contains("as a test"), "{error}");
+    world.keeper.finish(TTL).await;
+    assert_eq!(world.store.revoked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn what_is_lent_to_someone_who_left_while_the_store_was_asked_is_given_back() {
     let world = World::new(TTL);
     assert!(world.get("lent").now_or_never().is_none());
@@ -180,6 +228,13 @@ async fn a_store_that_panics_is_an_outage_of_that_store() {
         panic!("it gave something");
     };
     assert_eq!(error.trouble(), Trouble::Outage);
-    assert!(error.to_string().contains("slow"), "{error}");
+    let text = error.to_string();
+    assert!(
+        text.contains("slow") && !text.contains("as a test"),
+        "{text}"
+    );
+    let all = join_all((0..50).map(|_| world.get("panics"))).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(world.asked(), 1, "and remembered as one");
     assert_eq!(world.get("token").await.unwrap().0, "value-1");
 }
