@@ -85,15 +85,20 @@ impl<'a> Secret<'a> {
         fields(data, whom, place)
     }
 
-    /// Whether what was given is lent.
-    pub(super) fn lifetime(&self) -> Lifetime {
+    /// Whether what was given is lent. What is lent and cannot be kept track of is an error: it
+    /// would be taken for what many may use.
+    pub(super) fn lifetime(&self, whom: &str) -> Result<Lifetime, StoreError> {
         match &self.lease_id {
-            Some(id) if !id.is_empty() && id.len() <= LONGEST_ID => Lifetime::Leased(Lease {
+            Some(id) if id.len() > LONGEST_ID => Err(StoreError::BadAnswer(
+                whom.to_owned(),
+                format!("what it lends has an identifier of more than {LONGEST_ID} bytes"),
+            )),
+            Some(id) if !id.is_empty() => Ok(Lifetime::Leased(Lease {
                 id: id.to_string(),
                 period: of_seconds(self.lease_duration),
                 renewable: self.renewable && self.lease_duration > 0,
-            }),
-            _ => Lifetime::Static,
+            })),
+            _ => Ok(Lifetime::Static),
         }
     }
 

@@ -129,16 +129,16 @@ impl SecretStore for VaultStore {
             Reply::Answer(body) => {
                 let secret = Secret::parse(self.api.whom(), &body)?;
                 let fields = match mount.engine {
-                    VaultEngine::KvV2 => secret.inner_fields(self.api.whom(), place)?,
-                    VaultEngine::KvV1 | VaultEngine::Other => {
-                        secret.fields(self.api.whom(), place)?
-                    }
+                    VaultEngine::KvV2 => secret.inner_fields(self.api.whom(), place),
+                    VaultEngine::KvV1 | VaultEngine::Other => secret.fields(self.api.whom(), place),
                 };
-                let document = Document::fields(fields);
-                Ok(match secret.lifetime() {
-                    Lifetime::Leased(lease) => document.lent(lease),
-                    Lifetime::Static => document,
-                })
+                match secret.lifetime(self.api.whom())? {
+                    // Lent is lent, whether or not it can be used: it is to be given back.
+                    Lifetime::Leased(lease) => Ok(fields
+                        .map_or_else(Document::unusable, Document::fields)
+                        .lent(lease)),
+                    Lifetime::Static => fields.map(Document::fields),
+                }
             }
             Reply::Absent => {
                 // Perhaps something else is mounted there by now.
@@ -159,10 +159,13 @@ impl SecretStore for VaultStore {
             .ask(Ask::write(&["sys", "leases", "renew"], &body))
             .await?
         {
-            Reply::Answer(body) => match Secret::parse(self.api.whom(), &body)?.lifetime() {
-                Lifetime::Leased(lease) => Ok(lease.period),
-                Lifetime::Static => Err(StoreError::Absent("the lease".to_owned())),
-            },
+            Reply::Answer(body) => {
+                let whom = self.api.whom();
+                match Secret::parse(whom, &body)?.lifetime(whom)? {
+                    Lifetime::Leased(lease) => Ok(lease.period),
+                    Lifetime::Static => Err(StoreError::Absent("the lease".to_owned())),
+                }
+            }
             Reply::Forbidden => Err(StoreError::Denied(
                 "sys/leases/renew".to_owned(),
                 "give its policy `update` there".to_owned(),

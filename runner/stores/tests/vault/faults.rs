@@ -206,6 +206,82 @@ async fn only_the_authorities_that_the_table_names_are_believed() {
     assert!(error.to_string().contains("no PEM certificate"), "{error}");
 }
 
+/// A server that lends this to whoever asks, and counts what it is asked for and what is given back.
+struct Lender {
+    url: String,
+    asked: Arc<AtomicUsize>,
+    revoked: Arc<AtomicUsize>,
+}
+
+async fn lending(answer: String) -> Lender {
+    let (asked, revoked) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let counts = (Arc::clone(&asked), Arc::clone(&revoked));
+    let app = Router::new().fallback(move |uri: Uri| {
+        let (count, body) = match uri.path() {
+            path if path.ends_with("/lookup-self") => (None, r#"{"data": {"ttl": 0}}"#.to_owned()),
+            path if path.ends_with("/revoke") => (Some(&counts.1), "{}".to_owned()),
+            _ => (Some(&counts.0), answer.clone()),
+        };
+        count.inspect(|count| {
+            count.fetch_add(1, Ordering::SeqCst);
+        });
+        std::future::ready(body)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Lender {
+        url,
+        asked,
+        revoked,
+    }
+}
+
+/// Asks it for a secret, and gives everything back.
+async fn borrowing(lender: &Lender) -> (Result<String, Trouble>, usize) {
+    let folder = tempfile::tempdir().unwrap();
+    token(folder.path());
+    let table = "login = { token = 'file:token' }\nmounts = { db = 'other' }";
+    let policy = policy(&lender.url, table, &["vault:db/creds/x#token"]);
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
+    let resolution = stores.resolve(&policy.secrets).await;
+    let value = values(&resolution).remove(0);
+    let leases = resolution.leases.len();
+    drop(resolution);
+    stores.finish(crate::support::LONG).await;
+    (value.map_err(|error| error.trouble()), leases)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_with_a_name_that_is_too_long_to_keep_is_not_taken_for_something_static() {
+    let answer = |length: usize| {
+        let id = "x".repeat(length);
+        format!(
+            r#"{{"lease_id": "{id}", "lease_duration": 60, "data": {{"token": "hunter2hunter2"}}}}"#
+        )
+    };
+    let lender = lending(answer(4096)).await;
+    assert_eq!(borrowing(&lender).await, (Ok(SECRETS[1].to_owned()), 1));
+    assert_eq!(lender.revoked.load(Ordering::SeqCst), 1);
+    let lender = lending(answer(4097)).await;
+    assert_eq!(borrowing(&lender).await, (Err(Trouble::Unusable), 0));
+    assert_eq!(lender.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_lent_is_given_back_also_where_it_cannot_be_read() {
+    for (data, trouble) in [
+        ("null", Trouble::Absent),
+        (r#""hunter2hunter2""#, Trouble::Unusable),
+        (r#"{"token": "\ud800"}"#, Trouble::Unusable),
+    ] {
+        let answer = format!(r#"{{"lease_id": "db/1", "lease_duration": 60, "data": {data}}}"#);
+        let lender = lending(answer).await;
+        assert_eq!(borrowing(&lender).await, (Err(trouble), 0), "{data}");
+        assert_eq!(lender.revoked.load(Ordering::SeqCst), 1, "{data}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_and_a_lease_for_longer_than_any_clock_goes_are_used_and_given_back() {
     let given_back = Arc::new(AtomicUsize::new(0));
