@@ -45,33 +45,43 @@ impl AwsStore {
         })
     }
 
-    async fn client(&self) -> &Client {
-        let make = async || {
-            let timeout = self.config.timeout.duration();
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(timeout)
-                .operation_attempt_timeout(timeout)
-                .build();
-            let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-                .timeout_config(timeouts);
-            if let Some(region) = &self.config.region {
-                loader = loader.region(Region::new(region.clone()));
-            }
-            if let Some(profile) = &self.config.profile {
-                loader = loader.profile_name(profile);
-            }
-            if let Some(endpoint) = &self.config.endpoint {
-                loader = loader.endpoint_url(endpoint);
-            }
-            let config = Builder::from(&loader.load().await).interceptor(OneAnswer);
-            Client::from_conf(config.build())
-        };
-        self.client.get_or_init(make).await
+    async fn client(&self) -> Result<&Client, StoreError> {
+        self.client.get_or_try_init(|| self.make_client()).await
+    }
+
+    async fn make_client(&self) -> Result<Client, StoreError> {
+        let timeout = self.config.timeout.duration();
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(timeout)
+            .operation_attempt_timeout(timeout)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts);
+        if let Some(region) = &self.config.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.config.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(endpoint) = &self.config.endpoint {
+            loader = loader.endpoint_url(endpoint);
+        }
+        let config = loader.load().await;
+        if config.region().is_none() {
+            // The machine's metadata may have it in a moment; a client made now would lack it for ever.
+            return Err(StoreError::Unavailable(
+                WHOM.to_owned(),
+                "its region is not known: write it in the table, or see that the machine tells it"
+                    .to_owned(),
+            ));
+        }
+        let config = Builder::from(&config).interceptor(OneAnswer);
+        Ok(Client::from_conf(config.build()))
     }
 
     async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
-        let client = self.client().await;
+        let client = self.client().await?;
         let request = client.get_secret_value().secret_id(&place.path);
         let request = match &place.version {
             None => request,

@@ -122,12 +122,22 @@ async fn the_largest_secret_may_have_a_line_end_in_its_file_and_no_byte_more() {
     let store = FileStore::below(folder.path());
     let largest = vec![b'x'; LARGEST];
     for end in ["", "\n", "\r\n"] {
-        write(&folder, "token", &[&largest, end.as_bytes()].concat(), 0o600);
+        write(
+            &folder,
+            "token",
+            &[&largest, end.as_bytes()].concat(),
+            0o600,
+        );
         let value = get(&store, "file:token").await.unwrap();
         assert_eq!(value.expose(), largest, "{end:?}");
     }
     for end in ["x", "x\n", "x\r\n", "\n\n", "xx\n"] {
-        write(&folder, "token", &[&largest, end.as_bytes()].concat(), 0o600);
+        write(
+            &folder,
+            "token",
+            &[&largest, end.as_bytes()].concat(),
+            0o600,
+        );
         let error = get(&store, "file:token").await.unwrap_err();
         assert!(matches!(error, StoreError::TooLarge(_)), "{end:?}: {error}");
     }

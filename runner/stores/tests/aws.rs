@@ -3,7 +3,9 @@
 #![cfg(feature = "aws")]
 #![allow(clippy::unwrap_used)]
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -19,6 +21,11 @@ use wharf_test_servers::Moto;
 /// AWS's own chain finds credentials in the environment, which a test cannot change for itself: so
 /// it runs again as a child. `true` in the one that has started the child.
 fn ran_with_credentials(test: &str) -> bool {
+    ran_with(test, &[("AWS_REGION", "us-east-1".as_ref())])
+}
+
+/// The same, with these variables instead of a region.
+fn ran_with(test: &str, variables: &[(&str, &Path)]) -> bool {
     if std::env::var_os("WHARF_TEST_AWS").is_some() {
         return false;
     }
@@ -27,8 +34,11 @@ fn ran_with_credentials(test: &str) -> bool {
         .env("WHARF_TEST_AWS", "1")
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "us-east-1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env_remove("AWS_REGION")
+        .env_remove("AWS_DEFAULT_REGION")
+        .env_remove("AWS_PROFILE")
+        .envs(variables.iter().copied())
         .status()
         .unwrap();
     assert!(done.success());
@@ -36,12 +46,21 @@ fn ran_with_credentials(test: &str) -> bool {
 }
 
 async fn get(url: &str, secrets: &[&str]) -> Vec<Result<String, ResolveError>> {
+    let (stores, policy) = open(url, secrets);
+    values(&stores, &policy).await
+}
+
+fn open(url: &str, secrets: &[&str]) -> (Stores, Policy) {
     let mut text = format!("[store.aws]\nkind = 'aws'\nendpoint = '{url}'\ntimeout = '5s'\n");
     for (number, from) in secrets.iter().enumerate() {
         text += &format!("[[secret]]\nname = 's{number}'\nfrom = '{from}'\n");
     }
     let policy = Policy::from_toml(&text).unwrap();
     let stores = Stores::open(&policy, ".".as_ref(), None).unwrap();
+    (stores, policy)
+}
+
+async fn values(stores: &Stores, policy: &Policy) -> Vec<Result<String, ResolveError>> {
     let resolution = stores.resolve(&policy.secrets).await;
     let values = resolution.values.values();
     values
@@ -161,4 +180,37 @@ async fn an_answer_without_an_end_is_cut_off() {
     let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
     assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
     assert!(error.to_string().contains("larger than"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_not_known_is_an_outage_until_it_is() {
+    const CONFIG: &str = "AWS_CONFIG_FILE";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    if ran_with(
+        "a_region_that_is_not_known_is_an_outage_until_it_is",
+        &[(CONFIG, &file), ("AWS_SHARED_CREDENTIALS_FILE", &file)],
+    ) {
+        return;
+    }
+    let app = Router::new().fallback(|| async { r#"{"SecretString": "first-token"}"# });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+
+    let (stores, policy) = open(&url, &["aws:app"]);
+    let error = values(&stores, &policy).await.remove(0).unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Outage, "{error}");
+    assert!(error.to_string().contains("region"), "{error}");
+    let file = std::env::var_os(CONFIG).unwrap();
+    std::fs::write(file, "[default]\nregion = us-east-1\n").unwrap();
+    // As long as an outage is believed, at least.
+    for _ in 0..600 {
+        match values(&stores, &policy).await.remove(0) {
+            Ok(value) => return assert_eq!(value, "first-token"),
+            Err(error) => assert_eq!(error.trouble(), Trouble::Outage, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("after a minute the region is still not known");
 }
