@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
+use reqwest::header::{HeaderValue, InvalidHeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, StatusCode};
 use url::Url;
@@ -16,6 +18,26 @@ use crate::open::Unusable;
 /// The largest file of authorities.
 const LARGEST_CA: usize = 1 << 20;
 const IDLE: Duration = Duration::from_secs(30);
+
+/// Bytes that others share, wiped when the last of them drops them.
+pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Bytes {
+    struct Wiped(Zeroizing<Vec<u8>>);
+
+    impl AsRef<[u8]> for Wiped {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    Bytes::from_owner(Wiped(bytes))
+}
+
+/// A header that is secret, and wiped when its last clone is dropped.
+pub(crate) fn wiped_header(bytes: Zeroizing<Vec<u8>>) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut header = HeaderValue::from_maybe_shared(wiped(bytes))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
 
 /// What a store answered. Wiped when dropped.
 pub(crate) struct Answer {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// So many seconds, as a store says.
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "vault", feature = "gcp"))]
 pub(crate) fn of_seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds).min(LONGEST)
 }

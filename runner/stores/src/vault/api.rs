@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use bytes::Bytes;
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -75,25 +74,12 @@ pub(super) struct Token(HeaderValue);
 
 impl Token {
     pub(super) fn new(token: &SecretValue) -> Result<Self, InvalidHeaderValue> {
-        let bytes = Zeroizing::new(token.expose().to_vec());
-        // The header shares these bytes, and they are wiped when the last owner drops them.
-        let bytes = Bytes::from_owner(Wiped(bytes));
-        let mut header = HeaderValue::from_maybe_shared(bytes)?;
-        header.set_sensitive(true);
-        Ok(Self(header))
+        http::wiped_header(Zeroizing::new(token.expose().to_vec())).map(Self)
     }
 
     /// Whether it is the same token.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0 == other.0
-    }
-}
-
-struct Wiped(Zeroizing<Vec<u8>>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
     }
 }
 
@@ -140,7 +126,7 @@ impl Api {
             let body = Zeroizing::new(body.to_string().into_bytes());
             request = request
                 .header("content-type", "application/json")
-                .body(Bytes::from_owner(Wiped(body)));
+                .body(http::wiped(body));
         }
         let Answer { status, body } = http::send(request, &self.whom).await?;
         match status {

@@ -3,13 +3,8 @@
 #![cfg(feature = "gcp")]
 #![allow(clippy::unwrap_used)]
 
-use std::os::unix::fs::PermissionsExt;
+mod identity;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
 use wharf_policy::Policy;
 use wharf_stores::{ResolveError, Stores, Trouble};
 use wharf_test_servers::{Gcp, IN_ERRORS};
@@ -104,29 +99,6 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
             "{text}"
         );
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_account_signs_its_own_tokens() {
-    let gcp = project().await;
-    let url = gcp.url();
-    let folder = tempfile::tempdir().unwrap();
-    let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    let pem = format!(
-        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-        STANDARD.encode(der.as_ref())
-    );
-    let key = json!({
-        "type": "service_account", "project_id": "acme", "private_key_id": "1",
-        "private_key": pem, "client_email": "wharf@acme.test", "client_id": "1",
-        "token_uri": "https://nowhere.invalid/token",
-    });
-    let path = folder.path().join("key.json");
-    std::fs::write(&path, key.to_string()).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-    let got = get(url, &folder, "key = 'file:key.json'", &["gcp:app#token"]).await;
-    assert_eq!(got[0].as_ref().unwrap(), "second-token");
 }
 
 #[tokio::test(flavor = "multi_thread")]

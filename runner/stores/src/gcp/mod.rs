@@ -1,22 +1,23 @@
 //! The `gcp` kind: Google Cloud Secret Manager, as a service account by its key or as the machine
 //! that the runner is on.
 
+mod identity;
+mod key;
+mod machine;
+
 use std::borrow::Cow;
 use std::path::Path;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use google_cloud_auth::credentials::{CacheableResource, Credentials, mds, service_account};
-use http::{Extensions, HeaderMap};
-use reqwest::Client;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, StatusCode};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 use url::Url;
 use wharf_policy::GcpConfig;
 
-use crate::credential::Credential;
-use crate::file::Readers;
+use self::identity::Identity;
 use crate::http::{Answer, client, send};
 use crate::open::Unusable;
 use crate::within::within;
@@ -25,15 +26,12 @@ use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
 const WHOM: &str = "GCP Secret Manager";
 const ENDPOINT: &str = "https://secretmanager.googleapis.com";
 
-/// Secret Manager, with one project for names that do not say theirs. Who the runner is, Google's own
-/// client shows; what is asked is one request, sent as to every other store, because that client
-/// reads answers of any size.
+/// Secret Manager, with one project for names that do not say theirs.
 pub(crate) struct GcpStore {
     config: GcpConfig,
     endpoint: Url,
     client: Client,
-    key: Option<Credential>,
-    credentials: OnceCell<Credentials>,
+    identity: Identity,
 }
 
 /// What is in a version of a secret.
@@ -66,59 +64,14 @@ struct Reason {
 impl GcpStore {
     /// Looks at the table; nothing is asked for yet.
     pub(crate) fn open(config: &GcpConfig, folder: &Path) -> Result<Self, Unusable> {
-        if let Some(metadata) = &config.metadata {
-            address::parse(metadata, config.plain_http)?;
-        }
         let endpoint = config.endpoint.as_deref().unwrap_or(ENDPOINT);
         let endpoint = address::parse(endpoint, config.plain_http)?;
-        let key = config.key.as_ref();
-        let key = key.map(|key| Credential::find(key, folder, Readers::Owner));
         Ok(Self {
             client: client(&endpoint, None, config.timeout.duration())?,
             endpoint,
             config: config.clone(),
-            key: key.transpose()?,
-            credentials: OnceCell::new(),
+            identity: Identity::open(config, folder)?,
         })
-    }
-
-    async fn find_credentials(&self) -> Result<Credentials, StoreError> {
-        match &self.key {
-            Some(key) => {
-                let key = key.read().await?;
-                let key = serde_json::from_slice(key.expose())
-                    .map_err(|_| refused("the key is not JSON"))?;
-                service_account::Builder::new(key)
-                    .build()
-                    .map_err(|_| refused("the key is not that of a service account"))
-            }
-            None => {
-                let mut machine = mds::Builder::default();
-                if let Some(address) = &self.config.metadata {
-                    machine = machine.with_endpoint(address);
-                }
-                machine
-                    .build()
-                    .map_err(|_| refused("this machine has no identity"))
-            }
-        }
-    }
-
-    /// The headers that say who this runner is.
-    async fn login(&self) -> Result<HeaderMap, StoreError> {
-        let find = || self.find_credentials();
-        let credentials = self.credentials.get_or_try_init(find).await?;
-        match credentials.headers(Extensions::new()).await {
-            Ok(CacheableResource::New { data, .. }) => Ok(data),
-            // The one who gives tokens does not answer now, rather than refusing.
-            Err(error) if error.is_transient() => Err(StoreError::Unavailable(
-                WHOM.to_owned(),
-                "no token is to be had for it now".to_owned(),
-            )),
-            Ok(CacheableResource::NotModified) | Err(_) => {
-                Err(refused("no token is to be had for it"))
-            }
-        }
     }
 
     fn url(&self, place: &Place) -> Result<Url, StoreError> {
@@ -137,9 +90,20 @@ impl GcpStore {
         Ok(url)
     }
 
-    async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
+    async fn send(&self, place: &Place, pass: HeaderValue) -> Result<Answer, StoreError> {
         let request = self.client.get(self.url(place)?);
-        let answer = send(request.headers(self.login().await?), WHOM).await?;
+        send(request.header(AUTHORIZATION, pass), WHOM).await
+    }
+
+    async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
+        let pass = self.identity.pass().await?;
+        let mut answer = self.send(place, pass.clone()).await?;
+        // A token that is not taken any more is replaced once.
+        if answer.status == StatusCode::UNAUTHORIZED
+            && let Some(pass) = self.identity.another(&pass).await?
+        {
+            answer = self.send(place, pass).await?;
+        }
         if !answer.status.is_success() {
             return Err(trouble(&answer, place));
         }
