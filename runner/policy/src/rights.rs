@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
-pub(crate) use self::refusal::LOOKUP;
 use self::refusal::decide;
+pub(crate) use self::refusal::{LOOKUP, of_credential};
 use self::secrets::{Said, unlisted};
 use crate::granted::{Granted, Rule};
 use crate::{

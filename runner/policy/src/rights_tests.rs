@@ -266,6 +266,7 @@ fn a_refusal_is_short_however_long_the_path_and_says_what_an_odd_path_would_need
 fn a_refusal_tells_all_of_a_secret_in_a_path_a_host_or_a_name_or_nothing_of_it() {
     const SECRET: &str = "S3CRETVALUE0123456789";
     let rights = rights(ASKS, &CallRights::default());
+    let (binding, _) = rights.secrets().next().unwrap();
     // Whoever scrubs the message finds the whole secret, and no part of it is left then.
     let safe = |message: String| {
         let left = message.replace(SECRET, "").to_lowercase();
@@ -279,12 +280,10 @@ fn a_refusal_tells_all_of_a_secret_in_a_path_a_host_or_a_name_or_nothing_of_it()
             format!("{SECRET}/{pad}"),
         ] {
             let target = target(&format!("https://a.test/{path}"));
-            safe(
-                rights
-                    .check_request("GET", &target)
-                    .unwrap_err()
-                    .to_string(),
-            );
+            let refusal = rights.check_request("GET", &target).unwrap_err();
+            safe(refusal.to_string());
+            let refusal = binding.check_destination(Rung::Attach, "GET", &target);
+            safe(refusal.unwrap_err().to_string());
         }
         let url = Url::parse(&format!("ftp://{pad}{SECRET}.test/")).unwrap();
         safe(

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HttpRule, JwtRule, Operation, ParseError, Placement, SecretName};
+use crate::rights::of_credential;
+use crate::{Denied, HttpRule, JwtRule, Operation, ParseError, Placement, SecretName, Target};
 
 /// What a plugin may do with a secret, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,6 +150,26 @@ pub struct SecretBinding {
     /// What tokens that are made with it must say.
     #[serde(default, skip_serializing_if = "JwtRule::is_open")]
     pub jwt: JwtRule,
+}
+
+impl SecretBinding {
+    /// Whether such a request may carry it.
+    ///
+    /// # Errors
+    /// It may not, and the narrowest rule in its `to` that would allow it; for the message, on which
+    /// rung.
+    pub fn check_destination(
+        &self,
+        rung: Rung,
+        method: &str,
+        target: &Target,
+    ) -> Result<(), Denied> {
+        if self.to.iter().any(|rule| rule.matches(method, target)) {
+            Ok(())
+        } else {
+            Err(of_credential(self, rung, method, target))
+        }
+    }
 }
 
 fn bearer() -> Placement {

@@ -1,5 +1,7 @@
 //! Every refusal of a secret names all that would allow it: put it where the refusal says, ask again.
 
+use url::Url;
+
 use crate::hints_tests::line;
 use crate::*;
 
@@ -183,4 +185,58 @@ fn a_refused_operation_names_lines_that_allow_it_beside_those_that_are_there() {
         }
     }
     assert!(forged > 0, "no case of rules for tokens was tried");
+}
+
+#[test]
+fn a_refused_credential_names_a_rule_for_that_request_and_no_other_beside_those_of_its_block() {
+    let bound = |rules: &str| {
+        let blocks = block(&format!("{rules}\n"));
+        Policy::from_toml(&blocks).unwrap().secrets.remove(0)
+    };
+    let may = |binding: &SecretBinding, method: &str, url: &str| {
+        let target = Target::of(&Url::parse(url).unwrap()).unwrap();
+        binding.check_destination(Rung::Attach, method, &target)
+    };
+    let before = bound("to=[{origin='https://a.test',path='/v1',methods=['GET']}]");
+    assert!(may(&before, "GET", "https://a.test/v1/x").is_ok());
+    let (method, url) = ("POST", "https://a.test/v2/x");
+    let refusal = may(&before, method, url).unwrap_err();
+    assert!(
+        refusal
+            .what
+            .contains("attach the secret `api` to POST https://a.test/v2/x"),
+        "{refusal}"
+    );
+    assert!(
+        refusal.hint.contains("beside those that it has"),
+        "{refusal}"
+    );
+    let mut after = before.clone();
+    after.to.extend(bound(&line(&refusal.hint, "to")).to);
+    assert!(may(&after, method, url).is_ok(), "{refusal}");
+    assert!(
+        may(&after, "GET", "https://a.test/v1/x").is_ok(),
+        "{refusal}"
+    );
+    for (method, url) in [
+        ("PUT", "https://a.test/v2/x"),
+        ("POST", "https://a.test/v2"),
+        ("POST", "https://a.test/v1/x"),
+        ("POST", "https://a.test:8443/v2/x"),
+    ] {
+        assert!(
+            may(&after, method, url).is_err(),
+            "{method} {url}: {refusal}"
+        );
+    }
+    // Where no rule can say less, it is said how much the line opens.
+    let odd = may(&before, "GET", "https://a.test/v1/..%2fadmin").unwrap_err();
+    assert!(odd.hint.contains("would allow every path"), "{odd}");
+    // The first one goes beside none.
+    let first = may(&bound(""), method, url).unwrap_err();
+    assert!(!first.hint.contains("beside"), "{first}");
+    assert!(
+        may(&bound(&line(&first.hint, "to")), method, url).is_ok(),
+        "{first}"
+    );
 }

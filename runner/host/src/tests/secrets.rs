@@ -194,7 +194,10 @@ async fn an_attached_credential_goes_only_where_its_binding_says() {
     let http::HttpError::Denied(why) = denied else {
         panic!("{denied:?}")
     };
-    assert!(why.contains("`api`") && why.contains("[[secret]]"), "{why}");
+    let line = format!(
+        "in the [[secret]] block of `api` to = [{{ origin = \"{origin}\", path = \"/other\", methods = [\"GET\"] }}] beside those that it has"
+    );
+    assert!(why.contains(&line), "{why}");
     assert_eq!(server.requests().len(), 1);
 
     http::Host::send(state, get(server.url("/v1/x")))

@@ -1,4 +1,5 @@
-//! Refusals of destinations: who said no, and the line that would allow it.
+//! Refusals of destinations, of a run and of its credentials: who said no, and the line that would
+//! allow it.
 
 use std::borrow::Cow;
 
@@ -7,7 +8,7 @@ use url::Host;
 use crate::check::as_toml;
 use crate::granted::Granted;
 use crate::suggest::rule_for;
-use crate::{Denied, Target, ambiguous};
+use crate::{Denied, Rung, SecretBinding, Target, ambiguous};
 
 /// What is told of a path, at most, in bytes.
 const SHOWN: usize = 256;
@@ -55,6 +56,45 @@ pub(super) fn decide(
     Err(Refusal { why, place })
 }
 
+/// That a line allows a request with that path, and how much more where no rule can say less.
+fn allows(path: &str, line: &str) -> String {
+    match ambiguous(path) {
+        Some(why) => format!(
+            "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
+        ),
+        None => format!("{line} would allow it"),
+    }
+}
+
+/// The refusal of a request that a secret is not for.
+pub(crate) fn of_credential(
+    binding: &SecretBinding,
+    rung: Rung,
+    method: &str,
+    target: &Target,
+) -> Denied {
+    let (name, origin, path) = (&binding.name, target.origin(), target.path());
+    let place = format!("in the [[secret]] block of `{name}`");
+    let line = match rule_for(method, target) {
+        Some(rule) => format!("{place} to = [{}]", as_toml(&rule)),
+        None => format!("{place} in `to` a rule for {origin}"),
+    };
+    // Read as a replacement it would take away from what the binding allows now.
+    let beside = if binding.to.is_empty() {
+        ""
+    } else {
+        " beside those that it has"
+    };
+    Denied {
+        what: format!(
+            "to {rung} the secret `{name}` to {method} {origin}{}",
+            told(path)
+        ),
+        why: "its [[secret]] block names other destinations".to_owned(),
+        hint: allows(path, &format!("{line}{beside}")),
+    }
+}
+
 impl Refusal {
     pub(super) fn of_request(&self, method: &str, target: &Target) -> Denied {
         let Self { why, place } = self;
@@ -63,12 +103,7 @@ impl Refusal {
             Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
             None => format!("{place} a rule for {origin}"),
         };
-        let hint = match ambiguous(path) {
-            Some(why) => format!(
-                "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
-            ),
-            None => format!("{line} would allow it"),
-        };
+        let hint = allows(path, &line);
         Denied {
             what: format!("{method} {origin}{}", told(path)),
             why: (*why).to_owned(),

@@ -136,15 +136,9 @@ fn named<'r>(
             (Rung::Operate, binding, Cow::Owned(asked(binding, manner)?))
         }
     };
-    if !binding.to.iter().any(|rule| rule.matches(method, target)) {
-        return Err(EgressError::Denied(format!(
-            "to {rung} the secret `{}` to {method} {}{} is not allowed: its binding names other destinations; in its [[secret]] block to = [{{ origin = \"{}\" }}] would allow it",
-            binding.name,
-            target.origin(),
-            target.path(),
-            target.origin(),
-        )));
-    }
+    binding
+        .check_destination(rung, method, target)
+        .map_err(denied)?;
     Ok(Some(Planned {
         binding,
         rung,
