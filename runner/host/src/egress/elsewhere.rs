@@ -98,14 +98,10 @@ pub(super) fn check(
         .check_request(method, &root)
         .map_err(|why| denied(why.to_string()))?;
     for planned in plan {
-        let binding = planned.binding;
-        if !binding.to.iter().any(|rule| rule.matches(method, &root)) {
-            return Err(denied(format!(
-                "leave the header out, or in the [[secret]] block of `{}` to = [{{ origin = \"{}\" }}] would allow it",
-                binding.name,
-                root.origin(),
-            )));
-        }
+        planned
+            .binding
+            .check_destination(planned.rung, method, &root)
+            .map_err(|why| denied(format!("leave the header out, or {}", why.hint)))?;
     }
     Ok(())
 }

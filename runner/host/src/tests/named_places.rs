@@ -117,7 +117,10 @@ async fn a_credential_for_one_path_is_not_put_on_a_request_that_names_a_second_o
             why.contains(&format!("`{}`", header.to_lowercase())),
             "{why}"
         );
-        let line = format!("to = [{{ origin = \"{}\" }}]", server.url(""));
+        let line = format!(
+            "to = [{{ origin = \"{}\", methods = [\"PUT\"] }}] beside those that it has",
+            server.url("")
+        );
         assert!(why.contains(&line), "{why}");
     }
     assert!(server.requests().is_empty());
