@@ -44,11 +44,24 @@ pub(super) fn base64_before(text: &[u8], before: usize) -> usize {
     }
 }
 
+/// Whether enough stands before a line end that it may break a form.
+pub(super) fn may_be_at(text: &[u8], at: usize, before: usize) -> bool {
+    base64_before(&text[..at], before) == LINE
+}
+
 /// Where the text goes on behind the break at a place: one line end, as it is or escaped, and the
 /// indentation behind it. Nothing if there is no break.
 pub(super) fn behind(reader: &Reader<'_>, at: usize, level: u8, before: usize) -> Option<usize> {
+    if !may_be_at(reader.text(), at, before) {
+        return None;
+    }
+    after(reader, at, level)
+}
+
+/// The same where [`may_be_at`] has said yes.
+pub(super) fn after(reader: &Reader<'_>, at: usize, level: u8) -> Option<usize> {
     let (first, mut at_next) = reader.unit(at, level)?;
-    if !matches!(first, b'\r' | b'\n') || base64_before(&reader.text()[..at], before) < LINE {
+    if !matches!(first, b'\r' | b'\n') {
         return None;
     }
     if first == b'\r'

@@ -5,7 +5,7 @@
 //! some form has near its beginning, with what stands around it before and behind.
 
 use super::breaks;
-use super::escapes::{LEVELS, Reader};
+use super::escapes::{Glance, LEVELS, Reader, glance};
 use super::find::Search;
 use super::spelled::is_seam;
 use super::table::{Offsets, Table};
@@ -20,6 +20,9 @@ impl Search<'_> {
     pub(super) fn look_at_seams(&mut self) {
         let text = self.reader.text();
         for seam in memchr::memchr3_iter(b'%', b'\\', b'&', text) {
+            if self.can_be_passed(seam) {
+                continue;
+            }
             self.look_at_escape(seam);
             if self.steps.are_too_many() {
                 return;
@@ -31,6 +34,21 @@ impl Search<'_> {
         if self.table.has_spaces() {
             for seam in memchr::memchr_iter(b'+', text) {
                 self.look_for(seam, ANYWHERE, b" ", seam + 1);
+            }
+        }
+    }
+
+    /// Whether a glance at an escape tells that no form has it near its beginning.
+    fn can_be_passed(&self, seam: usize) -> bool {
+        let text = self.reader.text();
+        match glance(text, seam) {
+            Glance::None => true,
+            Glance::More | Glance::Only(b'+') => false,
+            Glance::Only(byte) => {
+                let offsets = self.table.heads() & self.table.offsets_of(byte);
+                let is_break = matches!(byte, b'\n' | b'\r');
+                (offsets == 0 || self.table.fitting(text, seam, offsets) == 0)
+                    && !(is_break && breaks::may_be_at(text, seam, self.before))
             }
         }
     }
@@ -58,13 +76,16 @@ impl Search<'_> {
     /// A break, and what comes behind it. That what stands at the seam may be the beginning of something
     /// else is remembered: `&#10` is a line end, and `&#104;` is an h.
     fn look_at_break(&mut self, seam: usize, level: u8) {
+        if !breaks::may_be_at(self.reader.text(), seam, self.before) {
+            return;
+        }
         let ran_out = self.reader.ran_out();
         self.look_behind_break(seam, level);
         self.reader.set_ran_out(ran_out);
     }
 
     fn look_behind_break(&mut self, seam: usize, level: u8) {
-        let Some(next) = breaks::behind(&self.reader, seam, level, self.before) else {
+        let Some(next) = breaks::after(&self.reader, seam, level) else {
             self.reader.ran_out();
             return;
         };

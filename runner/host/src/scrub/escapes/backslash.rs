@@ -5,10 +5,19 @@ use super::{Escape, Reader};
 /// The most digits of a code point between braces.
 const MOST_DIGITS: usize = 8;
 
-/// What follows the backslash.
-pub(super) fn read(reader: &Reader<'_>, at: usize, level: u8) -> Option<Escape> {
-    let (first, next) = reader.unit(at, level)?;
-    let byte = match first {
+/// What a character behind a backslash stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Behind {
+    /// For itself or another one.
+    Byte(u8),
+    /// For what its digits say.
+    Number,
+    /// For nothing.
+    Nothing,
+}
+
+pub(super) const fn behind(first: u8) -> Behind {
+    Behind::Byte(match first {
         b'n' => b'\n',
         b'r' => b'\r',
         b't' => b'\t',
@@ -16,22 +25,34 @@ pub(super) fn read(reader: &Reader<'_>, at: usize, level: u8) -> Option<Escape> 
         b'f' => 0x0c,
         b'v' => 0x0b,
         b'a' => 0x07,
-        b'u' => return unicode(reader, next, level),
-        b'U' => {
-            let (code, next) = reader.hex(next, 8, level)?;
-            return Escape::code(code, next);
-        }
-        b'x' => {
-            let (value, next) = reader.hex(next, 2, level)?;
-            return Some(Escape::byte(u8::try_from(value).ok()?, next));
-        }
-        b'0'..=b'3' => return octal(reader, first, next, level),
+        b'u' | b'U' | b'x' | b'0'..=b'3' => return Behind::Number,
         // Itself: a quote, a slash, and whatever a shell or a pattern takes for special.
         b' ' => first,
         _ if first.is_ascii_punctuation() => first,
-        _ => return None,
-    };
-    Some(Escape::byte(byte, next))
+        _ => return Behind::Nothing,
+    })
+}
+
+/// What follows the backslash.
+pub(super) fn read(reader: &Reader<'_>, at: usize, level: u8) -> Option<Escape> {
+    let (first, next) = reader.unit(at, level)?;
+    match behind(first) {
+        Behind::Byte(byte) => return Some(Escape::byte(byte, next)),
+        Behind::Nothing => return None,
+        Behind::Number => {}
+    }
+    match first {
+        b'u' => unicode(reader, next, level),
+        b'U' => {
+            let (code, next) = reader.hex(next, 8, level)?;
+            Escape::code(code, next)
+        }
+        b'x' => {
+            let (value, next) = reader.hex(next, 2, level)?;
+            Some(Escape::byte(u8::try_from(value).ok()?, next))
+        }
+        _ => octal(reader, first, next, level),
+    }
 }
 
 /// What follows `\u`: four digits, or any number of them between braces.

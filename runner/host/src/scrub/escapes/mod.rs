@@ -64,6 +64,44 @@ pub(super) fn begins(byte: u8) -> bool {
     matches!(byte, b'%' | b'\\' | b'&')
 }
 
+/// What stands at a place where an escape begins, told by a glance at it.
+pub(super) enum Glance {
+    /// Only this byte, however deep one reads.
+    Only(u8),
+    /// No escape, however deep one reads.
+    None,
+    /// More than that can tell.
+    More,
+}
+
+/// Reads the escapes that most texts have, and leaves the others.
+pub(super) fn glance(text: &[u8], at: usize) -> Glance {
+    let only = |byte| match begins(byte) {
+        true => Glance::More,
+        false => Glance::Only(byte),
+    };
+    match text[at..] {
+        // What is escaped itself is more.
+        [_, next, ..] if begins(next) => Glance::More,
+        [b'\\', next, ..] => match backslash::behind(next) {
+            backslash::Behind::Byte(byte) => only(byte),
+            backslash::Behind::Number => Glance::More,
+            backslash::Behind::Nothing => Glance::None,
+        },
+        [b'%', high, low, ..] => match (digit(high), digit(low)) {
+            (Some(high), Some(low)) => only(high << 4 | low),
+            _ => Glance::More,
+        },
+        _ => Glance::More,
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
 impl<'t> Reader<'t> {
     pub(super) fn new(text: &'t [u8]) -> Self {
         Self {
