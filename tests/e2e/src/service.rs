@@ -46,6 +46,11 @@ impl Service {
         format!("http://{}", self.address)
     }
 
+    /// Its port on `127.0.0.1`.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Method and path of every request so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
-use wharf_e2e::{Service, World, until, wharf_in};
+use wharf_e2e::{Build, Process, Service, World, bundles, until, wharf_in};
 use wharf_test_servers::{OpenBao, Postgres};
 
 /// OpenBao whose database engine makes roles in PostgreSQL, and a token for the runner.
@@ -96,6 +96,71 @@ async fn a_database_role_lives_as_long_as_the_execution_that_it_was_made_for() {
     })
     .await;
     runner.terminate().await;
+    assert_eq!(roles(&postgres), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_run_gives_back_what_it_was_lent_however_it_ends() {
+    let world = World::start().await;
+    let Some((bao, postgres)) = database(world.dir()).await else {
+        return;
+    };
+    let (echo, hanging) = (Service::start().await, Service::hanging().await);
+    let text = policy(bao.url(), &echo.origin()) + &policy_for_hanging(&hanging.origin());
+    let home = world.dir().join("home");
+    let bundle = bundles().file("http").to_str().unwrap();
+    let variables = [("WHARF_HOME", home.to_str().unwrap())];
+    let run = |origin: &str, policy: &Path| {
+        let input = json!({ "url": format!("{origin}/") }).to_string();
+        let policy = policy.to_str().unwrap();
+        [
+            "run", bundle, "request", "--input", &input, "--policy", policy,
+        ]
+        .map(str::to_owned)
+    };
+
+    // Done.
+    let whole = world.policy("whole", &text);
+    let args = run(&echo.origin(), &whole);
+    let done = wharf_in(
+        world.dir(),
+        &args.each_ref().map(String::as_str),
+        &variables,
+    )
+    .ok();
+    assert!(done.out.contains("[secret db]"), "{}", done.out);
+    assert_eq!(roles(&postgres), "0");
+
+    // Never begun, because another secret is not there.
+    let missing = format!(
+        "[[secret]]\nname = 'gone'\nfrom = 'env:WHARF_TEST_NOT_THERE'\nas = {{ header = {{ name = 'x-key' }} }}\n\
+         to = [{{ origin = '{}' }}]\n[[grant]]\nplugins = ['http']\nsecrets = [{{ name = 'gone' }}]\n",
+        echo.origin()
+    );
+    let missing = world.policy("missing", &(text + &missing));
+    let args = run(&echo.origin(), &missing);
+    for _ in 0..3 {
+        let refused = wharf_in(
+            world.dir(),
+            &args.each_ref().map(String::as_str),
+            &variables,
+        );
+        assert_eq!(refused.code, 3, "{} {}", refused.out, refused.err);
+        assert_eq!(roles(&postgres), "0");
+    }
+
+    // Interrupted in the middle.
+    let args = run(&hanging.origin(), &whole);
+    let log = world.dir().join("interrupted.log");
+    let args = args.each_ref().map(String::as_str);
+    let process = Process::start(Build::Default, &args, &variables, &log);
+    until("the request is out", async || {
+        (!hanging.requests().is_empty()).then_some(())
+    })
+    .await;
+    assert_ne!(roles(&postgres), "0");
+    let said = process.said();
+    assert_eq!(process.terminate().await, 1, "{said}");
     assert_eq!(roles(&postgres), "0");
 }
 

@@ -15,6 +15,7 @@ mod moto;
 mod openbao;
 mod postgres;
 mod process;
+mod seaweedfs;
 mod sigstore;
 mod tool;
 
@@ -24,5 +25,6 @@ pub use kubernetes::Kubernetes;
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
+pub use seaweedfs::SeaweedFs;
 pub use sigstore::Sigstore;
 pub use tool::tool;

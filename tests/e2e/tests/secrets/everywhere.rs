@@ -1,10 +1,13 @@
-//! One secret in each kind of store, and a runner that may use each of them on every rung.
+//! One secret in each kind of store, and a runner that may use each of them on every rung, in every
+//! place of a request and for every operation.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use wharf_e2e::{Build, Process, Service, World};
+use wharf_e2e::{Build, Process, TlsFront, World, forms};
 use wharf_test_servers::{Gcp, Kubernetes, Moto, OpenBao};
 
 /// The kinds that every `wharf` has.
@@ -12,11 +15,64 @@ pub(crate) const BUILT_IN: [&str; 4] = ["env", "file", "vault", "controller"];
 /// Those that are behind features.
 pub(crate) const BY_FEATURE: [&str; 4] = ["age", "aws", "gcp", "kubernetes"];
 
+/// Where on a request the bindings of a secret put it: the name of each is the store's with this behind
+/// it, and so is the path that it goes to.
+const PLACES: [(&str, &str); 5] = [
+    ("", "{ basic = { user = 'me' } }"),
+    ("-bearer", "'bearer'"),
+    ("-header", "{ header = { name = 'x-api-key' } }"),
+    ("-query", "{ query = { name = 'key' } }"),
+    (
+        "-aws",
+        "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', access-key-id = 'AKID' } }",
+    ),
+];
+
+/// How the header of a request begins that AWS would take.
+const AWS: &str = "AWS4-HMAC-SHA256 Credential=AKID/";
+
 /// A secret in a store. Both have the name of the store's kind.
 pub(crate) struct Kept {
     pub(crate) store: &'static str,
-    pub(crate) value: String,
+    pub(crate) value: Credential,
     from: From,
+}
+
+/// A value for every use: a private key in one line of PEM, with a password behind it.
+#[derive(Clone)]
+pub(crate) struct Credential {
+    password: String,
+    /// The number that makes the key private, big-endian.
+    number: [u8; 32],
+    whole: String,
+}
+
+impl Credential {
+    fn new(password: String) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let der = key.serialize_der();
+        // PKCS #8 of a key on P-256 has its number behind 36 bytes, the last two of which announce it.
+        assert_eq!(der[34..36], [4, 32]);
+        let pem = key.serialize_pem().replace(['\r', '\n'], "");
+        Self {
+            number: der[36..68].try_into().unwrap(),
+            whole: format!("{pem} {password}"),
+            password,
+        }
+    }
+
+    /// What gives it away, each by itself.
+    pub(crate) fn parts(&self) -> Vec<(String, Vec<u8>)> {
+        let reversed: Vec<u8> = self.number.iter().rev().copied().collect();
+        let mut parts = forms(&self.password);
+        parts.extend([
+            ("a number".to_owned(), self.number.to_vec()),
+            ("a number in a computer's order".to_owned(), reversed),
+        ]);
+        // The first 30 bytes of the number are 40 characters of the PEM.
+        parts.extend(forms(&STANDARD.encode(&self.number[..30])));
+        parts
+    }
 }
 
 /// What the policy file says of a secret's origin: the reference, and what the store's table has beside
@@ -36,12 +92,12 @@ pub(crate) struct Everywhere {
 }
 
 impl Everywhere {
-    /// Puts a value into each of these stores; what a store is to hold is chosen by its name. The runner of
-    /// the world must be enrolled. A store that cannot be had here is left out.
+    /// Puts a value into each of these stores; the password in it is chosen by the store's name. The runner
+    /// of the world must be enrolled. A store that cannot be had here is left out.
     pub(crate) async fn keep(
         world: &World,
         stores: &[&'static str],
-        value: impl Fn(&str) -> String,
+        password: impl Fn(&str) -> String,
     ) -> Self {
         let folder = world.dir().join("operator-secrets");
         std::fs::create_dir(&folder).unwrap();
@@ -55,8 +111,8 @@ impl Everywhere {
             kubernetes: Kubernetes::start().await,
         };
         for store in stores {
-            let value = value(store);
-            if let Some(from) = all.put(world, store, &value).await {
+            let value = Credential::new(password(store));
+            if let Some(from) = all.put(world, store, &value.whole).await {
                 all.secrets.push(Kept { store, value, from });
             }
         }
@@ -76,13 +132,15 @@ impl Everywhere {
                 (format!("file:{file}"), None)
             }
             "vault" => {
-                let bao = OpenBao::start().await?;
+                let bao = OpenBao::start_with_tls().await?;
+                let ca = private(&folder.join("vault-ca.pem"), &bao.authority());
                 bao.write("secret/data/canary", json!({ "data": { "value": value } }))
                     .await;
                 let token = private(&folder.join("token"), bao.root());
                 let url = bao.url().to_owned();
                 self.bao = Some(bao);
-                let table = format!("address = '{url}'\nlogin = {{ token = 'file:{token}' }}");
+                let table =
+                    format!("address = '{url}'\nca = '{ca}'\nlogin = {{ token = 'file:{token}' }}");
                 ("vault:secret/canary#value".to_owned(), Some(table))
             }
             "controller" => {
@@ -145,7 +203,13 @@ impl Everywhere {
         Some(From(from, table))
     }
 
-    /// A runner that may use each of them on every rung, each below its own path of these origins.
+    /// Has the runner believe this server's certificate.
+    pub(crate) fn believe(&mut self, front: &TlsFront) {
+        let file = private(&self.folder.join("authority.pem"), front.certificate());
+        self.variables.push(("SSL_CERT_FILE", file));
+    }
+
+    /// A runner that may use each of them on every rung, in each place below its own path of these origins.
     pub(crate) async fn runner(&self, build: Build, world: &World, origins: &[String]) -> Process {
         let at = |rest: &str| {
             let all = origins.iter();
@@ -155,17 +219,20 @@ impl Everywhere {
         let (mut text, mut granted) = (String::new(), String::new());
         for Kept { store, from, .. } in &self.secrets {
             let From(reference, table) = from;
-            let to = at(&format!(", path = '/{store}'"));
-            text += &format!(
-                "[[secret]]\nname = '{store}'\nfrom = '{reference}'\nto = [{to}]\n\
-                 as = {{ basic = {{ user = 'me' }} }}\noperations = ['hmac', 'bearer', 'basic']\n"
-            );
+            for (place, how) in PLACES {
+                let name = format!("{store}{place}");
+                let to = at(&format!(", path = '/{name}'"));
+                text += &format!(
+                    "[[secret]]\nname = '{name}'\nfrom = '{reference}'\nto = [{to}]\nas = {how}\n\
+                     operations = ['hmac', 'sign', 'jwt', 'bearer', 'basic', 'aws-sigv4']\n"
+                );
+                granted += &format!(
+                    "{{ name = '{name}', rungs = ['inject', 'attach', 'operate', 'reveal'] }}, "
+                );
+            }
             if let Some(table) = table {
                 text += &format!("[store.{store}]\nkind = '{store}'\ncache = '1s'\n{table}\n");
             }
-            granted += &format!(
-                "{{ name = '{store}', rungs = ['inject', 'attach', 'operate', 'reveal'] }}, "
-            );
         }
         let http = at("");
         text += &format!(
@@ -184,28 +251,52 @@ impl Everywhere {
     }
 
     /// Uses each on every rung, towards a service that echoes what it gets.
-    pub(crate) async fn use_all(&self, world: &World, service: &Service) -> Vec<Value> {
+    pub(crate) async fn use_all(&self, world: &World, origin: &str) -> Vec<Value> {
         let mut done = Vec::new();
-        for Kept { store: secret, .. } in &self.secrets {
-            let url = format!("{}/{secret}/echo", service.origin());
-            let with = |how: &str| json!({ "url": url, "secret": secret, "how": how });
-            for (action, input) in [
-                ("send", json!({ "url": url })),
-                ("send", with("attach")),
-                ("send", with("bearer")),
-                ("send", with("basic")),
-                ("look", json!({ "secret": secret })),
-            ] {
-                let execution = world.run("rungs", action, input.clone()).await;
-                assert_eq!(execution["outcome"], "done", "{input}: {execution}");
-                let output = execution["output"].to_string();
-                let mark = format!("[secret {secret}]");
-                assert!(output.contains(&mark), "{input}: {output}");
-                done.push(execution);
+        for Kept { store, .. } in &self.secrets {
+            // Of names for the same value, the first is told.
+            let mark = format!("[secret {store}]");
+            for (place, _) in PLACES {
+                let url = format!("{origin}/{store}{place}/echo");
+                let proof = match place {
+                    "-aws" => AWS,
+                    _ => &mark,
+                };
+                for input in [
+                    json!({ "url": url }),
+                    json!({ "url": url, "secret": format!("{store}{place}"), "how": "attach" }),
+                ] {
+                    done.push(run(world, "send", input, proof).await);
+                }
             }
+            let aws = format!("{store}-aws");
+            for (how, secret, proof) in [
+                ("bearer", *store, &*mark),
+                ("basic", store, &mark),
+                ("aws-sigv4", &aws, AWS),
+            ] {
+                let input = json!({ "url": format!("{origin}/{secret}/echo"), "secret": secret, "how": how });
+                done.push(run(world, "send", input, proof).await);
+            }
+            let secret = json!({ "secret": store });
+            done.push(run(world, "look", secret, &mark).await);
+            let input = json!({ "secret": store, "message": "to be signed" });
+            done.push(run(world, "sign", input, "").await);
+            let input = json!({ "secret": store, "sub": "someone" });
+            // What an ES256 header begins with.
+            done.push(run(world, "token", input, "eyJhbGciOiJFUzI1NiIs").await);
         }
         done
     }
+}
+
+/// Runs an action of the plugin that uses every rung; its output must contain this.
+async fn run(world: &World, action: &str, input: Value, proof: &str) -> Value {
+    let execution = world.run("rungs", action, input.clone()).await;
+    assert_eq!(execution["outcome"], "done", "{input}: {execution}");
+    let output = execution["output"].to_string();
+    assert!(output.contains(proof), "{input}: {output}");
+    execution
 }
 
 /// Writes a file that only its owner can read.

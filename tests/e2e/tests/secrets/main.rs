@@ -5,3 +5,4 @@
 mod canary;
 mod everywhere;
 mod memory;
+mod s3;

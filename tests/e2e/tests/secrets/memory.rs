@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_e2e::{Build, Memory, Service, World, forms, until};
+use wharf_e2e::{Build, Memory, Service, TlsFront, World, until};
 
 use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept};
 
@@ -31,12 +31,14 @@ async fn the_clients_of_other_stores_leave_nothing_in_the_runners_memory() {
 async fn nothing_stays(build: Build, stores: &[&'static str]) {
     let world = World::start().await;
     let (answering, hanging) = (Service::start().await, Service::hanging().await);
+    let front = TlsFront::before(answering.port()).await;
     world.enrol("runner", &world.url()).await;
-    let kept = Everywhere::keep(&world, stores, |_| fresh_secret()).await;
-    let [a, b] = [answering.origin(), hanging.origin()];
+    let mut kept = Everywhere::keep(&world, stores, |_| fresh_secret()).await;
+    kept.believe(&front);
+    let [a, b] = [front.url(), hanging.origin()];
     let runner = kept.runner(build, &world, &[a.clone(), b.clone()]).await;
     let all = kept.secrets.iter().flat_map(|Kept { store, value, .. }| {
-        let of_one = forms(value).into_iter();
+        let of_one = value.parts().into_iter();
         of_one.map(move |(form, bytes)| (format!("{store} as {form}"), bytes))
     });
     let all: Vec<_> = all.collect();
@@ -79,7 +81,7 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
         let signed = world.run("notify", "webhook", input).await;
         assert_eq!(signed["outcome"], "done", "{signed}");
     }
-    kept.use_all(&world, &answering).await;
+    kept.use_all(&world, &a).await;
 
     // Kept values, and idle connections to stores, live for up to half a minute.
     let mut found = memory.search(&all).unwrap();
