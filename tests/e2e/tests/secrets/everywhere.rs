@@ -24,7 +24,7 @@ const PLACES: [(&str, &str); 5] = [
     ("-query", "{ query = { name = 'key' } }"),
     (
         "-aws",
-        "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', access-key-id = 'AKID' } }",
+        "{ aws-sigv4 = { region = 'eu-west-1', service = 'execute-api', access-key-id = 'AKID' } }",
     ),
 ];
 
