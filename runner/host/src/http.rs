@@ -40,7 +40,7 @@ async fn exchange(
     guest: Guest<'_>,
 ) -> Result<Response, EgressError> {
     let timeout = request.timeout.map(Duration::from_millis);
-    let outgoing = parse(request, timeout)?;
+    let outgoing = parse(request, timeout).map_err(|error| egress::unreadable(run, error))?;
     let is_head = outgoing.method == Method::HEAD;
     let whole = async {
         let response = egress::send(run, outgoing, guest).await?;
@@ -118,7 +118,7 @@ impl From<EgressError> for HttpError {
             EgressError::Invalid(why) => Self::Invalid(why),
             EgressError::Denied(why) | EgressError::Prohibited(why) => Self::Denied(why),
             EgressError::Unreachable(why) => Self::Unreachable(why),
-            EgressError::Protocol(why) => Self::Protocol(why),
+            EgressError::Protocol(why) | EgressError::Withheld(why) => Self::Protocol(why),
             EgressError::Timeout(_) => Self::Timeout,
             EgressError::TooLarge(limit) => Self::TooLarge(limit),
             EgressError::Exhausted(why) => Self::Exhausted(why),

@@ -72,11 +72,13 @@ fn add(linker: &mut Linker<State>, interface: Interface) -> wasmtime::Result<()>
             wasmtime_wasi_http::p3::add_to_linker(linker)
         }
         Interface::WasiBase => add_wasi(linker),
-        Interface::WasiTcp => sockets::link(linker),
+        // Part of what every plugin has: what is not granted is refused when it is asked for, as
+        // language runtimes import sockets whether or not they are used.
+        Interface::WasiTcp => Ok(()),
     }
 }
 
-/// All of WASI 0.2 and 0.3, with calls for randomness bounded by us.
+/// All of WASI 0.2 and 0.3, with calls for randomness bounded by us, and our own sockets for 0.2.
 fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
@@ -84,5 +86,5 @@ fn add_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasi_random::random::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi_random::insecure::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     linker.allow_shadowing(false);
-    Ok(())
+    sockets::link(linker)
 }

@@ -28,6 +28,11 @@ impl Host for State {
         };
         if run.reveals.fetch_add(1, Ordering::AcqRel) >= MOST {
             run.reveals.store(MOST, Ordering::Release);
+            let why = format!(
+                "the secret `{}` is not revealed: this execution has had {MOST} reveals, which is the most there are; keep the value for as long as it is needed, or use another rung",
+                binding.name
+            );
+            run.refuse_secret(&name, Rung::Reveal, &why);
             return Ok(Err(RevealError::Denied));
         }
         // On disk before the value is out: this can never be taken back.

@@ -64,7 +64,8 @@ async fn exchange(
     options: Option<RequestOptions>,
 ) -> Result<(Response<WasiBody>, Done), EgressError> {
     let (parts, body) = request.into_parts();
-    let url = egress::url(&parts.uri.to_string())?;
+    let url =
+        egress::url(&parts.uri.to_string()).map_err(|error| egress::unreadable(run, error))?;
     let options = options.unwrap_or_default();
     let outgoing = Outgoing {
         method: parts.method,
@@ -105,7 +106,7 @@ fn translate(run: &Run, error: EgressError) -> Error {
         EgressError::Denied(_) => Error::HttpRequestDenied,
         EgressError::Prohibited(_) => Error::DestinationIpProhibited,
         EgressError::Unreachable(_) => Error::DestinationUnavailable,
-        EgressError::Protocol(why) => Error::InternalError(Some(why)),
+        EgressError::Protocol(why) | EgressError::Withheld(why) => Error::InternalError(Some(why)),
         EgressError::Timeout(_) => Error::ConnectionReadTimeout,
         EgressError::TooLarge(limit) => Error::HttpResponseBodySize(Some(limit)),
         EgressError::Exhausted(_) => Error::ConnectionLimitReached,

@@ -11,12 +11,16 @@ fn denied(result: &serde_json::Value) -> bool {
 }
 
 attacks! {
-    sockets_without_a_grant: "connects, looks up, listens and sends datagrams with no `tcp` in the grant" => "refused: such sockets lead nowhere", |world| {
+    sockets_without_a_grant: "connects, looks up, listens and sends datagrams with no `tcp` in the grant" => "refused, audited and told what would allow it", |world| {
         let policy = world.policy("http = [{ origin = 'http://*:*' }]\nnetworks = ['127.0.0.1/32']");
         let to = world.bytes.address.to_string();
         let told = world.told_under(&policy, json!([{ "do": "tcp", "to": to, "receive": 0 }, { "do": "listen", "at": "127.0.0.1:0" }, { "do": "datagram", "to": to }, { "do": "lookup", "name": "a.test" }])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
         assert!(!world.bytes.was_reached() && world.dns.asked().is_empty());
+        let audited = world.spy.told();
+        for why in ["tcp = [{ host = ", "looking up a.test", "datagrams (UDP)"] {
+            assert!(audited.contains(why), "{why}: {audited}");
+        }
     }
     other_hosts_and_ports: "connects to other ports and hosts than are granted, by name and by address" => "refused, naming the line that would allow it", |world| {
         let (port, other) = (world.bytes.port(), world.evil.port());
@@ -72,9 +76,11 @@ attacks! {
         assert!(told[0].get("err").is_some() && told[2].get("err").is_some() && told[3].get("err").is_some(), "{told:?}");
         assert_eq!(told[1]["ok"], "x", "{told:?}");
     }
-    listening_and_datagrams: "listens, binds and sends datagrams where TCP is granted" => "refused", |world| {
+    listening_and_datagrams: "listens, binds and sends datagrams where TCP is granted" => "refused, and audited", |world| {
         let told = world.told(json!([{ "do": "listen", "at": "127.0.0.1:0" }, { "do": "listen", "at": "0.0.0.0:0" }, { "do": "datagram", "to": world.bytes.address.to_string() }])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
+        let audited = world.spy.told();
+        assert!(audited.contains("listen or accept") && audited.contains("datagrams (UDP)"), "{audited}");
     }
     too_many_connections: "opens connections without end and keeps them" => "as many as `connections` says", |world| {
         let told = world.told_under(&world.limited("connections = 3"), json!([{ "do": "connections", "to": world.bytes.address.to_string(), "count": 50 }])).await;

@@ -1,53 +1,61 @@
 //! Bodies on their way: counted out, and counted, bounded in time and scrubbed in.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::WasiBody;
 
-use super::connections::{Connection, Open};
+use super::channel::{BoxError, Sent};
+use super::connections::Exchange;
 use super::traffic::Traffic;
-use super::{EgressError, OutBody, error};
+use super::{EgressError, OutBody, Told, error};
 use crate::StreamScrubber;
 use crate::run::Run;
 
-/// The body of a request, for the client. A body that is still being written must come to the
-/// length that was declared for it. It has its place among the connections until it is dropped: a
-/// server may answer before it has read all of it, and then the connection outlives the answer.
+/// The body of a request, as it is sent. A body that is still being written must come to the length
+/// that was declared for it, and holds the exchange until it has ended.
 pub(super) fn request(
     body: OutBody,
     length: Option<u64>,
     traffic: &Arc<Traffic>,
-    place: &Arc<Open>,
+    exchange: &Arc<Exchange>,
     broken: &Arc<OnceLock<EgressError>>,
-) -> Result<Option<reqwest::Body>, EgressError> {
+) -> Result<Sent, EgressError> {
     Ok(match body {
-        OutBody::None => None,
+        OutBody::None => nothing(),
         OutBody::Whole(bytes) => {
             traffic.sent(bytes.len() as u64)?;
-            Some(bytes.into())
+            Full::new(bytes)
+                .map_err(|never| match never {})
+                .boxed_unsync()
         }
         OutBody::Stream(stream) if stream.is_end_stream() => match length {
-            None | Some(0) => None,
+            None | Some(0) => nothing(),
             Some(length) => return Err(EgressError::Invalid(Missized(length).to_string())),
         },
-        OutBody::Stream(stream) => Some(reqwest::Body::wrap(Counted {
-            stream: Mutex::new(stream),
+        OutBody::Stream(stream) => Counted {
+            stream,
             traffic: traffic.clone(),
             broken: broken.clone(),
-            _place: place.clone(),
+            _exchange: exchange.clone(),
             length: length.map(|length| Length {
                 declared: length,
                 left: length,
             }),
-        })),
+        }
+        .boxed_unsync(),
     })
+}
+
+fn nothing() -> Sent {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is not as long as was declared. Sent so, a server would take the rest of it, or the
@@ -56,23 +64,20 @@ pub(super) fn request(
 #[error("the body does not come to the {0} bytes that `content-length` declares")]
 struct Missized(u64);
 
-/// A body that the guest is still writing. The lock is never waited for: it only makes the body
-/// shareable, as the client wants it.
+/// A body that the guest is still writing.
 struct Counted {
-    stream: Mutex<WasiBody>,
+    stream: WasiBody,
     traffic: Arc<Traffic>,
     /// The limit that it reached, if it did: the client tells of a broken body.
     broken: Arc<OnceLock<EgressError>>,
     length: Option<Length>,
-    _place: Arc<Open>,
+    _exchange: Arc<Exchange>,
 }
 
 struct Length {
     declared: u64,
     left: u64,
 }
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Counted {
     fn count(&mut self, bytes: u64) -> Result<(), BoxError> {
@@ -104,11 +109,8 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         loop {
-            let stream = this
-                .stream
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner);
-            let Some(frame) = ready!(Pin::new(stream).poll_frame(cx)).transpose()? else {
+            let frame = Pin::new(&mut this.stream).poll_frame(cx);
+            let Some(frame) = ready!(frame).transpose()? else {
                 return Poll::Ready(this.whole().err().map(Err));
             };
             // Trailers are not passed on: they are headers that nothing checks.
@@ -129,29 +131,29 @@ impl HttpBody for Counted {
 
 /// The body of a response.
 pub(crate) struct Body {
-    inner: reqwest::Body,
+    /// What comes, and over what, until its end.
+    from: Option<(Incoming, Arc<Exchange>)>,
+    told: Told,
     run: Arc<Run>,
     scrub: StreamScrubber,
     wait: Duration,
     timer: Pin<Box<Sleep>>,
-    /// The connection that it comes by, until its end.
-    by: Option<Connection>,
 }
 
 impl Body {
     pub(super) fn new(
         run: &Arc<Run>,
-        inner: reqwest::Body,
-        by: Connection,
+        from: (Incoming, Arc<Exchange>),
+        told: Told,
         wait: Duration,
     ) -> Self {
         Self {
-            inner,
+            from: Some(from),
+            told,
             run: run.clone(),
             scrub: run.scrubber().stream(),
             timer: Box::pin(tokio::time::sleep_until(until(run, wait))),
             wait,
-            by: Some(by),
         }
     }
 
@@ -161,7 +163,7 @@ impl Body {
         while let Some(frame) = self.frame().await {
             if let Ok(data) = frame?.into_data() {
                 if (whole.len() + data.len()) as u64 > most {
-                    return Err(EgressError::TooLarge(most));
+                    return Err(self.breaks_off(EgressError::TooLarge(most)));
                 }
                 whole.extend_from_slice(&data);
             }
@@ -169,10 +171,20 @@ impl Body {
         Ok(whole)
     }
 
-    fn end(&mut self) {
-        // First, so that one with more to come is closed and not kept.
-        self.inner = reqwest::Body::default();
-        self.by = None;
+    /// There is no more of it.
+    fn ends(&mut self) {
+        if let Some((_, exchange)) = self.from.take() {
+            exchange.is_whole();
+        }
+    }
+
+    /// The rest of it is not wanted. Says so where it is the host that does not want it.
+    fn breaks_off(&mut self, error: EgressError) -> EgressError {
+        if let Some((_, exchange)) = self.from.take() {
+            exchange.breaks_off();
+        }
+        self.told.refused(&self.run, &error);
+        error
     }
 
     /// Who would have to wait longer for the next part.
@@ -188,8 +200,17 @@ impl Body {
     }
 
     fn fail(&mut self, error: EgressError) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
-        self.end();
-        Poll::Ready(Some(Err(error)))
+        Poll::Ready(Some(Err(self.breaks_off(error))))
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        match &self.from {
+            Some((incoming, exchange)) if incoming.is_end_stream() => exchange.is_whole(),
+            Some((_, exchange)) => exchange.breaks_off(),
+            None => {}
+        }
     }
 }
 
@@ -210,10 +231,10 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         let this = &mut *self;
         loop {
-            if this.by.is_none() {
+            let Some((incoming, _)) = &mut this.from else {
                 return Poll::Ready(None);
-            }
-            let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            };
+            let frame = match Pin::new(incoming).poll_frame(cx) {
                 Poll::Ready(frame) => frame,
                 Poll::Pending => {
                     ready!(this.timer.as_mut().poll(cx));
@@ -223,7 +244,7 @@ impl HttpBody for Body {
             };
             let data = match frame {
                 None => {
-                    this.end();
+                    this.ends();
                     let rest = this.scrub.finish();
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }

@@ -1,18 +1,24 @@
 //! The connections of one run: those that are in use, and those that are kept for its next
 //! request to the same origin.
 //!
-//! Each has a client of its own, which keeps one idle connection to one origin. So they can be
-//! counted and closed one by one: those in use, those that are kept and the TCP sockets of a run
-//! are never more than its `connections`. No connection is kept for another run, and none for
-//! longer than its own.
+//! Those in use, those that are kept and the TCP sockets of a run are never more than its
+//! `connections`. No connection is kept for another run, and none outlives its own: what is still
+//! being sent or read is cut off when the run is over.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use wharf_policy::{Networks, Target};
 
-use super::EgressError;
+use super::channel::Channel;
+
+/// How long one that is kept is used again. Whatever is on the way forgets those that are idle.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Where a connection leads, and the networks that its address had to be in.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,14 +39,15 @@ impl To {
 /// The connections of a run.
 pub(crate) struct Connections {
     places: Arc<Semaphore>,
-    kept: Mutex<Kept>,
+    kept: Mutex<VecDeque<Kept>>,
+    over: CancellationToken,
 }
 
 /// What is kept for the next request, the one that was used last at the end.
-#[derive(Default)]
 struct Kept {
-    clients: VecDeque<(To, reqwest::Client)>,
-    is_over: bool,
+    to: To,
+    channel: Channel,
+    since: Instant,
 }
 
 /// A place among the connections. It is free again when this is dropped.
@@ -51,118 +58,133 @@ impl Connections {
         Self {
             places: Arc::new(Semaphore::new(most as usize)),
             kept: Mutex::default(),
+            over: CancellationToken::new(),
         }
     }
 
-    /// A place for a request, if there is one. Who has it asks for a connection with [`take`]: the
-    /// place may be that of one which is kept.
-    ///
-    /// [`take`]: Self::take
+    /// A place for a request, if there is one. Who has it looks for a connection that is kept: the
+    /// place may be that one's.
     pub(super) fn open(&self) -> Option<Open> {
         let place = self.places.clone().try_acquire_owned();
         place.ok().map(Open)
     }
 
-    /// A place for a socket, if there is one, with nothing kept in it any more.
+    /// A place for a connection, if there is one, with nothing kept in it any more.
     pub(super) fn open_bare(&self) -> Option<Open> {
         let place = self.open()?;
         self.make_room();
         Some(place)
     }
 
-    /// A connection to there: one that is kept, or a new one.
-    ///
-    /// # Errors
-    /// There is none, and no client can be built.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        place: Arc<Open>,
-        to: To,
-        build: impl FnOnce() -> Result<reqwest::Client, EgressError>,
-    ) -> Result<Connection, EgressError> {
-        let client = match self.kept_to(&to) {
-            Some(client) => client,
-            None => {
-                self.make_room();
-                build()?
-            }
-        };
-        Ok(Connection {
-            of: self.clone(),
-            to,
-            client,
-            _place: place,
-        })
+    /// What ends a new connection with the run.
+    pub(super) fn until(&self) -> CancellationToken {
+        self.over.child_token()
     }
 
-    fn kept_to(&self, to: &To) -> Option<reqwest::Client> {
+    /// A connection that is kept, the one to there that was used last.
+    fn kept_to(&self, to: &To, now: Instant) -> Option<Channel> {
         let mut kept = self.kept();
-        let at = kept.clients.iter().rposition(|(other, _)| other == to)?;
-        kept.clients.remove(at).map(|(_, client)| client)
+        kept.retain(|kept| now.duration_since(kept.since) < IDLE);
+        let at = kept.iter().rposition(|kept| kept.to == *to)?;
+        kept.remove(at).map(|kept| kept.channel)
     }
 
     /// Closes what is kept in places that are taken, those first that were used longest ago.
     fn make_room(&self) {
         let mut kept = self.kept();
-        let too_many = kept
-            .clients
-            .len()
-            .saturating_sub(self.places.available_permits());
-        kept.clients.drain(..too_many);
+        let too_many = (kept.len()).saturating_sub(self.places.available_permits());
+        kept.drain(..too_many);
     }
 
-    fn keep(&self, to: &To, client: &reqwest::Client) {
+    fn keep(&self, to: To, channel: Channel) {
         let mut kept = self.kept();
-        if !kept.is_over {
-            kept.clients.push_back((to.clone(), client.clone()));
+        if !self.over.is_cancelled() {
+            let since = Instant::now();
+            kept.push_back(Kept { to, channel, since });
         }
     }
 
-    /// Closes what is kept, for good.
+    /// Closes all of them, for good.
     pub(super) fn end(&self) {
-        let mut kept = self.kept();
-        kept.is_over = true;
-        kept.clients.clear();
+        self.over.cancel();
+        self.kept().clear();
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     fn are_kept(&self) -> Vec<String> {
         let kept = self.kept();
-        kept.clients
-            .iter()
-            .map(|(to, _)| to.origin.clone())
-            .collect()
+        kept.iter().map(|kept| kept.to.origin.clone()).collect()
     }
 }
 
-/// A connection in use. It is kept when this is dropped, if it can be used again.
-pub(crate) struct Connection {
+/// A request and its answer, and the connection that they go over. Both hold it: a server may
+/// answer before it has read all of a body, and then the connection is in use until that has ended.
+pub(crate) struct Exchange {
     of: Arc<Connections>,
     to: To,
-    client: reqwest::Client,
-    // After the rest: the place is free once the connection counts as one that is kept, and what is
-    // still being sent over it has ended.
-    _place: Arc<Open>,
+    over: OnceLock<Channel>,
+    is_whole: AtomicBool,
+    // After the rest: the place is free once the connection counts as one that is kept.
+    _place: Open,
 }
 
-impl Connection {
-    pub(super) fn client(&self) -> &reqwest::Client {
-        &self.client
+impl Exchange {
+    pub(super) fn new(of: &Arc<Connections>, place: Open, to: To) -> Self {
+        Self {
+            of: of.clone(),
+            to,
+            over: OnceLock::new(),
+            is_whole: AtomicBool::new(false),
+            _place: place,
+        }
+    }
+
+    /// A connection that is kept and leads there, if there is one.
+    pub(super) fn kept(&self) -> Option<Channel> {
+        self.of.kept_to(&self.to, Instant::now())
+    }
+
+    /// Closes what is kept where there is no room for it beside a new connection.
+    pub(super) fn make_room(&self) {
+        self.of.make_room();
+    }
+
+    /// The answer began, and comes over this connection.
+    pub(super) fn goes_over(&self, channel: Channel) {
+        // There is one answer, so this is set once.
+        let _ = self.over.set(channel);
+    }
+
+    /// The answer came to its end, so that the connection can be used again.
+    pub(super) fn is_whole(&self) {
+        self.is_whole.store(true, Ordering::Release);
+    }
+
+    /// The rest of the answer is not wanted, nor what is still being sent.
+    pub(super) fn breaks_off(&self) {
+        if let Some(channel) = self.over.get() {
+            channel.close();
+        }
     }
 }
 
-impl Drop for Connection {
+impl Drop for Exchange {
     fn drop(&mut self) {
-        self.of.keep(&self.to, &self.client);
+        if let Some(channel) = self.over.take()
+            && self.is_whole.load(Ordering::Acquire)
+        {
+            self.of.keep(self.to.clone(), channel);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::channel::Version;
     use super::*;
 
     fn to(origin: &str) -> To {
@@ -172,58 +194,79 @@ mod tests {
         }
     }
 
-    fn taken(connections: &Arc<Connections>, origin: &str) -> (Connection, bool) {
-        let mut is_new = false;
-        let place = Arc::new(connections.open().unwrap());
-        let connection = connections.take(place, to(origin), || {
-            is_new = true;
-            Ok(reqwest::Client::new())
-        });
-        (connection.unwrap_or_else(|error| panic!("{error}")), is_new)
+    /// In use, and whether its connection is a new one.
+    async fn taken(connections: &Arc<Connections>, to: To) -> (Exchange, bool) {
+        let exchange = Exchange::new(connections, connections.open().unwrap(), to);
+        let kept = exchange.kept();
+        let is_new = kept.is_none();
+        let channel = match kept {
+            Some(channel) => channel,
+            None => {
+                exchange.make_room();
+                let (stream, _) = tokio::io::duplex(64);
+                let opened = Channel::open(stream, Version::One, connections.until());
+                opened.await.unwrap_or_else(|error| panic!("{error}"))
+            }
+        };
+        exchange.goes_over(channel);
+        exchange.is_whole();
+        (exchange, is_new)
     }
 
-    #[test]
-    fn one_that_is_kept_is_used_for_the_same_origin_and_networks_and_for_no_other() {
+    #[tokio::test]
+    async fn one_that_is_kept_is_used_for_the_same_origin_and_networks_and_for_no_other() {
         let connections = Arc::new(Connections::new(4));
-        assert!(taken(&connections, "a").1);
-        assert!(!taken(&connections, "a").1);
-        assert!(taken(&connections, "b").1);
+        assert!(taken(&connections, to("a")).await.1);
+        assert!(!taken(&connections, to("a")).await.1);
+        assert!(taken(&connections, to("b")).await.1);
         let other = To {
             networks: Networks::try_from(vec!["10.0.0.0/8".parse().unwrap()]).unwrap(),
             ..to("a")
         };
-        let place = Arc::new(connections.open().unwrap());
-        let mut is_new = false;
-        let taken = connections.take(place, other, || {
-            is_new = true;
-            Ok(reqwest::Client::new())
-        });
-        assert!(taken.is_ok() && is_new);
+        assert!(taken(&connections, other).await.1);
     }
 
-    #[test]
-    fn those_in_use_and_those_that_are_kept_are_never_more_than_there_are_places() {
+    #[tokio::test]
+    async fn those_in_use_and_those_that_are_kept_are_never_more_than_there_are_places() {
         let connections = Arc::new(Connections::new(3));
         for origin in ["a", "b", "c", "d"] {
-            drop(taken(&connections, origin));
+            drop(taken(&connections, to(origin)).await);
         }
         assert_eq!(connections.are_kept(), ["b", "c", "d"]);
-        let (first, _) = taken(&connections, "e");
+        let (first, _) = taken(&connections, to("e")).await;
         assert_eq!(connections.are_kept(), ["c", "d"]);
         let socket = connections.open_bare().unwrap();
         assert_eq!(connections.are_kept(), ["d"]);
-        let (second, is_new) = taken(&connections, "d");
+        let (second, is_new) = taken(&connections, to("d")).await;
         assert!(!is_new, "its place was the one that was free");
         assert!(connections.open().is_none());
         drop((first, second, socket));
         assert_eq!(connections.are_kept(), ["e", "d"]);
     }
 
-    #[test]
-    fn nothing_is_kept_once_the_run_is_over() {
+    #[tokio::test]
+    async fn one_whose_answer_broke_off_is_not_kept() {
         let connections = Arc::new(Connections::new(3));
-        let (late, _) = taken(&connections, "a");
-        drop(taken(&connections, "b"));
+        let (exchange, _) = taken(&connections, to("a")).await;
+        exchange.is_whole.store(false, Ordering::Release);
+        drop(exchange);
+        assert_eq!(connections.are_kept(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn one_that_was_idle_for_long_is_not_used_again() {
+        let connections = Arc::new(Connections::new(3));
+        drop(taken(&connections, to("a")).await);
+        let later = Instant::now() + IDLE;
+        assert!(connections.kept_to(&to("a"), later).is_none());
+        assert_eq!(connections.are_kept(), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_once_the_run_is_over() {
+        let connections = Arc::new(Connections::new(3));
+        let (late, _) = taken(&connections, to("a")).await;
+        drop(taken(&connections, to("b")).await);
         connections.end();
         drop(late);
         assert_eq!(connections.are_kept(), Vec::<String>::new());

@@ -2,7 +2,8 @@
 //!
 //! What proxies and frameworks heed in place of the request line is the host's to say and is
 //! dropped. What a protocol defines as a second path, such as the source of a copy, is refused
-//! where the first one is bound: a credential for one folder would otherwise work in all of them.
+//! where the first one is bound: a credential for one folder would otherwise work in all of them. Nor
+//! may it lead to another server, or another bucket, than those that are granted and bound.
 
 use ::http::{HeaderMap, HeaderName};
 use url::Url;
@@ -70,7 +71,7 @@ fn is_place(plain: &str) -> bool {
     PLACES.contains(&plain) || PLACE_SUFFIXES.iter().any(|end| plain.ends_with(end))
 }
 
-/// Whether the headers name no other path, or every path of that server may be named: by the
+/// Whether the headers name no other place, or every path of that server may be asked for: by the
 /// grant, and by the binding of each credential that goes onto the request.
 ///
 /// # Errors
@@ -82,28 +83,62 @@ pub(super) fn check(
     plan: &[Planned<'_>],
     headers: &HeaderMap,
 ) -> Result<(), EgressError> {
-    let Some(header) = headers.keys().find(|name| is_place(&plain(name))) else {
-        return Ok(());
-    };
-    let denied = |why: String| {
-        EgressError::Denied(format!(
-            "the header `{header}` names another path than the one that is checked, and not every path may be asked for here: {why}"
-        ))
-    };
-    // What covers the root covers everything.
-    let mut root = url.clone();
-    root.set_path("/");
-    let root = Target::of(&root).map_err(|error| EgressError::Invalid(error.to_string()))?;
-    rights
-        .check_request(method, &root)
-        .map_err(|why| denied(why.to_string()))?;
-    for planned in plan {
-        planned
-            .binding
-            .check_destination(planned.rung, method, &root)
-            .map_err(|why| denied(format!("leave the header out, or {}", why.hint)))?;
+    for (header, value) in headers.iter().filter(|(name, _)| is_place(&plain(name))) {
+        let denied = |why: String| EgressError::Denied(format!("the header `{header}` {why}"));
+        let text = value.to_str().ok();
+        let place = text.and_then(|text| Some((text, url.join(text).ok()?)));
+        let (text, place) = place
+            .ok_or_else(|| denied("does not name a place in a way that can be read".to_owned()))?;
+        if header.as_str().ends_with("source")
+            && let Some(bucket) = bucket_of(url)
+            && !names_bucket(text, bucket)
+        {
+            return Err(denied(format!(
+                "names another bucket than {bucket}, which this host is for: ask that bucket's host for the object and send it, or use the host of all buckets"
+            )));
+        }
+        // Of this server, and of another one if that is where the place is.
+        for mut root in [url.clone(), place] {
+            // What covers the root covers everything.
+            root.set_path("/");
+            let root = Target::of(&root).map_err(|error| denied(error.to_string()))?;
+            let everywhere = |why: String| {
+                denied(format!(
+                    "names another path than the one that is checked, and not every path may be asked for there: {why}"
+                ))
+            };
+            rights
+                .check_request(method, &root)
+                .map_err(|why| everywhere(why.to_string()))?;
+            for planned in plan {
+                planned
+                    .binding
+                    .check_destination(planned.rung, method, &root)
+                    .map_err(|why| everywhere(format!("leave the header out, or {}", why.hint)))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// The bucket that a host of S3 or Google Cloud Storage is for, where its name says so. The
+/// credential may be for other buckets too, which have hosts of their own.
+fn bucket_of(url: &Url) -> Option<&str> {
+    let host = url.host_str()?;
+    if let Some(bucket) = host.strip_suffix(".storage.googleapis.com") {
+        return Some(bucket);
+    }
+    let ends = [".s3.", ".s3-"].map(|service| host.find(service));
+    let end = ends.into_iter().flatten().min()?;
+    Some(&host[..end])
+}
+
+/// Whether the source of a copy, such as `bucket/key`, is in that bucket, and plainly so.
+fn names_bucket(source: &str, bucket: &str) -> bool {
+    let source = source.strip_prefix('/').unwrap_or(source);
+    source
+        .split_once('/')
+        .is_some_and(|(first, _)| first == bucket)
 }
 
 #[cfg(test)]
@@ -153,6 +188,35 @@ mod tests {
             "Destination",
         ] {
             assert_eq!(of(name), (false, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_host_of_one_bucket_says_which() {
+        let of = |host: &str| {
+            let url = Url::parse(&format!("https://{host}/x")).unwrap();
+            bucket_of(&url).map(str::to_owned)
+        };
+        for (host, bucket) in [
+            ("a.s3.eu-west-1.amazonaws.com", Some("a")),
+            ("my.own.s3.amazonaws.com", Some("my.own")),
+            ("a.s3-accelerate.amazonaws.com", Some("a")),
+            ("a.storage.googleapis.com", Some("a")),
+            ("s3.eu-west-1.amazonaws.com", None),
+            ("storage.googleapis.com", None),
+            ("minio.internal", None),
+        ] {
+            assert_eq!(of(host).as_deref(), bucket, "{host}");
+        }
+        assert!(names_bucket("/a/x", "a") && names_bucket("a/x?versionId=1", "a"));
+        for other in [
+            "/b/a",
+            "/%61/x",
+            "//a/x",
+            "a",
+            "arn:aws:s3:r:1:accesspoint/a/object/x",
+        ] {
+            assert!(!names_bucket(other, "a"), "{other}");
         }
     }
 

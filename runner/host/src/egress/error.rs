@@ -1,10 +1,10 @@
 //! Why there is no response.
 
 use std::error::Error as StdError;
+use std::io;
 
-use wharf_policy::{ByteSize, Granted, Limits, Target, raise};
+use wharf_policy::{ByteSize, Limits, Target, raise};
 
-use crate::egress::resolve::Prohibited;
 use crate::lowered::NameScrubber;
 
 /// Why there is no response. No text holds a query, a header value or a secret.
@@ -22,6 +22,9 @@ pub(crate) enum EgressError {
     Unreachable(String),
     #[error("{0}")]
     Protocol(String),
+    /// There is an answer, and it may not be passed on.
+    #[error("{0}")]
+    Withheld(String),
     /// Who would have to wait longer, and the line that says so.
     #[error("no whole response in time: {0}")]
     Timeout(String),
@@ -39,35 +42,63 @@ fn larger_response(most: &u64) -> String {
 }
 
 impl EgressError {
-    /// What the client's error means, of a request to a target that was granted so.
-    pub(super) fn of(error: &reqwest::Error, target: &Target, granted: &Granted<'_>) -> Self {
-        if let Some(Prohibited(address)) = find(error) {
-            let what = || format!("a request to {}", target.origin());
-            return match granted.check(target.host(), *address, what) {
-                Err(denied) => Self::Prohibited(denied.to_string()),
-                // The client checks by the same networks.
-                Ok(()) => Self::Prohibited(format!("{address} is not granted")),
-            };
+    /// There is no connection, for want of an address or of somebody who takes it.
+    pub(super) fn unreachable(error: &io::Error, target: &Target) -> Self {
+        Self::Unreachable(format!(
+            "{} cannot be reached: {}; check the name, the port and the network",
+            target.origin(),
+            deepest(error)
+        ))
+    }
+
+    /// Nobody takes the connection, and nobody refuses it.
+    pub(super) fn not_taken(target: &Target) -> Self {
+        Self::Timeout(format!(
+            "{} did not take the connection; check the name, the port and the network",
+            target.origin()
+        ))
+    }
+
+    /// The server does not show who it is, or broke off before it did.
+    pub(super) fn insecure(error: &io::Error, target: &Target) -> Self {
+        if find::<rustls::Error>(error).is_none() {
+            return Self::unreachable(error, target);
         }
-        if error.is_timeout() {
-            return Self::Timeout(format!(
-                "{} did not take the connection; check the name, the port and the network",
-                target.origin()
-            ));
-        }
-        let origin = target.origin();
-        let deepest = deepest(error);
-        if find::<rustls::Error>(error).is_some() {
-            return Self::Protocol(format!(
-                "TLS with {origin} failed: {deepest}; the certificate must be valid for this name and come from an authority that the runner trusts"
-            ));
-        }
-        if error.is_connect() {
-            Self::Unreachable(format!(
-                "{origin} cannot be reached: {deepest}; check the name, the port and the network"
-            ))
-        } else {
-            Self::Protocol(format!("HTTP with {origin} failed: {deepest}"))
+        Self::Protocol(format!(
+            "TLS with {} failed: {}; the certificate must be valid for this name and come from an authority that the runner trusts",
+            target.origin(),
+            deepest(error)
+        ))
+    }
+
+    /// The server does not speak HTTP as it should, or broke off.
+    pub(super) fn broken(error: &hyper::Error, target: &Target) -> Self {
+        Self::Protocol(format!(
+            "HTTP with {} failed: {}",
+            target.origin(),
+            deepest(error)
+        ))
+    }
+
+    /// The server closed the connection before a request could be sent.
+    pub(super) fn closed(target: &Target) -> Self {
+        Self::Protocol(format!(
+            "HTTP with {} failed: the connection was closed before the request was sent",
+            target.origin()
+        ))
+    }
+
+    /// Whether this is the host's own no, which goes into the audit record, and not a failure of
+    /// the network or the server.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Invalid(_)
+            | Self::Denied(_)
+            | Self::Prohibited(_)
+            | Self::Withheld(_)
+            | Self::TooLarge(_)
+            | Self::Exhausted(_) => true,
+            Self::Unreachable(_) | Self::Protocol(_) | Self::Timeout(_) => false,
         }
     }
 
@@ -90,6 +121,7 @@ impl EgressError {
     pub(super) fn about(self, request: &str) -> Self {
         match self {
             Self::Protocol(why) => Self::Protocol(format!("{request}: {why}")),
+            Self::Withheld(why) => Self::Withheld(format!("{request}: {why}")),
             Self::Unreachable(why) => Self::Unreachable(format!("{request}: {why}")),
             other => other,
         }
@@ -104,6 +136,7 @@ impl EgressError {
             Self::Prohibited(why) => Self::Prohibited(clean(why)),
             Self::Unreachable(why) => Self::Unreachable(clean(why)),
             Self::Protocol(why) => Self::Protocol(clean(why)),
+            Self::Withheld(why) => Self::Withheld(clean(why)),
             Self::Exhausted(why) => Self::Exhausted(clean(why)),
             Self::Timeout(why) => Self::Timeout(clean(why)),
             Self::TooLarge(limit) => Self::TooLarge(limit),

@@ -5,35 +5,36 @@
 //! compression, and connects to no address that was not checked.
 
 mod body;
-mod client;
+mod channel;
 mod connections;
+mod dial;
 mod elsewhere;
 mod error;
 mod headers;
 mod inject;
 mod parse;
 mod resolve;
+mod tls;
 mod traffic;
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
+use hyper::body::Incoming as IncomingBody;
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
-use wharf_policy::{AddressClass, Granted, Target, classify};
+use wharf_policy::{Granted, Target};
 
 use crate::run::Run;
 use crate::{AuditEvent, SecretUse};
 
 pub(crate) use body::Body;
-pub(crate) use client::Egress;
 pub(crate) use connections::Open;
+pub(crate) use dial::Egress;
 pub(crate) use error::EgressError;
 pub(crate) use inject::{AwsCredentials, Guest, Manner};
 pub(crate) use parse::url;
@@ -41,7 +42,8 @@ pub(crate) use resolve::Share;
 pub use resolve::{Lookup, SystemLookup};
 pub(crate) use traffic::Traffic;
 
-use connections::To;
+use channel::{Sent, Unanswered};
+use connections::{Exchange, To};
 use inject::Planned;
 
 /// What is told of a destination, at most, in bytes.
@@ -73,7 +75,7 @@ pub(crate) struct Incoming {
     pub(crate) body: Body,
 }
 
-/// Sends a request if the rights of the run allow it.
+/// Sends a request if the rights of the run allow it. A refusal is told to the auditor.
 pub(crate) async fn send(
     run: &Arc<Run>,
     request: Outgoing,
@@ -82,37 +84,73 @@ pub(crate) async fn send(
     if run.is_over() {
         return Err(EgressError::Denied("the execution is over".to_owned()));
     }
+    let target = Target::of(&request.url);
+    let told = Told {
+        method: told_method(run, &request.method),
+        destination: match &target {
+            Ok(target) => shown(run, target),
+            Err(_) => "a URL that cannot be used".to_owned(),
+        },
+    };
+    let target = target.map_err(|error| EgressError::Invalid(error.to_string()));
+    let sent = match &target {
+        Ok(target) => allowed(run, request, target, guest, &told).await,
+        Err(error) => run.traffic.request().and(Err(error.clone())),
+    };
+    sent.map_err(|error| {
+        let error = error
+            .about(&format!("{} {}", told.method, told.destination))
+            .scrubbed(run.name_scrubber());
+        told.refused(run, &error);
+        error
+    })
+}
+
+/// Refuses what cannot even be read as a request, and tells the auditor.
+pub(crate) fn unreadable(run: &Run, error: EgressError) -> EgressError {
+    let error = error.scrubbed(run.name_scrubber());
+    let told = Told {
+        method: "an unusable request".to_owned(),
+        destination: "nowhere".to_owned(),
+    };
+    told.refused(run, &error);
+    error
+}
+
+/// How a request is told: scrubbed, and not too long.
+#[derive(Clone)]
+struct Told {
+    method: String,
+    destination: String,
+}
+
+impl Told {
+    /// Tells the auditor if it was the host that said no.
+    fn refused(&self, run: &Run, error: &EgressError) {
+        if error.is_refusal() {
+            run.refused(AuditEvent::RequestDenied {
+                method: self.method.clone(),
+                destination: self.destination.clone(),
+                why: run.name_scrubber().scrub(&error.to_string()).into_owned(),
+            });
+        }
+    }
+}
+
+/// Decides whether a request may be sent, tells the auditor, and sends it.
+async fn allowed(
+    run: &Arc<Run>,
+    request: Outgoing,
+    target: &Target,
+    guest: Guest<'_>,
+    told: &Told,
+) -> Result<Incoming, EgressError> {
     run.traffic.request()?;
+    let granted = check(run, &request.method, target)?;
     let verb = request.method.clone();
     let method = verb.as_str();
-    let told = told_method(run, &verb);
-    let target = Target::of(&request.url).map_err(|error| {
-        let why = run.name_scrubber().scrub(&error.to_string()).into_owned();
-        run.refused(AuditEvent::RequestDenied {
-            method: told.clone(),
-            destination: "a URL that cannot be used".to_owned(),
-            why: why.clone(),
-        });
-        EgressError::Invalid(why)
-    })?;
-    let destination = shown(run, &target);
-    let allowed = check(run, &request.method, &target).and_then(|granted| {
-        let plan = inject::plan(&run.rights, method, &target, guest)?;
-        elsewhere::check(&run.rights, method, &request.url, &plan, &request.headers)?;
-        Ok((granted, plan))
-    });
-    let (granted, plan) = match allowed {
-        Ok(allowed) => allowed,
-        Err(error) => {
-            let error = error.scrubbed(run.name_scrubber());
-            run.refused(AuditEvent::RequestDenied {
-                method: told.clone(),
-                destination,
-                why: error.to_string(),
-            });
-            return Err(error);
-        }
-    };
+    let plan = inject::plan(&run.rights, method, target, guest)?;
+    elsewhere::check(&run.rights, method, &request.url, &plan, &request.headers)?;
     let place = run.traffic.open()?;
     let uses = plan.iter().map(|planned| SecretUse {
         secret: planned.binding.name.clone(),
@@ -120,28 +158,18 @@ pub(crate) async fn send(
     });
     run.events
         .audit(AuditEvent::Request {
-            method: told.clone(),
-            destination: destination.clone(),
+            method: told.method.clone(),
+            destination: told.destination.clone(),
             credentials: uses.collect(),
         })
         .map_err(|error| EgressError::Denied(error.to_string()))?;
     let way = Way {
-        target: &target,
+        target,
         granted: &granted,
         plan: &plan,
+        told,
     };
-    dispatch(run, request, &way, place).await.map_err(|error| {
-        if let EgressError::Prohibited(why) = &error {
-            run.refused(AuditEvent::RequestDenied {
-                method: told.clone(),
-                destination: destination.clone(),
-                why: run.name_scrubber().scrub(why).into_owned(),
-            });
-        }
-        error
-            .about(&format!("{told} {destination}"))
-            .scrubbed(run.name_scrubber())
-    })
+    dispatch(run, request, &way, place).await
 }
 
 /// What was decided about a request: where it goes, by which grant, and with what.
@@ -149,6 +177,7 @@ struct Way<'a> {
     target: &'a Target,
     granted: &'a Granted<'a>,
     plan: &'a [Planned<'a>],
+    told: &'a Told,
 }
 
 /// Whether it may be sent, as far as can be told without looking up a name, and by which grant.
@@ -204,7 +233,7 @@ async fn dispatch(
     // A server that has had a credential of this run may give it back in any answer.
     let entrusted = !way.plan.is_empty() || run.rights.entrusts(target);
     let mut request = request;
-    request.url = client::destination(request.url, target)?;
+    request.url = dial::destination(request.url, target)?;
     // Without what the host adds: the plugin can read this number, and must not learn from it how
     // long a credential is.
     let size = headers::size(&request.headers) + request.url.as_str().len() as u64;
@@ -220,43 +249,28 @@ async fn dispatch(
     // Last, because a signature covers all the rest.
     inject::apply(run, &mut request, way.plan).await?;
 
-    let mut outgoing = reqwest::Request::new(request.method.clone(), request.url);
+    let connections = run.traffic.connections();
+    let exchange = Exchange::new(connections, place, To::new(target, granted.networks()));
+    let (exchange, broken) = (Arc::new(exchange), Arc::default());
+    let body = body::request(request.body, length, &run.traffic, &exchange, &broken)?;
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = request.method.clone();
+    *outgoing.uri_mut() = Uri::try_from(request.url.as_str())
+        .map_err(|error| EgressError::Invalid(format!("the URL cannot be sent: {error}")))?;
     *outgoing.headers_mut() = request.headers;
-    let (place, broken) = (Arc::new(place), Arc::default());
-    *outgoing.body_mut() = body::request(request.body, length, &run.traffic, &place, &broken)?;
-
-    let by = run
-        .traffic
-        .connections()
-        .take(place, To::new(target, granted.networks()), || {
-            run.services.egress.client(granted.networks(), &run.lookups)
-        })?;
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
         .map_or(run.deadline, |at| at.min(run.deadline));
-    let answered = tokio::time::timeout_at(begin, by.client().execute(outgoing)).await;
-    let answered = match answered {
-        Ok(Ok(response)) => Ok(response),
-        Ok(Err(error)) => Err(match broken.get() {
-            Some(limit) => limit.clone(),
-            None => EgressError::of(&error, target, granted),
-        }),
-        Err(_) if Instant::now() < run.deadline => Err(EgressError::request_timed_out()),
-        Err(_) => Err(EgressError::deadline(run.limits())),
+    let answered = deliver(run, way, outgoing, &exchange);
+    let response = match tokio::time::timeout_at(begin, answered).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(broken.get().cloned().unwrap_or(error)),
+        Err(_) if Instant::now() < run.deadline => return Err(EgressError::request_timed_out()),
+        Err(_) => return Err(EgressError::deadline(run.limits())),
     };
-    let response = answered.inspect_err(|_| may_have_reached(run, target))?;
-    if let Some(peer) = response.remote_addr() {
-        // The connector checked it. If it ever did not, nothing comes back.
-        granted
-            .check(target.host(), peer.ip(), || "the request".to_owned())
-            .map_err(|denied| EgressError::Prohibited(denied.to_string()))?;
-        if classify(peer.ip()) != AddressClass::Public {
-            run.reached(&target.origin(), peer.ip());
-        }
-    }
 
-    let (parts, body) = ::http::Response::<reqwest::Body>::from(response).into_parts();
+    let (parts, body) = response.into_parts();
     searchable(parts.status, &parts.headers, entrusted)?;
     let mut headers = parts.headers;
     headers::strip_response(&mut headers);
@@ -271,28 +285,48 @@ async fn dispatch(
     Ok(Incoming {
         status: parts.status,
         headers,
-        body: Body::new(run, body, by, wait),
+        body: Body::new(run, (body, exchange), way.told.clone(), wait),
     })
 }
 
-/// Tells of the places that are not public and that a request may have come to, though no answer did.
-fn may_have_reached(run: &Run, target: &Target) {
-    let addresses = match target.host() {
-        Host::Ipv4(address) => BTreeSet::from([IpAddr::from(*address)]),
-        Host::Ipv6(address) => BTreeSet::from([IpAddr::from(*address)]),
-        Host::Domain(name) => run.lookups.led_to(name),
-    };
-    for address in addresses {
-        if classify(address) != AddressClass::Public {
-            run.reached(&target.origin(), address);
+/// Sends over a connection that is kept, or over a new one, and gives the head of the answer.
+async fn deliver(
+    run: &Run,
+    way: &Way<'_>,
+    mut request: Request<Sent>,
+    exchange: &Exchange,
+) -> Result<Response<IncomingBody>, EgressError> {
+    while let Some(mut channel) = exchange.kept() {
+        if !channel.is_ready().await {
+            continue;
         }
+        match channel.send(request).await {
+            Ok(response) => {
+                exchange.goes_over(channel);
+                return Ok(response);
+            }
+            // The server closed it just now, before anything was sent.
+            Err(Unanswered::Unsent(back)) => request = *back,
+            Err(Unanswered::Broken(error)) => return Err(EgressError::broken(&error, way.target)),
+        }
+    }
+    exchange.make_room();
+    let egress = &run.services.egress;
+    let mut channel = egress.dial(run, way.target, way.granted).await?;
+    match channel.send(request).await {
+        Ok(response) => {
+            exchange.goes_over(channel);
+            Ok(response)
+        }
+        Err(Unanswered::Unsent(_)) => Err(EgressError::closed(way.target)),
+        Err(Unanswered::Broken(error)) => Err(EgressError::broken(&error, way.target)),
     }
 }
 
 /// Whether an answer can be passed on: it is HTTP, and where it may hold a credential it is whole
 /// and plain, so that it can be searched.
 fn searchable(status: StatusCode, headers: &HeaderMap, entrusted: bool) -> Result<(), EgressError> {
-    let refused = |why: &str| Err(EgressError::Protocol(why.to_owned()));
+    let refused = |why: &str| Err(EgressError::Withheld(why.to_owned()));
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return refused("the server changes the protocol");
     }

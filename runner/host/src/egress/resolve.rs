@@ -1,22 +1,19 @@
 //! Looking up names, and refusing addresses that are not granted.
 //!
-//! The client asks [`Checked`] for every name and connects only to what it gives, so the address
-//! that is checked is the address that is connected to. Address literals never get here: they
-//! are checked before the client sees them.
+//! What [`Resolver::granted`] gives is connected to as it is, so the address that is checked is the
+//! address that is connected to. Address literals never get here: there is nothing to look up.
 //!
 //! The system's lookup holds a thread until it is done, and is not done sooner because nobody
 //! waits for it any more. So lookups are counted until they really end, those of each run and
 //! those of all.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
-use wharf_policy::{AddressClass, Networks, classify};
+use wharf_policy::Networks;
 
 /// Lookups of a runner at a time. The threads are those that read files as well, of which tokio
 /// has 512.
@@ -56,41 +53,19 @@ pub(super) struct Resolver {
 
 /// The lookups of one run: so many at a time.
 #[derive(Clone)]
-pub(crate) struct Share {
-    places: Arc<Semaphore>,
-    /// Where the client was led that is no public place, by name.
-    led: Arc<Mutex<BTreeMap<String, BTreeSet<IpAddr>>>>,
-}
+pub(crate) struct Share(Arc<Semaphore>);
 
 impl Default for Share {
     fn default() -> Self {
-        Self {
-            places: Arc::new(Semaphore::new(SHARE)),
-            led: Arc::default(),
-        }
+        Self(Arc::new(Semaphore::new(SHARE)))
     }
 }
 
-impl Share {
-    /// The addresses of a name that are not public ones and that the client may have connected to.
-    pub(super) fn led_to(&self, name: &str) -> BTreeSet<IpAddr> {
-        self.led().get(name).cloned().unwrap_or_default()
-    }
-
-    /// Remembers those of these addresses, which were granted, that are not public ones.
-    fn leads_to(&self, name: &str, addresses: &[SocketAddr]) {
-        let special = addresses.iter().map(SocketAddr::ip);
-        let special = special.filter(|address| classify(*address) != AddressClass::Public);
-        let special: Vec<IpAddr> = special.collect();
-        if !special.is_empty() {
-            let mut led = self.led();
-            led.entry(name.to_owned()).or_default().extend(special);
-        }
-    }
-
-    fn led(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<IpAddr>>> {
-        self.led.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Why there is no address to connect to.
+pub(super) enum Unresolved {
+    /// No address of the name is granted; this is the first.
+    Prohibited(IpAddr),
+    Failed(io::Error),
 }
 
 impl Resolver {
@@ -105,7 +80,7 @@ impl Resolver {
     /// lookup has ended, whether or not anyone still waits for it.
     pub(super) async fn lookup(&self, share: &Share, name: &str) -> io::Result<Vec<IpAddr>> {
         // The run's own first, so that one run never has more than its share of those who wait.
-        let mine = share.places.clone().acquire_owned().await;
+        let mine = share.0.clone().acquire_owned().await;
         let mine = mine.map_err(io::Error::other)?;
         let place = self.places.clone().acquire_owned().await;
         let place = place.map_err(io::Error::other)?;
@@ -117,46 +92,32 @@ impl Resolver {
         });
         looked_up.await.map_err(io::Error::other)?
     }
-}
 
-/// Every address of a name is one that is not granted; this is the first. Whoever asked knows by
-/// which grant it went, and says what would allow it.
-#[derive(Debug, thiserror::Error)]
-#[error("{0} is not granted")]
-pub(super) struct Prohibited(pub(super) IpAddr);
-
-/// Gives the client only addresses that these networks allow.
-pub(super) struct Checked {
-    pub(super) resolver: Arc<Resolver>,
-    pub(super) share: Share,
-    pub(super) networks: Arc<Networks>,
-}
-
-impl Resolve for Checked {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (resolver, share) = (self.resolver.clone(), self.share.clone());
-        let networks = self.networks.clone();
-        Box::pin(async move {
-            let name = name.as_str();
-            let found = resolver.lookup(&share, name).await?;
-            let mut refused = None;
-            let mut allowed = Vec::with_capacity(found.len());
-            for address in found {
-                match networks.check(address) {
-                    Ok(()) => allowed.push(SocketAddr::new(address, 0)),
-                    Err(_) => refused = refused.or(Some(address)),
-                }
+    /// The addresses of a name that these networks allow, in the order to try them.
+    pub(super) async fn granted(
+        &self,
+        share: &Share,
+        name: &str,
+        networks: &Networks,
+    ) -> Result<Vec<IpAddr>, Unresolved> {
+        let found = self.lookup(share, name).await.map_err(Unresolved::Failed)?;
+        let mut refused = None;
+        let mut granted = Vec::with_capacity(found.len().min(MOST_ADDRESSES));
+        for address in found {
+            match networks.check(address) {
+                Ok(()) => granted.push(address),
+                Err(_) => refused = refused.or(Some(address)),
             }
-            allowed.truncate(MOST_ADDRESSES);
-            share.leads_to(name, &allowed);
-            match (allowed.is_empty(), refused) {
-                (false, _) => Ok(Box::new(allowed.into_iter()) as Addrs),
-                (true, Some(address)) => Err(Prohibited(address).into()),
-                (true, None) => {
-                    Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address").into())
-                }
-            }
-        })
+        }
+        granted.truncate(MOST_ADDRESSES);
+        match (granted.is_empty(), refused) {
+            (false, _) => Ok(granted),
+            (true, Some(address)) => Err(Unresolved::Prohibited(address)),
+            (true, None) => Err(Unresolved::Failed(io::Error::new(
+                io::ErrorKind::NotFound,
+                "the name has no address",
+            ))),
+        }
     }
 }
 

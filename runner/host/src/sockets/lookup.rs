@@ -10,11 +10,11 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, Resource, ResourceType};
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, subscribe};
-use wharf_policy::tcp_host;
+use wharf_policy::{Denied, tcp_host};
 
-use super::tell;
+use super::{refuse, tell};
+use crate::State;
 use crate::run::Run;
-use crate::{AuditEvent, State};
 
 const INTERFACE: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 
@@ -80,24 +80,12 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
     let Some(run) = run else {
         return Err(ErrorCode::AccessDenied);
     };
-    run.traffic.request().map_err(|error| {
-        tell(&run, &error.to_string());
-        ErrorCode::AccessDenied
-    })?;
+    run.traffic
+        .request()
+        .map_err(|error| refuse(&run, "TCP", "the address of a name", &error.to_string()))?;
     let host = tcp_host(name).map_err(|_| ErrorCode::InvalidArgument)?;
-    let refuse = |why: String| {
-        tell(&run, &why);
-        run.refused(AuditEvent::RequestDenied {
-            method: "TCP".to_owned(),
-            destination: run.name_scrubber().scrub(&host.to_string()).into_owned(),
-            why: run.name_scrubber().scrub(&why).into_owned(),
-        });
-        ErrorCode::AccessDenied
-    };
-    let granted = run
-        .rights
-        .check_tcp(&host, None)
-        .map_err(|denied| refuse(denied.to_string()))?;
+    let refused = |denied: Denied| refuse(&run, "TCP", &host.to_string(), &denied.to_string());
+    let granted = run.rights.check_tcp(&host, None).map_err(refused)?;
     let found = match &host {
         Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
         Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
@@ -112,15 +100,15 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
             })?,
     };
     let mut allowed = Vec::new();
-    let mut refused = None;
+    let mut no = None;
     for address in found.into_iter().take(ADDRESSES) {
         match granted.check(&host, address, || format!("TCP to {host}")) {
             Ok(()) => allowed.push(address),
-            Err(denied) => refused = refused.or(Some(denied)),
+            Err(denied) => no = no.or(Some(denied)),
         }
     }
-    match (allowed.is_empty(), refused) {
-        (true, Some(denied)) => Err(refuse(denied.to_string())),
+    match (allowed.is_empty(), no) {
+        (true, Some(denied)) => Err(refused(denied)),
         (true, None) => Err(ErrorCode::NameUnresolvable),
         (false, _) => {
             run.names.remember(&host.to_string(), &allowed);

@@ -3,12 +3,14 @@
 //! The sockets are wasmtime's; what they may connect to is decided in [`reach`], once before a
 //! connection is begun and again by the check that wasmtime makes before the system call. There is
 //! no listening, no binding, no UDP, and none of this for WASI 0.3, whose bytes could not be
-//! counted. Without the grant none of it is linked, and the sockets of WASI lead nowhere.
+//! counted. Without the grant there is no socket at all, and whoever asks for one is told what
+//! would allow it.
 
 mod lookup;
 mod reach;
 mod streams;
 mod tcp;
+mod udp;
 
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, Weak};
@@ -16,11 +18,12 @@ use std::sync::{Arc, OnceLock, Weak};
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::p2::bindings::sockets as wasi;
+use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx, WasiSocketsCtxView};
 
 use crate::egress::Open;
 use crate::run::Run;
-use crate::{Level, LogSource, State};
+use crate::{AuditEvent, Level, LogSource, State};
 
 pub(crate) use reach::Names;
 
@@ -83,14 +86,27 @@ impl State {
     }
 }
 
-/// Puts sockets that connect in the place of those that lead nowhere.
+/// Puts sockets that connect where it is granted, and tell why where it is not, in the place of those
+/// that lead nowhere and say nothing.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     wasi::tcp::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::tcp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    wasi::udp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     lookup::link(linker)?;
     linker.allow_shadowing(false);
     Ok(())
+}
+
+/// Tells the auditor and the log of what is refused.
+fn refuse(run: &Run, method: &str, destination: &str, why: &str) -> ErrorCode {
+    tell(run, why);
+    run.refused(AuditEvent::RequestDenied {
+        method: method.to_owned(),
+        destination: run.name_scrubber().scrub(destination).into_owned(),
+        why: run.name_scrubber().scrub(why).into_owned(),
+    });
+    ErrorCode::AccessDenied
 }
 
 /// `wasi:sockets` has codes where we have sentences, so the sentence goes to the log.

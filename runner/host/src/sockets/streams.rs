@@ -7,7 +7,7 @@ use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult,
 };
 
-use super::tell;
+use super::refuse;
 use crate::egress::EgressError;
 use crate::run::Run;
 
@@ -25,7 +25,7 @@ pub(super) struct Sent {
 
 /// A limit that is reached, as the end of a stream.
 fn ended(run: &Run, error: &EgressError) -> StreamError {
-    tell(run, &error.to_string());
+    refuse(run, "TCP", "more bytes", &error.to_string());
     StreamError::LastOperationFailed(wasmtime::format_err!("{error}"))
 }
 

@@ -13,10 +13,10 @@ use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, IoError, SocketError, SocketResult, TcpSocket,
 };
 
-use wharf_policy::{AddressClass, classify};
+use wharf_policy::{AddressClass, Interface, classify};
 
 use super::streams::{Received, Sent};
-use super::{reach, tell};
+use super::{reach, refuse, tell};
 use crate::run::Run;
 use crate::{AuditEvent, State};
 
@@ -46,8 +46,13 @@ impl tcp_create_socket::Host for State {
         let Some(run) = self.run.clone() else {
             return Err(ErrorCode::AccessDenied.into());
         };
+        if !run.rights.allows(Interface::WasiTcp) {
+            let line = Interface::WasiTcp.grant_hint().unwrap_or_default();
+            let why = format!("this plugin may not open sockets: {line} would allow it");
+            return Err(refuse(&run, "TCP", "anywhere", &why).into());
+        }
         let place = run.traffic.open_socket().map_err(|error| {
-            tell(&run, &error.to_string());
+            refuse(&run, "TCP", "another socket", &error.to_string());
             ErrorCode::NewSocketLimit
         })?;
         let socket = tcp_create_socket::Host::create_tcp_socket(&mut self.tcp(), family)?;
@@ -57,6 +62,18 @@ impl tcp_create_socket::Host for State {
 }
 
 impl tcp::Host for State {}
+
+/// Refuses what would take connections in, or choose an address of this machine.
+fn refuse_to_listen(state: &State) -> SocketError {
+    match &state.run {
+        Some(run) => {
+            let why =
+                "no plugin may bind an address, listen or accept connections; no grant allows it";
+            refuse(run, "TCP", "this machine", why).into()
+        }
+        None => ErrorCode::AccessDenied.into(),
+    }
+}
 
 /// Tells the auditor of a connection that is about to be made.
 fn began(run: &Run, destination: &str, address: SocketAddr) -> Result<(), ErrorCode> {
@@ -92,18 +109,18 @@ impl HostTcpSocket for State {
         _: Resource<Network>,
         _: IpSocketAddress,
     ) -> SocketResult<()> {
-        Err(ErrorCode::AccessDenied.into())
+        Err(refuse_to_listen(self))
     }
 
     async fn start_listen(&mut self, _: Socket) -> SocketResult<()> {
-        Err(ErrorCode::AccessDenied.into())
+        Err(refuse_to_listen(self))
     }
 
     fn accept(
         &mut self,
         _: Socket,
     ) -> SocketResult<(Socket, Resource<DynInputStream>, Resource<DynOutputStream>)> {
-        Err(ErrorCode::AccessDenied.into())
+        Err(refuse_to_listen(self))
     }
 
     fn start_connect(
@@ -115,23 +132,13 @@ impl HostTcpSocket for State {
         let Some(run) = self.run.clone() else {
             return Err(ErrorCode::AccessDenied.into());
         };
-        run.traffic.request().map_err(|error| {
-            tell(&run, &error.to_string());
-            ErrorCode::AccessDenied
-        })?;
         let address = SocketAddr::from(remote);
-        match reach::decide(&run, address) {
-            Ok(destination) => began(&run, &destination, address)?,
-            Err(why) => {
-                tell(&run, &why);
-                run.refused(AuditEvent::RequestDenied {
-                    method: "TCP".to_owned(),
-                    destination: address.to_string(),
-                    why: run.name_scrubber().scrub(&why).into_owned(),
-                });
-                return Err(ErrorCode::AccessDenied.into());
-            }
-        }
+        let refused = |why: String| refuse(&run, "TCP", &address.to_string(), &why);
+        run.traffic
+            .request()
+            .map_err(|error| refused(error.to_string()))?;
+        let destination = reach::decide(&run, address).map_err(refused)?;
+        began(&run, &destination, address)?;
         HostTcpSocket::start_connect(&mut self.tcp(), this, network, remote)
     }
 

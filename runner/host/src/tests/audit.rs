@@ -8,7 +8,7 @@ use wharf_policy::{Operation, Rung};
 use wharf_stores::Stores;
 
 use super::support::{
-    Bound, Names, Server, TOKEN, bind_with, bound_to, get, open_grant, rights, secret_grant,
+    Bound, Names, Server, TOKEN, bind_with, bound_to, get, open_grant, reply, rights, secret_grant,
 };
 use crate::bindings::{http, http_credentials, reveal, secrets};
 use crate::{AuditEvent, SecretUse, ServicesConfig};
@@ -223,4 +223,91 @@ async fn a_special_address_is_told_though_nothing_comes_back_from_it() {
         let reached = AuditEvent::SpecialAddress { origin, address };
         assert_eq!(told(&run).last(), Some(&reached));
     }
+}
+
+/// Why the last thing that was told was refused.
+fn refused(run: &Bound) -> String {
+    match told(run).pop() {
+        Some(AuditEvent::RequestDenied { why, .. }) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_host_refuses_of_a_request_is_audited_with_its_reason() {
+    let server = Server::start(|request| {
+        let headers = if request.starts_with("GET /v1/zip") {
+            "content-encoding: gzip\r\n"
+        } else {
+            ""
+        };
+        vec![reply(headers, &[b'x'; 5000])]
+    })
+    .await;
+    let limited = |lines: &str| format!("{}\nlimits = {{ {lines} }}", open_grant(""));
+    for (limits, key) in [
+        ("requests = 0", "requests"),
+        ("connections = 0", "connections"),
+        ("request-bytes = '1B'", "request-bytes"),
+        ("response-bytes = '2KiB'", "response-bytes"),
+        ("response = '2KiB'", "response"),
+    ] {
+        let mut run = bound_to(&limited(limits)).await;
+        let sent = http::Host::send(&mut run.state, get(server.url("/"))).await;
+        assert!(sent.unwrap().is_err(), "{limits}");
+        let line = format!("limits = {{ {key} = ");
+        let why = refused(&run);
+        assert!(why.contains(&line), "{limits}: {why}");
+        assert_eq!(
+            told(&run)
+                .iter()
+                .filter(|event| matches!(event, AuditEvent::RequestDenied { .. }))
+                .count(),
+            1
+        );
+    }
+
+    // An answer that cannot be searched, headers that no server takes, and what is no request.
+    let policy = secret_grant(&server.url(""), "'bearer'", "inject");
+    let mut run = bound_to(&policy).await;
+    let sent = http::Host::send(&mut run.state, get(server.url("/v1/zip"))).await;
+    assert!(sent.unwrap().is_err());
+    assert!(refused(&run).contains("compressed"), "{}", refused(&run));
+    let mut long = get(server.url("/v1/x"));
+    long.headers = vec![("x".to_owned(), vec![b'x'; 70_000])];
+    let sent = http::Host::send(&mut run.state, long).await;
+    assert!(sent.unwrap().is_err());
+    assert!(refused(&run).contains("longer than"), "{}", refused(&run));
+    for url in ["nowhere", "ftp://a.test/"] {
+        let sent = http::Host::send(&mut run.state, get(url)).await;
+        assert!(sent.unwrap().is_err());
+        assert!(refused(&run).contains("http"), "{}", refused(&run));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_reveals_without_end_is_refused_and_that_is_told() {
+    let policy = secret_grant("http://127.0.0.1", "'bearer'", "reveal");
+    let mut run = bound_to(&policy).await;
+    let mut shown = 0;
+    while let Ok(value) = reveal::Host::reveal(&mut run.state, "api".into())
+        .await
+        .unwrap()
+    {
+        assert_eq!(value, TOKEN.as_bytes());
+        shown += 1;
+    }
+    assert_eq!(shown, 1_000);
+    let last = told(&run).pop();
+    assert!(
+        matches!(&last, Some(AuditEvent::SecretRefused { rung: Rung::Reveal, why, .. }) if why.contains("1000 reveals")),
+        "{last:?}"
+    );
+    assert!(
+        run.events
+            .messages()
+            .last()
+            .unwrap()
+            .contains("1000 reveals")
+    );
 }

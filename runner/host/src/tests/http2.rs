@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue, Request, Response, Version};
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
+use tokio::sync::watch;
+use wharf_stores::Stores;
 
 use super::egress::send;
 use super::support::*;
@@ -142,4 +145,61 @@ async fn over_http_2_one_connection_carries_the_requests_of_a_run() {
     }
     assert_eq!(server.got.lock().unwrap().len(), 3);
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+}
+
+/// A server that answers every request at once and takes nothing of a body in. Counts the
+/// connections that are open.
+async fn stubborn(open: &watch::Sender<usize>) -> u16 {
+    let acceptor = tls::acceptor(&["h2"]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let open = open.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let stream = acceptor.accept(stream).await.unwrap();
+            open.send_modify(|open| *open += 1);
+            let open = open.clone();
+            tokio::spawn(async move {
+                let mut builder = h2::server::Builder::new();
+                let handshake = builder.initial_window_size(0).handshake::<_, Bytes>(stream);
+                let mut unread = Vec::new();
+                if let Ok(mut connection) = handshake.await {
+                    while let Some(Ok((request, mut answer))) = connection.accept().await {
+                        let sent = answer.send_response(Response::new(()), true).unwrap();
+                        unread.push((request, sent));
+                    }
+                }
+                open.send_modify(|open| *open -= 1);
+            });
+        }
+    });
+    port
+}
+
+/// Comes when no more connections than these are open.
+async fn at_most(most: usize, open: &watch::Sender<usize>) {
+    let mut open = open.subscribe();
+    let closed = open.wait_for(|open| *open <= most);
+    let closed = tokio::time::timeout(Duration::from_secs(10), closed).await;
+    assert!(closed.is_ok(), "more than {most} connections stay open");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_body_in_holds_no_more_connections_than_a_run_may_have_and_none_after_it()
+ {
+    let open = watch::Sender::new(0);
+    let names = Names([("secure.test", vec!["127.0.0.1".parse().unwrap()])].into());
+    let rights = rights(&open_grant("limits = { connections = 2 }"));
+    let mut run = bind_with(&rights, &Stores::none(), names, &tls::trusting(), None).await;
+    for _ in 0..6 {
+        let port = stubborn(&open).await;
+        let mut request = get(format!("https://secure.test:{port}/"));
+        request.method = "POST".to_owned();
+        request.body = Some(vec![b'x'; 1 << 20]);
+        assert_eq!(send(&mut run, request).await.unwrap().status, 200);
+        at_most(2, &open).await;
+    }
+    assert!(*open.borrow() > 0, "the last ones are kept");
+    run.state.take();
+    at_most(0, &open).await;
 }

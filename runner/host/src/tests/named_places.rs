@@ -169,6 +169,57 @@ async fn where_one_path_is_granted_no_second_one_is_named() {
 }
 
 #[tokio::test]
+async fn no_second_place_is_on_a_server_or_in_a_bucket_that_is_not_granted_and_bound() {
+    let grant = |origins: &str| {
+        format!("[[grant]]\nplugins=['http']\nhttp=[{origins}]\nnetworks=['127.0.0.0/8']")
+    };
+    let server = Server::echo().await;
+    let (own, other) = (server.url(""), "http://other.test");
+    let mut only_own = bound(
+        &rights(&grant(&format!("{{origin='{own}'}}"))),
+        &Stores::none(),
+    )
+    .await;
+    let both = grant(&format!("{{origin='{own}'}}, {{origin='{other}'}}"));
+    let mut both = bound(&rights(&both), &Stores::none()).await;
+    for value in ["http://other.test/x", "//other.test/x"] {
+        let mut request = copies(server.url("/x"), "destination");
+        request.headers[0].1 = value.into();
+        let why = denied(send(&mut only_own, request.clone()).await);
+        assert!(
+            why.contains("http = [{ origin = \"http://other.test:80\"")
+                || why.contains("http = [{ origin = \"http://other.test\""),
+            "{why}"
+        );
+        send(&mut both, request).await.unwrap();
+    }
+    assert_eq!(server.requests().len(), 2);
+
+    // Hosts of one bucket each.
+    let names = Names([("a.s3.test", vec![server.address.ip()])].into());
+    let port = server.address.port();
+    let policy = grant(&format!("{{origin='http://a.s3.test:{port}'}}"));
+    let config = crate::ServicesConfig::default();
+    let mut run = bind_with(&rights(&policy), &Stores::none(), names, &config, None).await;
+    for (source, is_sent) in [
+        ("/a/x", true),
+        ("a/x", true),
+        ("/b/x", false),
+        ("/%62/x", false),
+    ] {
+        let mut request = copies(format!("http://a.s3.test:{port}/y"), "x-amz-copy-source");
+        request.headers[0].1 = source.into();
+        let answer = send(&mut run, request).await;
+        if is_sent {
+            answer.unwrap();
+        } else {
+            let why = denied(answer);
+            assert!(why.contains("another bucket than a"), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_services_read_in_different_ways_is_refused_where_the_request_is_signed() {
     let server = Server::echo().await;
     let placement = "{ aws-sigv4 = { region = 'r', service = 's3', access-key-id = 'AKID' } }";

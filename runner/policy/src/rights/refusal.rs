@@ -8,22 +8,30 @@ use url::Host;
 use crate::check::as_toml;
 use crate::granted::Granted;
 use crate::suggest::rule_for;
-use crate::{Denied, Rung, SecretBinding, Target, ambiguous};
+use crate::{Denied, HttpRule, PathPrefix, Rung, SecretBinding, Target, ambiguous};
 
 /// What is told of a path, at most, in bytes.
 const SHOWN: usize = 256;
 /// The port of a rule that only lets a name be looked up: nothing of today listens there.
 pub(crate) const LOOKUP: u16 = 1;
 
-/// A path as it is told: whole, or as many whole segments of it as there is room for. Whoever scrubs
-/// secrets out of a refusal knows them, and would not know a part of one.
+/// A path as it is told: whole, or only its length. Whoever scrubs secrets out of a refusal knows
+/// them whole, and would not find a part of one.
 fn told(path: &str) -> Cow<'_, str> {
     if path.len() <= SHOWN {
-        return path.into();
+        path.into()
+    } else {
+        format!("/… (a path of {} bytes)", path.len()).into()
     }
-    let room = &path[..path.floor_char_boundary(SHOWN)];
-    let segments = room.rfind('/').map_or("", |at| &room[..=at]);
-    format!("{segments}… (a path of {} bytes)", path.len()).into()
+}
+
+/// The narrowest rule for a request that can be told: none has a part of a path.
+fn line_for(method: &str, target: &Target) -> Option<HttpRule> {
+    let mut rule = rule_for(method, target)?;
+    if target.path().len() > SHOWN {
+        rule.path = PathPrefix::default();
+    }
+    Some(rule)
 }
 
 /// Which part said no to a destination: the first of manifest, grant and call.
@@ -62,6 +70,9 @@ fn allows(path: &str, line: &str) -> String {
         Some(why) => format!(
             "{why}, so that a server may read another path, and it is below none but `/`: {line} would allow every path"
         ),
+        None if path.len() > SHOWN => format!(
+            "{line} would allow every path, and with a `path` in it that covers this one, that one"
+        ),
         None => format!("{line} would allow it"),
     }
 }
@@ -75,7 +86,7 @@ pub(crate) fn of_credential(
 ) -> Denied {
     let (name, origin, path) = (&binding.name, target.origin(), target.path());
     let place = format!("in the [[secret]] block of `{name}`");
-    let line = match rule_for(method, target) {
+    let line = match line_for(method, target) {
         Some(rule) => format!("{place} to = [{}]", as_toml(&rule)),
         None => format!("{place} in `to` a rule for {origin}"),
     };
@@ -99,7 +110,7 @@ impl Refusal {
     pub(super) fn of_request(&self, method: &str, target: &Target) -> Denied {
         let Self { why, place } = self;
         let (origin, path) = (target.origin(), target.path());
-        let line = match rule_for(method, target) {
+        let line = match line_for(method, target) {
             Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
             None => format!("{place} a rule for {origin}"),
         };
