@@ -1,22 +1,27 @@
-//! TLS, with a certificate of the tests.
+//! TLS, with a certificate that the test makes.
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use reqwest::Certificate;
 use support::config;
 use wharf_controller::{Config, Controller, Tls};
 
-fn files() -> (std::path::PathBuf, std::path::PathBuf) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls");
-    (folder.join("cert.pem"), folder.join("key.pem"))
+/// Writes a certificate for 127.0.0.1 and its key.
+fn files(folder: &Path) -> (PathBuf, PathBuf) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    (cert, key)
 }
 
 #[tokio::test]
 async fn with_a_certificate_it_serves_over_tls_and_only_over_tls() {
     let data = tempfile::tempdir().unwrap();
-    let (cert, key) = files();
+    let made = tempfile::tempdir().unwrap();
+    let (cert, key) = files(made.path());
     let trusted = Certificate::from_pem(&std::fs::read(&cert).unwrap()).unwrap();
     let running = Controller::start(Config {
         tls: Tls::Files { cert, key },
@@ -48,7 +53,8 @@ async fn with_a_certificate_it_serves_over_tls_and_only_over_tls() {
 #[tokio::test]
 async fn files_that_are_no_certificate_are_refused_by_name() {
     let data = tempfile::tempdir().unwrap();
-    let (cert, key) = files();
+    let made = tempfile::tempdir().unwrap();
+    let (cert, key) = files(made.path());
     let error = Controller::start(Config {
         tls: Tls::Files {
             cert: key.clone(),

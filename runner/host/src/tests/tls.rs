@@ -1,15 +1,12 @@
 //! TLS to servers that the runner trusts, and to those that it does not.
-//!
-//! The certificates are for these tests only: `secure.test`, signed by `ca.pem`, whose key was
-//! thrown away.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use wharf_stores::Stores;
@@ -18,16 +15,40 @@ use super::support::*;
 use crate::bindings::http::{Host, HttpError, Response};
 use crate::{Services, ServicesConfig, ServicesError};
 
-pub(super) fn certificate(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("src/tests/certificates")
-        .join(name)
+/// A certificate for `secure.test`, and the authority that it is from.
+struct Made {
+    folder: tempfile::TempDir,
+    server: rcgen::Certificate,
+    key: KeyPair,
+}
+
+static MADE: LazyLock<Made> = LazyLock::new(|| {
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let own = authority.self_signed(&authority_key).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let server = CertificateParams::new(vec!["secure.test".to_owned()]).unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let server = server.signed_by(&key, &issuer).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ca.pem"), own.pem()).unwrap();
+    std::fs::write(folder.path().join("server.key"), key.serialize_pem()).unwrap();
+    Made {
+        folder,
+        server,
+        key,
+    }
+});
+
+fn file(name: &str) -> PathBuf {
+    MADE.folder.path().join(name)
 }
 
 /// Takes connections as `secure.test`, and speaks one of these protocols.
 pub(super) fn acceptor(protocols: &[&str]) -> TlsAcceptor {
-    let chain = vec![CertificateDer::from_pem_file(certificate("server.pem")).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(certificate("server.key")).unwrap();
+    let chain = vec![MADE.server.der().clone()];
+    let key = PrivatePkcs8KeyDer::from(MADE.key.serialize_der()).into();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -70,7 +91,7 @@ async fn send(name: &'static str, config: &ServicesConfig) -> Result<Response, H
 
 pub(super) fn trusting() -> ServicesConfig {
     ServicesConfig {
-        extra_ca: Some(certificate("ca.pem")),
+        extra_ca: Some(file("ca.pem")),
     }
 }
 
@@ -108,7 +129,7 @@ async fn a_certificate_for_another_name_is_refused() {
 fn a_file_without_certificates_is_refused_when_the_services_are_set_up() {
     for name in ["missing.pem", "server.key"] {
         let config = ServicesConfig {
-            extra_ca: Some(certificate(name)),
+            extra_ca: Some(file(name)),
         };
         let error = Services::new(&config).err().unwrap();
         assert!(matches!(&error, ServicesError::ExtraCa { .. }), "{error}");
