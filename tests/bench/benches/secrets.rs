@@ -3,8 +3,8 @@
 //!
 //! Requests are sent by a plugin, many in one run, to a server in this process, so every figure
 //! includes HTTP over loopback. The kinds take turns, so that what else the machine does meets them
-//! alike; medians of rounds are compared. The server answers with a few bytes, which are searched
-//! for the secret as every answer is.
+//! alike; medians of rounds are compared. The server answers with as many bytes as it got, and with
+//! a few if it got none; they are searched for the secret as every answer is.
 //!
 //! `cargo bench -p wharf-bench --bench secrets`
 
@@ -13,7 +13,7 @@
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,23 +26,28 @@ use wharf_test_support as support;
 
 const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
-/// Rounds of the comparison, and requests of each kind in a round.
+/// Rounds of a comparison.
 const ROUNDS: usize = 60;
+/// Requests of each kind in a round, without a body and with one.
 const REQUESTS: u32 = 200;
+const WITH_BODIES: u32 = 4;
 
-/// A server that answers every request with the same few bytes.
+/// A server that answers every request with as many bytes of text as it got, or a few.
 fn server() -> SocketAddr {
+    let text = Arc::new(text());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
+            let text = text.clone();
             std::thread::spawn(move || {
                 stream.set_nodelay(true).unwrap();
-                let mut buffer = [0; 16 * 1024];
-                while let Ok(1..) = stream.read(&mut buffer) {
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-                    if stream.write_all(answer).is_err() {
+                while let Some(length) = received(&mut stream) {
+                    let body = &text[..length.max(2)];
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                    // At once, as a second write would wait for the first one's acknowledgement.
+                    if stream.write_all(&[head.as_bytes(), body].concat()).is_err() {
                         return;
                     }
                 }
@@ -52,6 +57,33 @@ fn server() -> SocketAddr {
     address
 }
 
+/// Takes a request in, and gives the length of its body.
+fn received(stream: &mut TcpStream) -> Option<usize> {
+    let (mut buffer, mut head) = ([0; 64 * 1024], Vec::new());
+    let end = loop {
+        if let Some(at) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        match stream.read(&mut buffer) {
+            Ok(read @ 1..) => head.extend_from_slice(&buffer[..read]),
+            _ => return None,
+        }
+    };
+    let lines = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+    let length = lines
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+    let mut left = length.checked_sub(head.len() - end).unwrap();
+    while left > 0 {
+        match stream.read(&mut buffer) {
+            Ok(read @ 1..) => left -= read,
+            _ => return None,
+        }
+    }
+    Some(length)
+}
+
 /// One way of sending.
 struct Kind {
     name: &'static str,
@@ -59,6 +91,7 @@ struct Kind {
     prepared: Prepared,
     secrets: Arc<Secrets>,
     services: Arc<Services>,
+    requests: u32,
 }
 
 impl Kind {
@@ -69,13 +102,14 @@ impl Kind {
         name: &'static str,
         address: SocketAddr,
         (path, how, lines): (&str, &str, &str),
+        bytes: usize,
     ) -> Self {
         let folder = std::env::temp_dir();
         let policy = format!(
             "[[secret]]\nname='key'\nfrom='env:WHARF_BENCH_KEY'\nto=[{{origin='http://{address}',path='/in'}}]\n{lines}\n\
              [[grant]]\nplugins=['*']\nhttp=[{{origin='http://{address}'}}]\nnetworks=['127.0.0.0/8']\n\
              secrets=[{{name='key',rungs=['inject','attach','operate','reveal']}}]\n\
-             limits={{requests=100000}}"
+             limits={{requests=100000,request-bytes='1GiB',response-bytes='1GiB'}}"
         );
         let rights = support::rights(plugin.manifest(), "send", &policy);
         let stores = Stores::from_env_snapshot(folder);
@@ -85,10 +119,12 @@ impl Kind {
         let prepared = engine
             .prepare(plugin, &"send".parse().unwrap(), rights)
             .unwrap();
+        let requests = if bytes == 0 { REQUESTS } else { WITH_BODIES };
         Self {
             name,
+            requests,
             input: format!(
-                r#"{{"url":"http://{address}{path}","how":"{how}","times":{REQUESTS}}}"#
+                r#"{{"url":"http://{address}{path}","how":"{how}","times":{requests},"bytes":{bytes}}}"#
             ),
             prepared,
             secrets: resolved.secrets,
@@ -112,6 +148,38 @@ impl Kind {
         let took = begun.elapsed();
         assert!(matches!(report.outcome, Outcome::Done(_)), "{report:?}");
         took
+    }
+}
+
+/// Compares the kinds with the first of them.
+fn compare(runtime: &Runtime, what: &str, kinds: &[Kind]) {
+    // `cargo bench -- --test` only asks whether it runs.
+    let rounds = if std::env::args().any(|arg| arg == "--test") {
+        1
+    } else {
+        ROUNDS
+    };
+    let mut times: Vec<Vec<Duration>> = kinds.iter().map(|_| Vec::new()).collect();
+    for round in 0..=rounds {
+        for (kind, times) in kinds.iter().zip(&mut times) {
+            let took = runtime.block_on(kind.run());
+            // The first round is for caches and connections.
+            if round > 0 {
+                times.push(took / kind.requests);
+            }
+        }
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2].as_secs_f64() * 1e6
+    };
+    let medians: Vec<f64> = times.iter_mut().map(median).collect();
+    for (kind, median) in kinds.iter().zip(&medians) {
+        println!(
+            "{:<16} {median:>8.1} µs {what}, {:>+7.1} µs",
+            kind.name,
+            median - medians[0]
+        );
     }
 }
 
@@ -139,45 +207,22 @@ fn requests(criterion: &mut Criterion) {
         .unwrap();
     let address = server();
     let aws = "operations=['aws-sigv4']\nas={aws-sigv4={region='eu-west-1',service='execute-api',access-key-id='AKIDEXAMPLE'}}";
-    let kinds: Vec<Kind> = [
-        ("without", ("/out", "plain", "as='bearer'")),
-        ("inject, bearer", ("/in", "plain", "as='bearer'")),
-        ("inject, query", ("/in", "plain", "as={query={name='key'}}")),
-        ("attach", ("/in", "attach", "as='bearer'")),
-        ("inject, SigV4", ("/in", "plain", aws)),
-    ]
-    .into_iter()
-    .map(|(name, how)| Kind::new(&runtime, &engine, &plugin, name, address, how))
-    .collect();
-
-    // `cargo bench -- --test` only asks whether it runs.
-    let rounds = if std::env::args().any(|arg| arg == "--test") {
-        1
-    } else {
-        ROUNDS
+    let of = |bytes: usize| {
+        [
+            ("without", ("/out", "plain", "as='bearer'")),
+            ("inject, bearer", ("/in", "plain", "as='bearer'")),
+            ("inject, query", ("/in", "plain", "as={query={name='key'}}")),
+            ("attach", ("/in", "attach", "as='bearer'")),
+            ("inject, SigV4", ("/in", "plain", aws)),
+        ]
+        .into_iter()
+        .map(|(name, how)| Kind::new(&runtime, &engine, &plugin, name, address, how, bytes))
+        .collect::<Vec<Kind>>()
     };
-    let mut times: Vec<Vec<Duration>> = kinds.iter().map(|_| Vec::new()).collect();
-    for round in 0..=rounds {
-        for (kind, times) in kinds.iter().zip(&mut times) {
-            let took = runtime.block_on(kind.run());
-            // The first round is for caches and connections.
-            if round > 0 {
-                times.push(took / REQUESTS);
-            }
-        }
-    }
-    let median = |times: &mut Vec<Duration>| {
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64() * 1e6
-    };
-    let medians: Vec<f64> = times.iter_mut().map(median).collect();
-    for (kind, median) in kinds.iter().zip(&medians) {
-        println!(
-            "{:<16} {median:>6.1} µs a request, {:>+5.1} µs",
-            kind.name,
-            median - medians[0]
-        );
-    }
+    compare(&runtime, "a request", &of(0));
+    let with_bodies = of(1 << 20);
+    compare(&runtime, "a request with a MiB each way", &with_bodies);
+    let kinds = of(0);
 
     let mut group = criterion.benchmark_group("requests");
     group.sample_size(20);
@@ -185,7 +230,7 @@ fn requests(criterion: &mut Criterion) {
         group.bench_function(kind.name, |bencher| {
             bencher.iter_custom(|runs| {
                 (0..runs)
-                    .map(|_| runtime.block_on(kind.run()) / REQUESTS)
+                    .map(|_| runtime.block_on(kind.run()) / kind.requests)
                     .sum()
             });
         });

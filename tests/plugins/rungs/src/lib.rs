@@ -8,6 +8,9 @@ use wharf_plugin::http::{self, Authentication, Client, Credential};
 use wharf_plugin::secrets::{Jwt, Secret, SignatureAlgorithm};
 use wharf_plugin::{Error, reveal};
 
+/// What is told of a body, in bytes.
+const SHOWN: usize = 64 * 1024;
+
 /// What to send, and how the host authenticates it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +20,9 @@ struct Send {
     /// How often.
     #[serde(default = "once")]
     times: u32,
+    /// How many bytes go with it, if any do.
+    #[serde(default)]
+    bytes: usize,
     /// The name of the secret, where the plugin names it.
     #[serde(default)]
     secret: Option<String>,
@@ -56,7 +62,10 @@ struct Sent {
 /// Sends a request, one or more times.
 #[wharf_plugin::action]
 fn send(input: Send) -> Result<Sent, Error> {
-    let request = http::get(&input.url);
+    let request = match input.bytes {
+        0 => http::get(&input.url),
+        bytes => http::post(&input.url).body(vec![b'x'; bytes]),
+    };
     let name = input.secret.as_deref().unwrap_or("key");
     let how = match input.how {
         How::Plain | How::Attach => None,
@@ -82,7 +91,8 @@ fn send(input: Send) -> Result<Sent, Error> {
         };
         sent = Some(Sent {
             status: response.status(),
-            body: String::from_utf8_lossy(response.body()).into_owned(),
+            body: String::from_utf8_lossy(response.body().get(..SHOWN).unwrap_or(response.body()))
+                .into_owned(),
         });
     }
     sent.ok_or_else(|| Error::invalid_input("/times", "must not be 0"))
