@@ -24,6 +24,7 @@ impl HostCredential for State {
         let Some(run) = self.live() else {
             return Ok(Err(CredentialError::Denied));
         };
+        run.carries(name.len())?;
         let Some(binding) = run.permit(&name, Rung::Attach) else {
             return Ok(Err(CredentialError::Denied));
         };

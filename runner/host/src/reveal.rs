@@ -18,6 +18,7 @@ impl Host for State {
         let Some(run) = self.live().map(Arc::clone) else {
             return Ok(Err(RevealError::Denied));
         };
+        run.carries(name.len())?;
         let Some(binding) = run.permit(&name, Rung::Reveal) else {
             return Ok(Err(RevealError::Denied));
         };

@@ -17,6 +17,9 @@ impl Host for State {
         how: Authentication,
     ) -> wasmtime::Result<Result<Response, HttpError>> {
         let name = self.table.get(&secret)?.name().clone();
+        if let Some(run) = self.live() {
+            run.carries(size(&how))?;
+        }
         let manner = match how {
             Authentication::Bearer => Manner::Bearer,
             Authentication::Basic(user) => Manner::Basic { user },
@@ -31,5 +34,17 @@ impl Host for State {
             manner: &manner,
         };
         self.send_record(request, guest).await
+    }
+}
+
+/// What the guest says of the manner, in bytes.
+fn size(how: &Authentication) -> usize {
+    match how {
+        Authentication::Bearer => 0,
+        Authentication::Basic(user) => user.len(),
+        Authentication::AwsSigv4(scope) => {
+            let key = scope.access_key_id.as_ref().map_or(0, String::len);
+            scope.region.len() + scope.service.len() + key
+        }
     }
 }

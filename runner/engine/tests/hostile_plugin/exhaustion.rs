@@ -27,13 +27,22 @@ async fn stops(world: &World, limits: &str, what: &str, bytes: usize, named: &st
 }
 
 attacks! {
-    host_calls_without_end: "calls clocks, log, progress, control, config, random, poll and hmac for ever" => "stopped at the deadline", |world| {
-        for what in ["clocks", "log", "progress", "control", "config", "random", "insecure-random", "poll", "hmac"] {
+    host_calls_without_end: "calls clocks, log, progress, control, config, random and poll for ever" => "stopped at the deadline", |world| {
+        for what in ["clocks", "log", "progress", "control", "config", "config-names", "random", "insecure-random", "poll"] {
             stops(&world, "deadline = '200ms', log-entries = 5", what, 10, "200ms").await;
         }
     }
-    handles_of_secrets: "opens secrets and keeps the handles" => "stopped at `resources`", |world| {
-        stops(&world, "resources = 50", "secrets", 0, "more than 50 handles").await;
+    calls_with_secrets_without_end: "asks for hmac, sign, jwt, reveal and requests with an attached or an operated secret for ever" => "stopped at the deadline, with no more lines in the audit record than are told one by one", |world| {
+        for what in ["hmac", "sign", "jwt", "reveal", "attach", "signed-http"] {
+            stops(&world, "deadline = '300ms', requests = 20", what, 10, "300ms").await;
+        }
+        let lines = world.spy.audited();
+        assert!(lines > 0 && lines < 6 * 2000, "{lines}");
+    }
+    handles_of_secrets: "opens secrets and credentials and keeps the handles" => "stopped at `resources`", |world| {
+        for what in ["secrets", "credentials"] {
+            stops(&world, "resources = 50", what, 0, "more than 50 handles").await;
+        }
     }
     handles_of_timers: "makes pollables and keeps them" => "stopped at `resources`", |world| {
         stops(&world, "resources = 50", "pollables", 0, "more than 50 handles").await;
@@ -49,8 +58,8 @@ attacks! {
             stops(&world, "memory = '64MiB'", what, 2 << 20, "random bytes").await;
         }
     }
-    large_calls: "hands over more in one call than `host-call` says: log, progress, settings, hmac, output" => "stopped, naming the limit", |world| {
-        for what in ["log", "progress", "config", "hmac", "output"] {
+    large_calls: "hands over more in one call than `host-call` says: log, progress, settings, output, what is to be signed, names of secrets, requests" => "stopped, naming the limit", |world| {
+        for what in ["log", "progress", "config", "output", "hmac", "sign", "jwt", "attach", "signed-http", "name-of-secret", "name-of-credential", "name-to-reveal"] {
             stops(&world, "host-call = '64KiB'", what, 100_000, LARGE_CALL).await;
         }
     }

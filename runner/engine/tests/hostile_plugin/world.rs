@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
@@ -57,15 +58,23 @@ const INTRUDER: &str = include_str!("../../../../tests/plugins/intruder/plugin.t
 
 /// Keeps whatever is told of a run, as text.
 #[derive(Default)]
-pub(crate) struct Spy(Mutex<String>);
+pub(crate) struct Spy {
+    text: Mutex<String>,
+    audited: AtomicUsize,
+}
 
 impl Spy {
     fn keep(&self, what: &dyn Debug) {
-        self.0.lock().unwrap().push_str(&format!("{what:?}\n"));
+        self.text.lock().unwrap().push_str(&format!("{what:?}\n"));
     }
 
     pub(crate) fn told(&self) -> String {
-        self.0.lock().unwrap().clone()
+        self.text.lock().unwrap().clone()
+    }
+
+    /// How many events the auditor was told of.
+    pub(crate) fn audited(&self) -> usize {
+        self.audited.load(Ordering::SeqCst)
     }
 }
 
@@ -80,6 +89,7 @@ impl Events for Spy {
     }
 
     fn audit(&self, event: AuditEvent) -> Result<(), AuditUnavailable> {
+        self.audited.fetch_add(1, Ordering::SeqCst);
         self.keep(&event);
         Ok(())
     }

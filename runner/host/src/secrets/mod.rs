@@ -42,6 +42,7 @@ impl HostSecret for State {
         let Some(run) = self.live() else {
             return Ok(Err(SecretError::Denied));
         };
+        run.carries(name.len())?;
         let Some(binding) = run.permit(&name, Rung::Operate) else {
             return Ok(Err(SecretError::Denied));
         };

@@ -4,8 +4,13 @@ use std::io::Write;
 
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::types::Fields;
-use wharf_plugin::bindings::wharf::plugin::secrets::{DigestAlgorithm, Secret};
-use wharf_plugin::bindings::wharf::plugin::{config, control, log, output, progress};
+use wharf_plugin::bindings::wharf::plugin::http::Request;
+use wharf_plugin::bindings::wharf::plugin::http_credentials::{self, Credential};
+use wharf_plugin::bindings::wharf::plugin::secrets::{
+    DigestAlgorithm, JwtRequest, Secret, SignatureAlgorithm,
+};
+use wharf_plugin::bindings::wharf::plugin::signed_http::{self, Authentication};
+use wharf_plugin::bindings::wharf::plugin::{config, control, log, output, progress, reveal};
 
 /// Does one thing so many times, with so many bytes each time.
 pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, String> {
@@ -38,6 +43,7 @@ pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, Strin
                 }
             }
             "config" => drop(config::get(&text)),
+            "config-names" => drop(config::names()),
             "control" => drop(control::cancelled()),
             "random" => drop(wasip2::random::random::get_random_bytes(bytes as u64)),
             "insecure-random" => {
@@ -63,13 +69,56 @@ pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, Strin
                 }
             }
             "secrets" => std::mem::forget(Secret::open("signing")),
+            "credentials" => std::mem::forget(Credential::open("attached")),
+            "name-of-secret" => drop(Secret::open(&text)),
+            "name-of-credential" => drop(Credential::open(&text)),
+            "name-to-reveal" => drop(reveal::reveal(&text)),
+            "reveal" => drop(reveal::reveal("revealed")),
+            "sign" => {
+                let key = open("key")?;
+                let algorithm = SignatureAlgorithm::EcdsaP256Sha256Fixed;
+                let signed = key.sign(algorithm, text.as_bytes());
+                drop(signed.map_err(|e| format!("{e:?}"))?);
+            }
+            "jwt" => {
+                let request = JwtRequest {
+                    claims: format!(r#"{{"sub":"{text}"}}"#),
+                    algorithm: None,
+                    key_id: None,
+                    lifetime: None,
+                };
+                let token = open("key")?.jwt(&request);
+                drop(token.map_err(|e| format!("{e:?}"))?);
+            }
+            "attach" => {
+                let credential = Credential::open("attached").map_err(|e| format!("{e:?}"))?;
+                drop(http_credentials::send(&request(&text), &credential));
+            }
+            "signed-http" => {
+                let how = Authentication::Basic(text.clone());
+                drop(signed_http::send(&request(""), &open("signing")?, &how));
+            }
             "hmac" => {
-                let secret = Secret::open("signing").map_err(|e| format!("{e:?}"))?;
-                let done = secret.hmac(DigestAlgorithm::Sha512, text.as_bytes());
+                let done = open("signing")?.hmac(DigestAlgorithm::Sha512, text.as_bytes());
                 drop(done.map_err(|e| format!("{e:?}"))?);
             }
             other => return Err(format!("there is no {other}")),
         }
     }
     Ok(format!("{count}"))
+}
+
+fn open(name: &str) -> Result<Secret, String> {
+    Secret::open(name).map_err(|error| format!("{error:?}"))
+}
+
+/// A request to nowhere that there is.
+fn request(body: &str) -> Request {
+    Request {
+        method: "POST".to_owned(),
+        url: "http://nowhere.test/".to_owned(),
+        headers: Vec::new(),
+        body: Some(body.as_bytes().to_vec()),
+        timeout: None,
+    }
 }
