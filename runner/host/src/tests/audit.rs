@@ -225,6 +225,28 @@ async fn a_special_address_is_told_though_nothing_comes_back_from_it() {
     }
 }
 
+#[tokio::test]
+async fn a_special_address_is_told_though_the_guest_does_not_wait_for_an_answer() {
+    let server = Server::start(|_| vec![]).await;
+    let mut run = bound_to(&open_grant("")).await;
+    let asked = {
+        let sent = http::Host::send(&mut run.state, get(server.url("/")));
+        let arrived = async {
+            while server.requests().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = sent => None,
+            () = arrived => Some(()),
+        }
+    };
+    assert!(asked.is_some(), "it was answered");
+    let (origin, address) = (server.url(""), server.address.ip());
+    let reached = AuditEvent::SpecialAddress { origin, address };
+    assert_eq!(told(&run).last(), Some(&reached));
+}
+
 /// Why the last thing that was told was refused.
 fn refused(run: &Bound) -> String {
     match told(run).pop() {
