@@ -1,5 +1,7 @@
 //! TLS, with a certificate that the test makes.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 mod support;
 
 use std::path::{Path, PathBuf};
