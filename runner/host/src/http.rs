@@ -11,6 +11,10 @@ use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
 use crate::run::Run;
 use crate::state::Unbound;
 
+/// The longest name of a header that is told. Of a longer one nothing is: a part of a secret in it
+/// would not be found.
+const SHOWN: usize = 256;
+
 impl Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, HttpError>> {
         self.send_record(request, Guest::AddsNothing).await
@@ -87,9 +91,12 @@ fn parse(request: Request, timeout: Option<Duration>) -> Result<Outgoing, Egress
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let bad = |part: &str| {
+            let shown = match name.get(..SHOWN) {
+                None => format!("`{}`", name.escape_default()),
+                Some(_) => format!("with a name of {} bytes", name.len()),
+            };
             EgressError::Invalid(format!(
-                "the {part} of the header `{}` has characters that no header can have",
-                name.escape_default()
+                "the {part} of the header {shown} has characters that no header can have"
             ))
         };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("name"))?;

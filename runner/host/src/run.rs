@@ -26,6 +26,9 @@ const MOST_OPERATIONS: u64 = 256;
 /// What is told of a name that a guest made up, at most, in bytes.
 const SHOWN: usize = 128;
 
+/// What is told of the reason of a refusal, at most, in bytes.
+const WHY: usize = 4096;
+
 /// What a field of a log line counts for beside its name and value, in bytes.
 const FIELD: usize = 16;
 
@@ -227,13 +230,22 @@ impl Run {
     }
 
     /// Tells the auditor of a refusal. What is refused stays refused if that cannot be told.
-    pub(crate) fn refused(&self, event: AuditEvent) {
+    pub(crate) fn refused(&self, event: impl FnOnce() -> AuditEvent) {
         if self.refusals.fetch_add(1, Ordering::AcqRel) >= MOST_REFUSALS {
             return;
         }
-        if let Err(error) = self.events.audit(event) {
+        if let Err(error) = self.events.audit(event()) {
             tracing::error!(%error, "a refusal is not in the audit record");
         }
+    }
+
+    /// Tells the auditor that a request was refused.
+    pub(crate) fn request_refused(&self, method: &str, destination: &str, why: &str) {
+        self.refused(|| AuditEvent::RequestDenied {
+            method: method.to_owned(),
+            destination: self.name_scrubber().scrub(destination).into_owned(),
+            why: cut(self.name_scrubber().scrub(why).into_owned(), WHY),
+        });
     }
 
     /// The binding of a secret, if the host may work with it so. If not, as [`Run::permit`].
@@ -252,11 +264,10 @@ impl Run {
 
     /// Tells the auditor and the log why a secret is not used.
     pub(crate) fn refuse_secret(&self, name: &str, rung: Rung, why: &str) {
-        let mut secret = self.scrubber().scrub(name).into_owned();
-        secret.truncate(secret.floor_char_boundary(SHOWN));
-        let why = self.scrubber().scrub(why).into_owned();
+        let secret = cut(self.scrubber().scrub(name).into_owned(), SHOWN);
+        let why = cut(self.scrubber().scrub(why).into_owned(), WHY);
         self.line(Level::Warn, LogSource::Host, why.clone(), Vec::new());
-        self.refused(AuditEvent::SecretRefused { secret, rung, why });
+        self.refused(|| AuditEvent::SecretRefused { secret, rung, why });
     }
 
     /// Whether the run has ended.
@@ -272,7 +283,7 @@ impl Run {
         self.traffic.end();
         let refusals = self.refusals.swap(0, Ordering::AcqRel);
         if let Some(count) = refusals.checked_sub(MOST_REFUSALS).filter(|more| *more > 0) {
-            self.refused(AuditEvent::RefusalsUntold { count });
+            self.refused(|| AuditEvent::RefusalsUntold { count });
         }
         let mut operated = self.operated.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = operated.tell(&*self.events) {
@@ -298,6 +309,12 @@ impl Run {
             });
         }
     }
+}
+
+/// As much of a text as there is room for. It has been scrubbed: a part of a secret is not found.
+fn cut(mut text: String, most: usize) -> String {
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 /// What a line counts for. An empty field takes memory too.

@@ -1,138 +1,28 @@
-//! Bodies on their way: counted out, and counted, bounded in time and scrubbed in.
+//! Bodies of responses: counted, bounded in time, and scrubbed on their way in.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
-use wasmtime_wasi_http::WasiBody;
 
-use super::channel::{BoxError, Sent};
 use super::connections::Exchange;
-use super::traffic::Traffic;
-use super::{EgressError, OutBody, Told, error};
+use super::sent::Broken;
+use super::{EgressError, Told, error};
 use crate::StreamScrubber;
 use crate::run::Run;
-
-/// The body of a request, as it is sent. A body that is still being written must come to the length
-/// that was declared for it, and holds the exchange until it has ended.
-pub(super) fn request(
-    body: OutBody,
-    length: Option<u64>,
-    traffic: &Arc<Traffic>,
-    exchange: &Arc<Exchange>,
-    broken: &Arc<OnceLock<EgressError>>,
-) -> Result<Sent, EgressError> {
-    Ok(match body {
-        OutBody::None => nothing(),
-        OutBody::Whole(bytes) => {
-            traffic.sent(bytes.len() as u64)?;
-            Full::new(bytes)
-                .map_err(|never| match never {})
-                .boxed_unsync()
-        }
-        OutBody::Stream(stream) if stream.is_end_stream() => match length {
-            None | Some(0) => nothing(),
-            Some(length) => return Err(EgressError::Invalid(Missized(length).to_string())),
-        },
-        OutBody::Stream(stream) => Counted {
-            stream,
-            traffic: traffic.clone(),
-            broken: broken.clone(),
-            _exchange: exchange.clone(),
-            length: length.map(|length| Length {
-                declared: length,
-                left: length,
-            }),
-        }
-        .boxed_unsync(),
-    })
-}
-
-fn nothing() -> Sent {
-    Empty::new().map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A body that is not as long as was declared. Sent so, a server would take the rest of it, or the
-/// next request, for something else.
-#[derive(Debug, thiserror::Error)]
-#[error("the body does not come to the {0} bytes that `content-length` declares")]
-struct Missized(u64);
-
-/// A body that the guest is still writing.
-struct Counted {
-    stream: WasiBody,
-    traffic: Arc<Traffic>,
-    /// The limit that it reached, if it did: the client tells of a broken body.
-    broken: Arc<OnceLock<EgressError>>,
-    length: Option<Length>,
-    _exchange: Arc<Exchange>,
-}
-
-struct Length {
-    declared: u64,
-    left: u64,
-}
-
-impl Counted {
-    fn count(&mut self, bytes: u64) -> Result<(), BoxError> {
-        if let Err(error) = self.traffic.sent(bytes) {
-            return Err(self.broken.get_or_init(|| error).clone().into());
-        }
-        if let Some(length) = &mut self.length {
-            let missized = Missized(length.declared);
-            length.left = length.left.checked_sub(bytes).ok_or(missized)?;
-        }
-        Ok(())
-    }
-
-    fn whole(&self) -> Result<(), BoxError> {
-        match &self.length {
-            Some(length) if length.left > 0 => Err(Missized(length.declared).into()),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let this = &mut *self;
-        loop {
-            let frame = Pin::new(&mut this.stream).poll_frame(cx);
-            let Some(frame) = ready!(frame).transpose()? else {
-                return Poll::Ready(this.whole().err().map(Err));
-            };
-            // Trailers are not passed on: they are headers that nothing checks.
-            if let Ok(data) = frame.into_data() {
-                this.count(data.len() as u64)?;
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.length {
-            Some(length) => SizeHint::with_exact(length.left),
-            None => SizeHint::default(),
-        }
-    }
-}
 
 /// The body of a response.
 pub(crate) struct Body {
     /// What comes, and over what, until its end.
     from: Option<(Incoming, Arc<Exchange>)>,
+    /// Whether the request's own body broke off.
+    broken: Broken,
     told: Told,
     run: Arc<Run>,
     scrub: StreamScrubber,
@@ -144,11 +34,13 @@ impl Body {
     pub(super) fn new(
         run: &Arc<Run>,
         from: (Incoming, Arc<Exchange>),
+        broken: Broken,
         told: Told,
         wait: Duration,
     ) -> Self {
         Self {
             from: Some(from),
+            broken,
             told,
             run: run.clone(),
             scrub: run.scrubber().stream(),
@@ -249,6 +141,9 @@ impl HttpBody for Body {
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }
                 Some(Err(error)) => {
+                    if let Some(error) = this.broken.get().cloned() {
+                        return this.fail(error);
+                    }
                     let why = error::deepest(&error);
                     let why = this.run.scrubber().scrub(&why).into_owned();
                     return this.fail(EgressError::Protocol(format!(

@@ -8,8 +8,6 @@ use std::time::Duration;
 use ::http::header::HOST;
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderValue, Request, Response, Uri};
-use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
@@ -17,13 +15,11 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use super::sent::Sent;
+
 /// How long one that was kept may take to be ready again. It has nothing to do but to notice that
 /// the last answer has ended.
 const READY: Duration = Duration::from_millis(100);
-
-/// The body of a request, as it is sent.
-pub(super) type Sent = UnsyncBoxBody<Bytes, BoxError>;
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The version of HTTP that both sides agreed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +32,8 @@ pub(super) enum Version {
 pub(super) struct Channel {
     sender: Sender,
     until: CancellationToken,
+    /// The server speaks HTTP/1.0, to which the next request could not say where its body ends.
+    is_last: bool,
 }
 
 enum Sender {
@@ -104,6 +102,7 @@ impl Channel {
         Ok(Self {
             sender,
             until: closes.disarm(),
+            is_last: false,
         })
     }
 
@@ -131,6 +130,9 @@ impl Channel {
             }
             Sender::Two(sender) => sender.try_send_request(request).await,
         };
+        if let Ok(answer) = &answer {
+            self.is_last = answer.version() == ::http::Version::HTTP_10;
+        }
         answer.map_err(|mut error| match error.take_message() {
             Some(mut request) => {
                 request.headers_mut().remove(HOST);
@@ -139,6 +141,11 @@ impl Channel {
             }
             None => Unanswered::Broken(error.into_error()),
         })
+    }
+
+    /// Whether another request may be sent over it when this one's answer has ended.
+    pub(super) fn is_reusable(&self) -> bool {
+        !self.is_last
     }
 
     /// Closes it, though something may still be sent over it.

@@ -176,6 +176,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if let Some(channel) = self.over.take()
             && self.is_whole.load(Ordering::Acquire)
+            && channel.is_reusable()
         {
             self.of.keep(self.to.clone(), channel);
         }

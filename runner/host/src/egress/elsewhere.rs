@@ -128,7 +128,7 @@ fn bucket_of(url: &Url) -> Option<&str> {
     if let Some(bucket) = host.strip_suffix(".storage.googleapis.com") {
         return Some(bucket);
     }
-    let ends = [".s3.", ".s3-"].map(|service| host.find(service));
+    let ends = [".s3.", ".s3-", ".s3express-"].map(|service| host.find(service));
     let end = ends.into_iter().flatten().min()?;
     Some(&host[..end])
 }
@@ -202,6 +202,10 @@ mod tests {
             ("my.own.s3.amazonaws.com", Some("my.own")),
             ("a.s3-accelerate.amazonaws.com", Some("a")),
             ("a.storage.googleapis.com", Some("a")),
+            (
+                "b--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com",
+                Some("b--use1-az4--x-s3"),
+            ),
             ("s3.eu-west-1.amazonaws.com", None),
             ("storage.googleapis.com", None),
             ("minio.internal", None),

@@ -39,18 +39,22 @@ fn is_withheld(name: &HeaderName) -> bool {
     hosts || elsewhere::is_override(&plain)
 }
 
+/// Whether there are no more bytes of headers than servers take.
+pub(super) fn check_size(headers: &HeaderMap) -> Result<(), EgressError> {
+    if size(headers) <= MOST {
+        return Ok(());
+    }
+    Err(EgressError::Invalid(format!(
+        "the headers are longer than {MOST} bytes: send less, or send it in the body"
+    )))
+}
+
 /// Takes out what a guest may not set, and gives the length of the body that it declared, if it
 /// did. The header itself is the client's to set.
 ///
 /// # Errors
-/// There are more bytes of headers than any server takes, or there is no telling how long the
-/// body is to be.
+/// There is no telling how long the body is to be.
 pub(super) fn prepare(headers: &mut HeaderMap) -> Result<Option<u64>, EgressError> {
-    if size(headers) > MOST {
-        return Err(EgressError::Invalid(format!(
-            "the headers are longer than {MOST} bytes: send less, or send it in the body"
-        )));
-    }
     let length = declared_length(headers)?;
     strip(headers, is_withheld);
     Ok(length)

@@ -14,6 +14,7 @@ mod headers;
 mod inject;
 mod parse;
 mod resolve;
+mod sent;
 mod tls;
 mod traffic;
 
@@ -23,7 +24,7 @@ use std::time::Duration;
 use ::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, IF_RANGE, RANGE};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
-use hyper::body::Incoming as IncomingBody;
+use hyper::body::{Body as _, Incoming as IncomingBody};
 use tokio::time::Instant;
 use url::{Host, Url};
 use wasmtime_wasi_http::WasiBody;
@@ -42,9 +43,10 @@ pub(crate) use resolve::Share;
 pub use resolve::{Lookup, SystemLookup};
 pub(crate) use traffic::Traffic;
 
-use channel::{Sent, Unanswered};
+use channel::Unanswered;
 use connections::{Exchange, To};
 use inject::Planned;
+use sent::Sent;
 
 /// What is told of a destination, at most, in bytes.
 const SHOWN: usize = 512;
@@ -106,8 +108,9 @@ pub(crate) async fn send(
     })
 }
 
-/// Refuses what cannot even be read as a request, and tells the auditor.
+/// Refuses what cannot even be read as a request, and tells the auditor. It counts as one.
 pub(crate) fn unreadable(run: &Run, error: EgressError) -> EgressError {
+    let error = run.traffic.request().err().unwrap_or(error);
     let error = error.scrubbed(run.name_scrubber());
     let told = Told {
         method: "an unusable request".to_owned(),
@@ -128,11 +131,7 @@ impl Told {
     /// Tells the auditor if it was the host that said no.
     fn refused(&self, run: &Run, error: &EgressError) {
         if error.is_refusal() {
-            run.refused(AuditEvent::RequestDenied {
-                method: self.method.clone(),
-                destination: self.destination.clone(),
-                why: run.name_scrubber().scrub(&error.to_string()).into_owned(),
-            });
+            run.request_refused(&self.method, &self.destination, &error.to_string());
         }
     }
 }
@@ -147,6 +146,7 @@ async fn allowed(
 ) -> Result<Incoming, EgressError> {
     run.traffic.request()?;
     let granted = check(run, &request.method, target)?;
+    headers::check_size(&request.headers)?;
     let verb = request.method.clone();
     let method = verb.as_str();
     let plan = inject::plan(&run.rights, method, target, guest)?;
@@ -251,13 +251,17 @@ async fn dispatch(
 
     let connections = run.traffic.connections();
     let exchange = Exchange::new(connections, place, To::new(target, granted.networks()));
-    let (exchange, broken) = (Arc::new(exchange), Arc::default());
-    let body = body::request(request.body, length, &run.traffic, &exchange, &broken)?;
+    let (exchange, broken) = (Arc::new(exchange), sent::Broken::default());
+    let body = sent::request(request.body, length, &run.traffic, &exchange, &broken)?;
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = request.method.clone();
     *outgoing.uri_mut() = Uri::try_from(request.url.as_str())
         .map_err(|error| EgressError::Invalid(format!("the URL cannot be sent: {error}")))?;
     *outgoing.headers_mut() = request.headers;
+    if outgoing.body().is_end_stream() && expects_body(&request.method) {
+        // Some servers insist on being told that there is none.
+        (outgoing.headers_mut()).insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
@@ -285,8 +289,13 @@ async fn dispatch(
     Ok(Incoming {
         status: parts.status,
         headers,
-        body: Body::new(run, (body, exchange), way.told.clone(), wait),
+        body: Body::new(run, (body, exchange), broken, way.told.clone(), wait),
     })
+}
+
+/// Whether a request with this method is expected to have a body (RFC 9110, 8.6).
+fn expects_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
 /// Sends over a connection that is kept, or over a new one, and gives the head of the answer.

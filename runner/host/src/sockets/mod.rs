@@ -23,7 +23,7 @@ use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx, WasiSocketsCtxView};
 
 use crate::egress::Open;
 use crate::run::Run;
-use crate::{AuditEvent, Level, LogSource, State};
+use crate::{Level, LogSource, State};
 
 pub(crate) use reach::Names;
 
@@ -101,11 +101,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 /// Tells the auditor and the log of what is refused.
 fn refuse(run: &Run, method: &str, destination: &str, why: &str) -> ErrorCode {
     tell(run, why);
-    run.refused(AuditEvent::RequestDenied {
-        method: method.to_owned(),
-        destination: run.name_scrubber().scrub(destination).into_owned(),
-        why: run.name_scrubber().scrub(why).into_owned(),
-    });
+    run.request_refused(method, destination, why);
     ErrorCode::AccessDenied
 }
 
@@ -115,7 +111,7 @@ fn tell(run: &Run, why: &str) {
     run.line(
         Level::Warn,
         LogSource::Host,
-        format!("a TCP connection failed: {why}"),
+        format!("a connection failed: {why}"),
         Vec::new(),
     );
 }

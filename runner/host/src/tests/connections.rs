@@ -204,3 +204,70 @@ async fn a_run_whose_lookups_never_end_waits_for_them_alone() {
     let mut other = bind_sharing(&services, &rights, &Stores::none(), None).await;
     assert_eq!(send(&mut other, get(url)).await.unwrap().status, 200);
 }
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_does_not_keep_the_next_one_waiting() {
+    let server = Server::start(|_| vec![reply("", b"x")]).await;
+    let port = server.address.port();
+    // Takes a few connections, accepts none, and answers nothing after that.
+    let full = tokio::net::TcpSocket::new_v4().unwrap();
+    full.bind(format!("127.0.0.2:{port}").parse().unwrap())
+        .unwrap();
+    let _full = full.listen(1).unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        waiting.spawn(tokio::net::TcpStream::connect(format!("127.0.0.2:{port}")));
+    }
+    let mut taken = Vec::new();
+    while let Ok(stream) =
+        tokio::time::timeout(Duration::from_millis(200), waiting.join_next()).await
+    {
+        taken.push(stream);
+    }
+    assert!(!waiting.is_empty(), "it takes every connection");
+    for first in ["127.0.0.2", "127.0.0.3"] {
+        let addresses = [first, "127.0.0.1"].map(|address| address.parse().unwrap());
+        let names = Names([("two.test", addresses.to_vec())].into());
+        let rights = rights(&open_grant(""));
+        let config = ServicesConfig::default();
+        let mut run = bind_with(&rights, &Stores::none(), names, &config, None).await;
+        let mut request = get(format!("http://two.test:{port}/"));
+        request.timeout = Some(3_000);
+        assert_eq!(
+            send(&mut run, request).await.unwrap().status,
+            200,
+            "{first}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_connection_to_a_server_of_http_1_0_carries_one_request() {
+    let old = |_: &str| {
+        vec![b"HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 1\r\n\r\nx".to_vec()]
+    };
+    let server = Server::start(old).await;
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    for _ in 0..2 {
+        send(&mut run, get(server.url("/"))).await.unwrap();
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_not_used_again() {
+    let closing = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", closing.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        for _ in 0..3 {
+            let (mut stream, _) = closing.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            stream.write_all(&reply("", b"x")).await.unwrap();
+        }
+    });
+    let mut run = bound(&rights(&open_grant("")), &Stores::none()).await;
+    for _ in 0..3 {
+        assert_eq!(send(&mut run, get(&url)).await.unwrap().status, 200);
+    }
+    served.await.unwrap();
+}

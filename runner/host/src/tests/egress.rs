@@ -58,6 +58,28 @@ async fn a_granted_request_arrives_whole_and_so_does_its_response() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_expected_to_have_a_body_says_that_it_has_none() {
+    let server = Server::start(|_| vec![reply("", b"")]).await;
+    let mut run = open().await;
+    for (method, says) in [
+        ("POST", true),
+        ("PUT", true),
+        ("PATCH", true),
+        ("GET", false),
+        ("DELETE", false),
+    ] {
+        for body in [None, Some(Vec::new())] {
+            let mut request = get(server.url("/"));
+            request.method = method.to_owned();
+            request.body = body;
+            send(&mut run, request).await.unwrap();
+            let got = server.requests().pop().unwrap();
+            assert_eq!(got.contains("content-length: 0\r\n"), says, "{got}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_ungranted_destination_is_denied_naming_the_grant_and_audited() {
     let policy = "[[grant]]\nplugins=['http']\nhttp=[{origin='http://granted.test'}]";
     let mut run = bound(&rights(policy), &Stores::none()).await;
