@@ -22,7 +22,7 @@ use sigstore_types::{DerPublicKey, SignatureBytes};
 use wharf_policy::Digest;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, digest};
+use crate::{KeyError, digest, strict_json};
 
 const SCHEME: SigningScheme = SigningScheme::EcdsaP256Sha256;
 
@@ -180,10 +180,20 @@ impl fmt::Debug for PublicKey {
 /// Refuses what the key code below would take too easily: an unencrypted key, or a nonce of
 /// another length than the cipher's, on which it would panic.
 fn check_envelope(pem: &str) -> Result<(), KeyError> {
+    // All that the key code reads as an object, so that nothing else is taken for one.
     #[derive(Deserialize)]
     struct Envelope {
+        #[serde(rename = "kdf")]
+        _kdf: Kdf,
         cipher: Cipher,
     }
+    #[derive(Deserialize)]
+    struct Kdf {
+        #[serde(rename = "params")]
+        _params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {}
     #[derive(Deserialize)]
     struct Cipher {
         nonce: String,
@@ -205,7 +215,7 @@ fn check_envelope(pem: &str) -> Result<(), KeyError> {
         .decode(body)
         .map_err(|_| wrong("its content is not base64"))?;
     let envelope: Envelope =
-        serde_json::from_slice(&json).map_err(|_| wrong("its content is not cosign's"))?;
+        strict_json::from_slice(&json).map_err(|_| wrong("its content is not cosign's"))?;
     let nonce = STANDARD
         .decode(envelope.cipher.nonce)
         .map_err(|_| wrong("its nonce is not base64"))?;

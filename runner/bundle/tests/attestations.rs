@@ -417,6 +417,26 @@ fn a_file_of_attestations_has_a_form_and_bounds() {
     );
 }
 
+#[test]
+fn a_file_of_attestations_that_is_cut_off_anywhere_is_refused_or_has_whole_ones_only() {
+    let bytes = plugin("p", "1.0.0");
+    let (first, second) = (provenance(&bytes, stranger()), provenance(&bytes, key()));
+    let file = lines(&[&first, &second]);
+    for end in 0..file.len() {
+        let cut = AttestationFile::parse(&file[..end]).map(|file| file.count());
+        match end == first.len() || end == first.len() + 1 {
+            true => assert_eq!(cut, Ok(1), "at {end}"),
+            false => assert!(cut.is_err(), "at {end}: {cut:?}"),
+        }
+    }
+    // The other way round, the one that counts is cut off.
+    let file = lines(&[&second, &first]);
+    for end in 0..file.len() {
+        assert!(verify(&by_theirs(), &bytes, Some(&file[..end])).is_err());
+    }
+    verify(&by_theirs(), &bytes, Some(&file)).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

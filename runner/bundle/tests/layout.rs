@@ -186,7 +186,7 @@ fn a_changed_byte_anywhere_is_refused() {
 #[test]
 fn an_archive_that_ends_early_or_goes_on_is_refused() {
     let archive = saved(&[published("1.0.0", &[key()])]);
-    for end in (0..archive.len()).step_by(97).chain([archive.len() - 1]) {
+    for end in 0..archive.len() {
         assert!(load(&archive[..end]).is_err(), "{end} bytes");
     }
     let mut longer = archive.clone();

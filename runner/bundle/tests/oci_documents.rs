@@ -171,6 +171,15 @@ fn every_truncation_is_refused() {
     for end in 0..referrer.len() {
         assert!(Referrer::layer(published.digest(), &referrer[..end]).is_err());
     }
+    let mut index = Index::default();
+    for referrer in published.referrers() {
+        index.add(referrer.descriptor().clone());
+    }
+    let index = index.to_bytes();
+    assert!(Index::parse(&index).is_ok());
+    for end in 0..index.len() {
+        assert!(Index::parse(&index[..end]).is_err());
+    }
 }
 
 proptest! {

@@ -8,6 +8,7 @@
 mod bundles;
 mod canary;
 mod memory;
+mod others;
 mod process;
 mod proxy;
 mod service;
@@ -17,6 +18,7 @@ mod world;
 pub use bundles::{Bundles, bundles};
 pub use canary::{Places, files, forms, holds};
 pub use memory::Memory;
+pub use others::{check_made, cosign_major, version, word};
 pub use process::Process;
 pub use proxy::{TlsFront, WireTap};
 pub use service::Service;

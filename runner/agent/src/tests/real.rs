@@ -18,6 +18,9 @@ const SPINS: &str = r#"(func (export "run") (result i32) (loop (br 0)) unreachab
 /// A program that needs 64 MiB.
 pub(super) const GREEDY: &str = r#"(memory 1024) (func (export "run") (result i32) i32.const 0)"#;
 
+/// The file of the policy, beside the state.
+const POLICY: &str = "policy.toml";
+
 /// Component text around one core module.
 fn program(module: &str) -> Vec<u8> {
     wat::parse_str(format!(
@@ -33,8 +36,13 @@ fn program(module: &str) -> Vec<u8> {
 
 /// A bundle named `name` with one action, `go`.
 pub(super) fn bundle(name: &str, module: &str) -> Vec<u8> {
+    bundle_of(name, "1.0.0", module)
+}
+
+/// The same, of that version.
+pub(super) fn bundle_of(name: &str, version: &str, module: &str) -> Vec<u8> {
     let toml = format!(
-        "[plugin]\nname = '{name}'\nversion = '1.0.0'\ndescription = 'a test'\n\
+        "[plugin]\nname = '{name}'\nversion = '{version}'\ndescription = 'a test'\n\
          [[action]]\nname = 'go'\ndescription = 'a test'\nidempotent = true\n\
          input-schema = {{ type = 'object' }}\noutput-schema = true\ncommand = {{}}\n"
     );
@@ -64,7 +72,7 @@ impl House {
         let state = folder.path().join("state");
         let trusted = SigningKey::generate().unwrap();
         std::fs::write(folder.path().join("trusted.pub"), trusted.public().to_pem()).unwrap();
-        let policy = folder.path().join("policy.toml");
+        let policy = folder.path().join(POLICY);
         for (name, value) in secrets {
             use std::os::unix::fs::PermissionsExt as _;
             let file = folder.path().join(name);
@@ -114,10 +122,16 @@ impl House {
         self.runner.drain().await;
         while self.peer.next().await.is_some() {}
         soon("leaving", self.runner.wait()).await.unwrap();
-        let policy = self.state.with_file_name("policy.toml");
+        let policy = self.state.with_file_name(POLICY);
         self.runner = Agent::start(config(&self.state, &policy)).unwrap();
         self.peer = self.fake.peer(Pipe::Control).await;
         self
+    }
+
+    /// The same with another policy.
+    pub(super) async fn restart_with_policy(self, text: &str) -> Self {
+        std::fs::write(self.state.with_file_name(POLICY), text).unwrap();
+        self.restart().await
     }
 
     pub(super) async fn run(&mut self, work: Assignment) -> Verdict {

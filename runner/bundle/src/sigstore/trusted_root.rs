@@ -24,6 +24,7 @@ use super::chain::Authority;
 use super::hash::Hash;
 use super::timestamp::TimestampAuthority;
 use super::verifying_key::{Kind, VerifyingKey};
+use crate::strict_json;
 
 /// The largest trusted root, in bytes.
 const MAX_ROOT: usize = 4 << 20;
@@ -139,7 +140,8 @@ impl TrustRoot {
         if text.len() > MAX_ROOT {
             return Err(unusable("it is far too large"));
         }
-        let root = TrustedRoot::from_json(&with_all_fields(text)?).map_err(unusable)?;
+        let root: TrustedRoot =
+            strict_json::from_value(&with_all_fields(text)?).map_err(unusable)?;
         if !MEDIA_TYPES.contains(&root.media_type.as_str()) {
             return Err(unusable(format!(
                 "its mediaType is {:?}",
@@ -218,7 +220,7 @@ impl fmt::Debug for TrustRoot {
 
 /// Empty texts are left out where JSON is written from protobuf, as cosign does it; the reader asks for
 /// these, which nothing here depends on.
-fn with_all_fields(text: &str) -> Result<String, RootError> {
+fn with_all_fields(text: &str) -> Result<Value, RootError> {
     let mut root: Value = serde_json::from_str(text).map_err(unusable)?;
     for (list, field) in [
         ("tlogs", "baseUrl"),
@@ -232,7 +234,7 @@ fn with_all_fields(text: &str) -> Result<String, RootError> {
             item.entry(field).or_insert_with(|| Value::from(""));
         }
     }
-    Ok(root.to_string())
+    Ok(root)
 }
 
 fn add_log(

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
 
+pub mod changes;
+
 use std::sync::OnceLock;
 
 use wasm_encoder::{

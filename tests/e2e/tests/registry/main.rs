@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod carrying;
+mod matrix;
 mod tools;
 mod transfer;
 

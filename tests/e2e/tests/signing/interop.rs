@@ -6,14 +6,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wharf_e2e::{bundles, source, wharf_in};
+use wharf_e2e::{bundles, check_made, cosign_major, version, wharf_in, word};
 use wharf_test_servers::{Sigstore, tool};
 
 const FILE: &str = "http.wasm";
 const CHANGED: &str = "changed.wasm";
 const MAIL: &str = "me@example.test";
-const BEGIN: &str = "<!-- made by tests/e2e/tests/signing/interop.rs -->\n";
-const END: &str = "<!-- until here -->";
 
 /// A folder with a plugin, a copy with one byte changed, keys of ours and of each tool, a token, and
 /// the configuration of an instance.
@@ -90,6 +88,14 @@ impl Desk {
         self.run(Path::new("node"), &args)
     }
 
+    /// The version of a package that is installed beside the client.
+    fn npm_version(&self, package: &str) -> String {
+        let path = format!("node_modules/{package}/package.json");
+        let text = std::fs::read(self.instance.tools().join(path)).unwrap();
+        let package: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        package["version"].as_str().unwrap().to_owned()
+    }
+
     fn wharf(&self, args: &[&str]) -> bool {
         let answer = wharf_in(self.path(), args, &[]);
         if answer.code != 0 {
@@ -132,7 +138,7 @@ fn accepts_only_the_file(verify: impl Fn(&str) -> bool) -> bool {
 
 /// What a tool can do; `None` where it has no such thing.
 struct Row {
-    tool: &'static str,
+    tool: String,
     verifies: [Option<bool>; 2],
     is_verified: [Option<bool>; 4],
 }
@@ -180,7 +186,7 @@ fn cosign(desk: &Desk) -> Row {
     ];
     let token = [&token[..], &root].concat();
     Row {
-        tool: "cosign 3",
+        tool: format!("cosign {}", cosign_major(&desk.cosign)),
         verifies: [
             Some(accepts_only_the_file(|file| verify(&alone, file))),
             Some(accepts_only_the_file(|file| verify(&by, file))),
@@ -220,7 +226,10 @@ fn python(desk: &Desk) -> Row {
         "https://slsa.dev/provenance/v1",
     ];
     Row {
-        tool: "sigstore 4.5.1 (Python)",
+        tool: format!(
+            "sigstore {} (Python)",
+            version(&desk.python, "--version").unwrap()
+        ),
         verifies: [None, Some(accepts_only_the_file(verify))],
         is_verified: [
             None,
@@ -256,7 +265,11 @@ fn javascript(desk: &Desk) -> Row {
         "log-and-timestamp",
     ];
     Row {
-        tool: "@sigstore/verify 3.1.1, @sigstore/sign 4.1.1 (npm)",
+        tool: format!(
+            "@sigstore/verify {}, @sigstore/sign {} (npm)",
+            desk.npm_version("@sigstore/verify"),
+            desk.npm_version("@sigstore/sign")
+        ),
         verifies: [
             Some(verify("key.json", &["--key", "ours/wharf.pub"])),
             Some(verify(
@@ -273,22 +286,17 @@ fn javascript(desk: &Desk) -> Row {
     }
 }
 
-fn table(rows: &[Row], component: bool) -> String {
-    let word = |cell: &Option<bool>| match cell {
-        None => "–",
-        Some(true) => "yes",
-        Some(false) => "NO",
-    };
+fn table(rows: &[Row], wasm_tools: &str, component: bool) -> String {
     let mut text = String::from(
         "| | verifies what Wharf signed: by a key | by an identity | Wharf verifies what it signed: by a key | an attestation by a key | by an identity | an attestation by an identity |\n| --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for row in rows {
-        let cells = row.verifies.iter().chain(&row.is_verified).map(word);
-        let cells: Vec<_> = cells.collect();
+        let cells = row.verifies.iter().chain(&row.is_verified);
+        let cells: Vec<_> = cells.map(|cell| word(*cell)).collect();
         writeln!(text, "| {} | {} |", row.tool, cells.join(" | ")).unwrap();
     }
-    let component = word(&Some(component));
-    writeln!(text, "\nA plugin that was packed and signed is still a component for wasm-tools 1.262.0 (`wasm-tools validate`): {component}.").unwrap();
+    let component = word(Some(component));
+    writeln!(text, "\nA plugin that was packed and signed is still a component for wasm-tools {wasm_tools} (`wasm-tools validate`): {component}.").unwrap();
     text
 }
 
@@ -321,15 +329,11 @@ async fn the_table_of_what_works_with_other_tools_is_true() {
     ]));
     let rows = [cosign(&desk), python(&desk), javascript(&desk)];
     let component = desk.run(&desk.wasm_tools, &["validate", "--features", "all", FILE]);
-    let found = table(&rows, component);
-
-    let page = source().join("docs/signing.md");
-    let text = std::fs::read_to_string(&page).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (said, after) = rest.split_once(END).unwrap();
-    if std::env::var_os("WHARF_WRITE_DOCS").is_some() {
-        std::fs::write(page, format!("{before}{BEGIN}{found}{END}{after}")).unwrap();
-    } else {
-        assert_eq!(said, found, "write it with WHARF_WRITE_DOCS=1");
-    }
+    let wasm_tools = version(&desk.wasm_tools, "--version").unwrap();
+    let found = table(&rows, &wasm_tools, component);
+    check_made(
+        "docs/signing.md",
+        "tests/e2e/tests/signing/interop.rs",
+        &found,
+    );
 }
