@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use wharf_policy::{Digest, SecretName};
+use wharf_stores::why_it_failed;
 
 use crate::AgentError;
 use crate::backoff::{Backoff, chance};
@@ -181,7 +182,7 @@ impl Controller {
         let mut response = request
             .send()
             .await
-            .map_err(|error| unavailable(reason(&error)))?;
+            .map_err(|error| unavailable(why_it_failed(&error)))?;
         let status = response.status();
         let limit = if status.is_success() { limit } else { 64 << 10 };
         let large = || FetchError::TooLarge {
@@ -198,7 +199,7 @@ impl Controller {
         while let Some(part) = response
             .chunk()
             .await
-            .map_err(|error| unavailable(reason(&error)))?
+            .map_err(|error| unavailable(why_it_failed(&error)))?
         {
             if (bytes.len() + part.len()) as u64 > limit {
                 return Err(large());
@@ -253,17 +254,6 @@ pub(crate) fn client(
     builder
         .build()
         .map_err(|error| AgentError::part("HTTP client", error))
-}
-
-/// An error of reqwest with what caused it, without the URL.
-pub(crate) fn reason(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = cause.to_string();
-        source = cause.source();
-    }
-    text
 }
 
 /// The message of an error answer, or the beginning of whatever it is.

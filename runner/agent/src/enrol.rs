@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use wharf_protocol::{GroupName, RunnerId};
-use wharf_stores::RunnerKey;
+use wharf_stores::{RunnerKey, why_it_failed};
 
 use crate::AgentError;
 use crate::connection::{host_name, platform};
-use crate::controller::{client, error_message, reason};
+use crate::controller::{client, error_message};
 use crate::endpoint::Endpoint;
 use crate::identity::{Card, key_of, read_card, write_card};
 use crate::private_file::{lock, private_folder};
@@ -96,13 +96,13 @@ pub async fn enrol(request: EnrolRequest) -> Result<Enrolled, AgentError> {
         .json(&ask)
         .send()
         .await
-        .map_err(|error| unreachable(reason(&error)))?;
+        .map_err(|error| unreachable(why_it_failed(&error)))?;
     let status = response.status();
     let mut body = Vec::new();
     while let Some(part) = response
         .chunk()
         .await
-        .map_err(|error| unreachable(reason(&error)))?
+        .map_err(|error| unreachable(why_it_failed(&error)))?
     {
         if body.len() + part.len() > ANSWER {
             return Err(unreachable("its answer is too long".to_owned()));

@@ -31,15 +31,17 @@ impl Shelf for Controller {
                 error @ FetchError::Unavailable { .. } => {
                     ShelfError::Unavailable(error.to_string())
                 }
+                // Without its words, as of every store.
+                FetchError::Rejected { what, .. } => {
+                    ShelfError::Unusable(format!("the controller refuses {what}"))
+                }
                 error => ShelfError::Unusable(error.to_string()),
             })?;
-        let unusable = |why: String| ShelfError::Unusable(format!("its answer is not one: {why}"));
-        let answer: Answer =
-            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+        // Not what the parsers say: they quote what they stumbled over.
+        let unusable = || ShelfError::Unusable("its answer is not one".to_owned());
+        let answer: Answer = serde_json::from_slice(&bytes).map_err(|_| unusable())?;
         Ok(Shelved {
-            sealed: STANDARD
-                .decode(answer.sealed)
-                .map_err(|error| unusable(error.to_string()))?,
+            sealed: STANDARD.decode(answer.sealed).map_err(|_| unusable())?,
             signature: answer.signature.get().as_bytes().to_vec(),
         })
     }

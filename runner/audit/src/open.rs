@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use crate::chain::Chain;
 use crate::durable::Durable;
@@ -11,6 +13,10 @@ use crate::record_file::RecordFile;
 use crate::repair::{self, End};
 use crate::tail::{Mark, Tail};
 use crate::{AuditError, Fault, Keep, files};
+
+/// So often a file is tried to be taken, for about a second in all.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Where a record is.
 pub(crate) enum Place {
@@ -73,11 +79,23 @@ impl Place {
 /// Takes a file for this process. Beside a folder's lock each file of a record is taken as well:
 /// someone may have removed the lock.
 pub(crate) fn take(file: &File, path: &Path) -> Result<(), AuditError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(fs::TryLockError::WouldBlock) => Err(AuditError::InUse(path.to_owned())),
-        Err(fs::TryLockError::Error(error)) => Err(AuditError::file("lock", path, error)),
+    take_pausing(file, path, || thread::sleep(PAUSE))
+}
+
+/// The same, with something else than sleep while another one has it. Whoever checks a record has it
+/// for a moment, to see whether it is being written; whoever writes it keeps it.
+fn take_pausing(file: &File, path: &Path, mut pause: impl FnMut()) -> Result<(), AuditError> {
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(fs::TryLockError::WouldBlock) if attempt < TRIES => pause(),
+            Err(fs::TryLockError::WouldBlock) => return Err(AuditError::InUse(path.to_owned())),
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(AuditError::file("lock", path, error));
+            }
+        }
     }
+    Ok(())
 }
 
 /// Opens a record at its end, or begins one, and says so in a line.
@@ -104,16 +122,18 @@ pub(crate) fn open(place: Place, runner: &str, keep: Keep) -> Result<Tail, Audit
         keep,
         file: Arc::new(RecordFile::new(file)),
         end: mark(end.bytes, end.chain.unwrap_or(before)),
-        durable: Durable::new(mark(0, before)),
+        durable: Durable::new(
+            end.stopped
+                .map_or(mark(0, before), |(bytes, chain)| mark(bytes, chain)),
+        ),
         closed: end.closed && end.torn.is_none(),
         trouble: None,
         gap: None,
         name: ulid::Ulid::generate().to_string(),
     };
-    if !end.in_order {
-        // It may have ended with a sync that failed, which nobody knows of any more.
-        tail.rewrite()?;
-    }
+    // It may have ended with a sync that failed, which nobody knows of any more. Where the writer
+    // ended in order, only that of its last line may have.
+    tail.rewrite()?;
     mend(&mut tail, end)?;
     let started = Own::WriterStarted {
         version: env!("CARGO_PKG_VERSION"),
@@ -167,5 +187,39 @@ fn before(place: &Place, number: u64) -> Result<Chain, AuditError> {
             ..
         } => Ok(chain),
         _ => Err(bad(Fault::NoBeginning(crate::own::ENDS))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_another_one_looks_at_for_a_moment_is_taken_after_it_and_one_that_it_keeps_is_not()
+     {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.lock");
+        let file = File::create(&path).unwrap();
+        let looked_at = || {
+            let other = File::open(&path).unwrap();
+            other.lock_shared().unwrap();
+            Some(other)
+        };
+
+        let mut other = looked_at();
+        let mut pauses = 0;
+        let lets_go = || {
+            pauses += 1;
+            other.take();
+        };
+        take_pausing(&file, &path, lets_go).unwrap();
+        assert_eq!(pauses, 1);
+        file.unlock().unwrap();
+
+        let _kept = looked_at();
+        let mut pauses = 0;
+        let error = take_pausing(&file, &path, || pauses += 1).unwrap_err();
+        assert!(matches!(error, AuditError::InUse(_)), "{error}");
+        assert_eq!(pauses, TRIES - 1);
     }
 }

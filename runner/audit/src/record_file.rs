@@ -33,7 +33,10 @@ impl RecordFile {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         #[cfg(test)]
         sick::fit(&self.file, bytes)?;
-        (&self.file).write_all(bytes)
+        (&self.file).write_all(bytes)?;
+        #[cfg(test)]
+        sick::written(&self.file, bytes)?;
+        Ok(())
     }
 
     /// Takes away everything from here on, and goes there.
@@ -85,13 +88,35 @@ impl RecordFile {
 /// A disk that gets full or fails, for the tests of one thread.
 #[cfg(test)]
 pub(crate) mod sick {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::fs::File;
-    use std::io::{self, Write as _};
+    use std::io::{self, Seek as _, Write as _};
 
     thread_local! {
         static LEFT: Cell<u64> = const { Cell::new(u64::MAX) };
         static NEXT_SYNCS: Cell<u32> = const { Cell::new(0) };
+        /// What was written since the last sync: where, and what.
+        static UNSYNCED: RefCell<Vec<(u64, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
+        static PLATTER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The next file is the first that this thread writes.
+    pub(crate) fn new_disk() {
+        UNSYNCED.take();
+        PLATTER.take();
+    }
+
+    /// What is on disk for good of the one file that this thread writes: what was written between two
+    /// syncs, if the second one worked.
+    pub(crate) fn platter() -> Vec<u8> {
+        PLATTER.with_borrow(Clone::clone)
+    }
+
+    /// Bytes were written that end where the file is now.
+    pub(super) fn written(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+        let start = file.stream_position()? - bytes.len() as u64;
+        UNSYNCED.with_borrow_mut(|all| all.push((start, bytes.to_vec())));
+        Ok(())
     }
 
     /// So many bytes more can be written from here on.
@@ -113,10 +138,20 @@ pub(crate) mod sick {
     pub(super) fn sync() -> io::Result<()> {
         let before = NEXT_SYNCS.get();
         NEXT_SYNCS.set(before.saturating_sub(1));
-        match before {
-            1 => Err(io::Error::other("the disk is gone")),
-            _ => Ok(()),
+        // What a failed sync was to bring there is thrown away.
+        let unsynced = UNSYNCED.take();
+        if before == 1 {
+            return Err(io::Error::other("the disk is gone"));
         }
+        PLATTER.with_borrow_mut(|platter| {
+            for (start, bytes) in unsynced {
+                let start = usize::try_from(start).unwrap();
+                let end = start + bytes.len();
+                platter.resize(platter.len().max(end), 0);
+                platter[start..end].copy_from_slice(&bytes);
+            }
+        });
+        Ok(())
     }
 
     /// Takes the room for a write. Where there is not enough, what fits is written.

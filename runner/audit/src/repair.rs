@@ -28,8 +28,9 @@ pub(crate) struct End {
     pub(crate) torn: Option<Own>,
     /// Whether the last line says that another file follows.
     pub(crate) closed: bool,
-    /// Whether the writer said at the end that it ends.
-    pub(crate) in_order: bool,
+    /// Where the line stands with which a writer ended in order, if it is the last: the bytes before
+    /// it, and what it was to be. All before it is on disk for good.
+    pub(crate) stopped: Option<(u64, Chain)>,
 }
 
 /// Follows the lines of one file to its end. Anything but a torn last line is an error: what was
@@ -41,8 +42,10 @@ pub(crate) fn end(path: &Path, file: &mut File) -> Result<End, AuditError> {
     let mut follow = Follow::default();
     let mut at = 0;
     let mut number = 0;
+    let mut last = None;
     while let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') {
         number += 1;
+        last = follow.chain().map(|chain| (at as u64, chain));
         follow
             .step(number == 1, &bytes[at..at + length])
             .map_err(|fault| AuditError::Bad {
@@ -58,7 +61,7 @@ pub(crate) fn end(path: &Path, file: &mut File) -> Result<End, AuditError> {
         chain: follow.chain(),
         bytes: at as u64,
         closed: follow.closed(),
-        in_order: torn.is_none() && follow.last_event() == STOPPED,
+        stopped: last.filter(|_| torn.is_none() && follow.last_event() == STOPPED),
         torn,
     })
 }

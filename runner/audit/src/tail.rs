@@ -68,6 +68,15 @@ impl Tail {
         Ok(())
     }
 
+    /// Says that the writer ends in order, once all before that is on disk for good.
+    pub(crate) fn stop(&mut self) -> Result<(), AuditError> {
+        self.resume()?;
+        self.sync()?;
+        let stopped = self.put(&(), &Own::WriterStopped {});
+        stopped.inspect_err(|_| self.tidy())?;
+        self.sync()
+    }
+
     /// Goes on after a failure, if that is possible now.
     fn resume(&mut self) -> Result<(), AuditError> {
         let Some(trouble) = self.trouble.take() else {
@@ -84,6 +93,7 @@ impl Tail {
             refused = 0;
         }
         put.and_then(|()| self.sync()).map_err(|error| {
+            self.tidy();
             refused += 1;
             let failed = AuditError::Failed(format!("{why}; now: {error}"));
             self.trouble = Some(Trouble { refused, why });
@@ -103,6 +113,7 @@ impl Tail {
 
     /// Something failed. The events that it refuses are counted in what this gives.
     pub(crate) fn failed(&mut self, why: String) -> &mut Trouble {
+        self.tidy();
         let trouble = self.trouble.get_or_insert_with(|| Trouble {
             refused: 0,
             why: String::new(),
@@ -113,6 +124,13 @@ impl Tail {
 
     pub(crate) fn file_error(&self, action: &'static str, error: std::io::Error) -> AuditError {
         AuditError::file(action, self.place.path(self.end.number), error)
+    }
+
+    /// Takes away at once what a failed write has left of a line, as far as that is possible: until
+    /// there is room again, whoever checks the record would find it torn. It is done again before the
+    /// next line.
+    fn tidy(&self) {
+        let _ = self.cut();
     }
 
     /// Takes away what stands behind the last whole line.

@@ -17,7 +17,6 @@ use tokio::sync::oneshot;
 
 use crate::durable::PublicHead;
 use crate::open::{self, Place};
-use crate::own::Own;
 use crate::tail::Tail;
 use crate::{AuditError, Head};
 
@@ -154,11 +153,7 @@ impl Drop for Shared {
         {
             tracing::error!("the audit's thread broke off");
         }
-        let mut tail = lock(&self.tail);
-        let ended = tail
-            .append(&(), &Own::WriterStopped {})
-            .and_then(|()| tail.sync());
-        if let Err(error) = ended {
+        if let Err(error) = lock(&self.tail).stop() {
             tracing::error!(%error, "the audit record does not end in order");
         }
     }
@@ -203,6 +198,7 @@ fn serve(tail: &Mutex<Tail>, dirty: &AtomicBool, inbox: &Receiver<Sync>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::own::Own;
 
     #[test]
     fn the_head_is_told_while_somebody_waits_for_the_disk() {

@@ -12,8 +12,9 @@ const A_MOMENT: Duration = Duration::from_millis(200);
 /// Sends the program's own log lines to stderr; `WHARF_LOG` filters them, `-v` shows more.
 pub(crate) fn init_tracing(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
-        1 => "info,wharf=debug",
+        // AWS's library repeats there what its servers say in words.
+        0 => "warn,aws_config=off",
+        1 => "info,wharf=debug,aws_config=off",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("WHARF_LOG").unwrap_or_else(|_| EnvFilter::new(default));

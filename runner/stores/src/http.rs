@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::StoreError;
 use crate::bounds::{LARGEST_ANSWER, too_large};
+use crate::failure::why;
 use crate::file::{self, Readers};
 use crate::open::Unusable;
 
@@ -115,20 +116,4 @@ pub(crate) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer, 
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, body })
-}
-
-/// What went wrong on the way, without the URL and without anything that was sent.
-fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
-    let mut root: &dyn std::error::Error = error;
-    while let Some(source) = root.source() {
-        root = source;
-    }
-    if error.is_connect() {
-        format!("cannot connect: {root}")
-    } else {
-        format!("the answer broke off: {root}")
-    }
 }

@@ -71,10 +71,11 @@ impl KubernetesStore {
             }
         };
         if address::parse(&config.cluster_url.to_string(), self.config.plain_http).is_err() {
-            return Err(refused(format!(
-                "the address {} would show secrets to everyone on the way: write https, or plain-http = true",
-                config.cluster_url
-            )));
+            // Without repeating it: it may have a password in it.
+            return Err(refused(
+                "the cluster's address would show secrets to everyone on the way, or has a user in it: write https, or plain-http = true"
+                    .to_owned(),
+            ));
         }
         let timeout = Some(self.config.timeout.duration());
         config.connect_timeout = timeout;

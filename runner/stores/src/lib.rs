@@ -30,6 +30,8 @@ mod credential;
 mod document;
 mod env;
 mod error;
+#[cfg(any(feature = "vault", feature = "gcp"))]
+mod failure;
 mod file;
 #[cfg(feature = "gcp")]
 mod gcp;
@@ -55,6 +57,8 @@ mod within;
 pub use document::{Document, Fields, Lease, Lifetime};
 pub use env::EnvStore;
 pub use error::{StoreError, Trouble};
+#[cfg(any(feature = "vault", feature = "gcp"))]
+pub use failure::why as why_it_failed;
 pub use file::FileStore;
 pub use lease::Leases;
 pub use open::OpenError;

@@ -104,7 +104,7 @@ fn open(
         StoreConfig::Controller(config) => {
             let membership = membership.ok_or_else(|| {
                 Unusable::Table(
-                    "what a controller keeps is opened by runners of the group alone; `wharf run` is none"
+                    "what a controller keeps is opened by runners of the group alone, while they run; `wharf run` is none: give it a policy without this store"
                         .to_owned(),
                 )
             })?;

@@ -61,15 +61,21 @@ impl Source {
         keeper: &Arc<Keeper>,
     ) -> Result<Found, Arc<StoreError>> {
         let slot = self.slot(place);
-        let mut turn = None;
-        let turn = loop {
-            match slot.next() {
-                Next::Told(answer) => return answer,
-                // One beside the other: nobody gets what another one asked for.
-                Next::AskForOneself => break None,
-                Next::AskForAll if turn.is_some() => break turn,
-                // Whoever has the turn may find out what this one wants to know.
-                Next::AskForAll => turn = Some(slot.turn().await),
+        let turn = {
+            // Given up with this block by those who ask for themselves, or they would ask one after
+            // the other.
+            let mut turn = None;
+            loop {
+                match slot.next() {
+                    Next::Told(answer) => return answer,
+                    // One beside the other: nobody gets what another one asked for.
+                    Next::AskForOneself => break None,
+                    // Nor is anything kept that whoever waited could be told.
+                    Next::AskForAll if self.ttl.is_zero() => break None,
+                    Next::AskForAll if turn.is_some() => break turn,
+                    // Whoever has the turn may find out what this one wants to know.
+                    Next::AskForAll => turn = Some(slot.turn().await),
+                }
             }
         };
         let (this, place, looking) = (Arc::clone(self), place.clone(), Arc::clone(keeper));

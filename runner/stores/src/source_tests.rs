@@ -19,15 +19,28 @@ struct Slow {
     empty: AtomicBool,
     asked: AtomicUsize,
     revoked: AtomicUsize,
+    /// Of those that are asked at the same time.
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Slow {
+    /// Takes its time, so that whoever may ask beside this one does.
+    async fn take_time(&self) {
+        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 #[async_trait]
 impl SecretStore for Slow {
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
-        for _ in 0..100 {
-            yield_now().await;
-        }
+        self.take_time().await;
         let document = Document::whole(SecretValue::new(format!("value-{number}").into()));
         let lease = || Lease {
             id: number.to_string(),
@@ -98,6 +111,11 @@ impl World {
     fn asked(&self) -> usize {
         self.store.asked.load(Ordering::SeqCst)
     }
+
+    /// The most that asked at the same time.
+    fn most(&self) -> usize {
+        self.store.most.load(Ordering::SeqCst)
+    }
 }
 
 #[tokio::test]
@@ -147,6 +165,25 @@ async fn without_a_time_to_live_the_store_is_asked_each_time() {
     let world = World::new(Duration::ZERO);
     assert_eq!(world.get("token").await.unwrap().0, "value-0");
     assert_eq!(world.get("token").await.unwrap().0, "value-1");
+}
+
+#[tokio::test]
+async fn where_nothing_is_kept_those_who_ask_at_once_do_not_wait_for_each_other() {
+    let world = World::new(Duration::ZERO);
+    let all = join_all((0..10).map(|_| world.get("token"))).await;
+    let mut values: Vec<_> = all.into_iter().map(|one| one.unwrap().0).collect();
+    values.sort();
+    values.dedup();
+    assert_eq!((values.len(), world.most()), (10, 10));
+}
+
+#[tokio::test]
+async fn those_who_find_out_that_a_place_lends_do_not_wait_for_each_other() {
+    let world = World::new(TTL);
+    let all = join_all((0..10).map(|_| world.get("lent"))).await;
+    assert!(all.iter().all(Result::is_ok));
+    // The first one alone: what it brings may be for all.
+    assert_eq!(world.most(), 9);
 }
 
 #[tokio::test]

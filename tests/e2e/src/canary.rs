@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use crate::reflect::{html, percent};
+
 /// Every way in which the value could have been written down.
 pub fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
     let mut forms = vec![
@@ -20,23 +22,19 @@ pub fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
         ),
         ("reversed".to_owned(), secret.bytes().rev().collect()),
     ];
-    let percent = |keep: fn(u8) -> bool| -> Vec<u8> {
-        secret
-            .bytes()
-            .flat_map(|b| {
-                if keep(b) {
-                    vec![b]
-                } else {
-                    format!("%{b:02X}").into_bytes()
-                }
-            })
-            .collect()
-    };
-    forms.push(("url".to_owned(), percent(|b| b.is_ascii_alphanumeric())));
-    forms.push((
-        "lax url".to_owned(),
-        percent(|b| b.is_ascii_alphanumeric() || b"-_.~/?=+".contains(&b)),
-    ));
+    let of = |name: &str, text: String| (name.to_owned(), text.into_bytes());
+    let entities = |one: fn(u8) -> String| secret.bytes().map(one).collect();
+    let lax = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/?=+".contains(&b);
+    forms.extend([
+        of("url", percent(secret, |b| b.is_ascii_alphanumeric())),
+        of("lax url", percent(secret, lax)),
+        of("whole url", percent(secret, |_| false)),
+        of("html", html(secret)),
+        of("html by decimal numbers", entities(|b| format!("&#{b};"))),
+        of("html by hex numbers", entities(|b| format!("&#x{b:x};"))),
+        of("HTML by hex numbers", entities(|b| format!("&#x{b:X};"))),
+        of("json by numbers", entities(|b| format!("\\u{b:04x}"))),
+    ]);
     for shift in 0..3 {
         for (name, engine) in [("base64", STANDARD_NO_PAD), ("base64url", URL_SAFE_NO_PAD)] {
             let padded = [vec![0; shift], secret.as_bytes().to_vec()].concat();
@@ -52,7 +50,28 @@ pub fn forms(secret: &str) -> Vec<(String, Vec<u8>)> {
             ));
         }
     }
+    let lines: Vec<_> = forms.iter().flat_map(in_lines).collect();
+    forms.extend(lines);
     forms
+}
+
+/// The shortest lines that base64 and hex are broken into: those of PEM. MIME has 76.
+const LINE: usize = 64;
+
+/// Parts of a form that is broken into lines, one of which is whole wherever the breaks are.
+fn in_lines((name, form): &(String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
+    if !["base64", "hex", "HEX"]
+        .iter()
+        .any(|of| name.starts_with(of))
+    {
+        return Vec::new();
+    }
+    let breaks = form.len().div_ceil(LINE);
+    let parts = form.chunks(form.len().div_ceil(breaks + 1));
+    parts
+        .enumerate()
+        .map(|(number, part)| (format!("{name} in lines, part {number}"), part.to_vec()))
+        .collect()
 }
 
 /// All files below a folder.

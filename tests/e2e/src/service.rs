@@ -7,9 +7,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 
+use crate::reflect::reflect;
+
 type Requests = Arc<Mutex<Vec<String>>>;
 
-/// A service on loopback that answers every request with the request itself, headers and all.
+/// A service on loopback that answers every request with the request itself, headers and all; below a
+/// path that ends in `/forms`, with its credential in every form that a server may write it down in.
 pub struct Service {
     address: SocketAddr,
     requests: Requests,
@@ -68,6 +71,12 @@ async fn echo(
         .lock()
         .unwrap()
         .push(format!("{method} {}", uri.path()));
+    if uri.path().ends_with("/forms") {
+        let credential = headers
+            .get("authorization")
+            .map_or("", |value| value.to_str().unwrap());
+        return reflect(credential.strip_prefix("Bearer ").unwrap_or(credential));
+    }
     format!("{method} {uri}\n{headers:?}\n\n{body}")
 }
 

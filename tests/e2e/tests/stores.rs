@@ -245,6 +245,8 @@ async fn testing_a_secret_says_one_word() {
          [[secret]]\nname = 'gone'\nfrom = 'file:none'\n\
          [[secret]]\nname = 'open'\nfrom = 'file:open'\n\
          [[secret]]\nname = 'down'\nfrom = 'vault:kv/a#b'\n\
+         [[secret]]\nname = 'sealed'\nfrom = 'shared:team/api'\n\
+         [store.shared]\nkind = 'controller'\nkeys = ['none.pub']\n\
          [store.vault]\nkind = 'vault'\naddress = 'http://127.0.0.1:1'\nlogin = { token = 'file:token' }\n",
     )
     .unwrap();
@@ -270,4 +272,15 @@ async fn testing_a_secret_says_one_word() {
     assert_eq!(answer.code, 5, "{} {}", answer.out, answer.err);
     assert!(answer.out.contains("`vault`") || answer.err.contains("`vault`"));
     assert_eq!(test("unknown").code, 2);
+    // What only a running runner gets is not answered about, and is in nobody's way.
+    let answer = test("sealed");
+    assert_eq!(answer.code, 2, "{} {}", answer.out, answer.err);
+    for says in ["sealed on the controller", "wharf secret list"] {
+        assert!(answer.err.contains(says), "{says}: {}", answer.err);
+    }
+    let said = answer.json();
+    assert!(
+        said.get("answer").is_none() && said["ok"] == false,
+        "{said}"
+    );
 }

@@ -12,7 +12,8 @@ use super::{SMALL, one_file, records};
 use crate::open::{Place, open};
 use crate::record_file::sick;
 use crate::tail::Tail;
-use crate::{Audit, Keep, Record, verify};
+use crate::walk::walk_pausing;
+use crate::{Audit, AuditError, Keep, Record, verify};
 
 fn event() -> Value {
     json!({ "event": "happened" })
@@ -44,6 +45,8 @@ fn what_could_not_be_written_is_an_error_then_and_a_number_later() {
     sick::room(12);
     for _ in 0..3 {
         tail.append(&(), &event()).unwrap_err();
+        // Nor is it found by whoever checks the record while the disk is full.
+        verify(&file, None).unwrap();
     }
     sick::heal();
     tail.append(&(), &event()).unwrap();
@@ -71,6 +74,11 @@ fn a_disk_that_gets_full_anywhere_on_the_way_to_the_next_file_breaks_nothing() {
         let mut refused = 0;
         for _ in 0..4 {
             refused += u64::from(tail.append(&(), &event()).is_err());
+            let bad = match walk_pausing(folder.path(), |_, _, _| {}, || {}) {
+                Err(AuditError::Bad { fault, .. }) => Some(fault),
+                _ => None,
+            };
+            assert_eq!(bad, None, "with {left} bytes left");
         }
         sick::heal();
         tail.append(&(), &event()).unwrap();
@@ -187,6 +195,31 @@ fn what_was_refused_is_counted_once_even_if_the_line_that_says_so_is_in_doubt() 
     tail.append(&(), &event()).unwrap_err();
     tail.append(&(), &event()).unwrap();
     assert_eq!(resumed(&records(&file)), (2, 2));
+}
+
+/// Nobody knows of it when the next one opens the record, and then every sync works.
+#[test]
+fn whichever_sync_failed_when_a_writer_ended_all_of_the_record_is_on_disk_when_the_next_begins() {
+    for sync in 0..3 {
+        sick::new_disk();
+        let folder = tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let mut tail = in_one_file(&file);
+        for _ in 0..3 {
+            tail.append(&(), &event()).unwrap();
+        }
+        sick::fail_sync_after(sync);
+        assert_eq!(tail.stop().is_err(), sync < 2);
+        sick::heal();
+        drop(tail);
+        let _next = in_one_file(&file);
+        let kept = String::from_utf8(sick::platter()).unwrap();
+        assert_eq!(
+            kept,
+            fs::read_to_string(&file).unwrap(),
+            "sync {sync} failed"
+        );
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::group::rows;
 use super::keys::password;
 use crate::client::{Client, Connection};
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::terminal;
+use crate::{harden, terminal};
 
 /// Which group, on which controller
 #[derive(Debug, Args)]
@@ -57,6 +57,8 @@ pub(crate) struct Put {
 
 impl Put {
     pub(crate) async fn run(self) -> Result<Exit> {
+        harden::no_core_files();
+        harden::private_memory();
         let client = Client::connect(&self.at.connection)?;
         let runners = self.runners(&client).await?;
         let value = self.value()?;
@@ -149,7 +151,7 @@ impl Put {
     }
 
     fn value(&self) -> Result<SecretValue> {
-        let mut bytes = match &self.value {
+        let bytes = match &self.value {
             Some(file) if file.as_os_str() != "-" => crate::local::read(file)?,
             None if std::io::stdin().is_terminal() => {
                 let typed = rpassword::prompt_password(format!("value of {}: ", self.name));
@@ -159,19 +161,25 @@ impl Put {
                 let mut bytes = Vec::new();
                 let mut stdin = std::io::stdin()
                     .lock()
-                    .take(wharf_stores::LARGEST as u64 + 2);
+                    .take(wharf_stores::LARGEST as u64 + 3);
                 stdin
                     .read_to_end(&mut bytes)
                     .or_exit(Exit::Usage, "cannot read stdin")?;
                 bytes
             }
         };
-        // Editors and `echo` end a file with a line end that is not part of the secret.
-        if bytes.last() == Some(&b'\n') {
+        Ok(SecretValue::new(without_line_end(bytes)))
+    }
+}
+
+/// Editors and `echo` end a file with a line end that is not part of the secret.
+fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    for end in b"\n\r" {
+        if bytes.last() == Some(end) {
             bytes.pop();
         }
-        Ok(SecretValue::new(bytes))
     }
+    bytes
 }
 
 /// List the sealed secrets of a group, and how many of its runners can open each
@@ -286,6 +294,22 @@ fn path(group: &GroupName, name: Option<&SecretName>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_line_end_of_whatever_system_is_no_part_of_a_value() {
+        for (given, value) in [
+            ("value", "value"),
+            ("value\n", "value"),
+            ("value\r\n", "value"),
+            ("value\n\n", "value\n"),
+            ("value\r\n\r\n", "value\r\n"),
+            ("\n", ""),
+            ("", ""),
+        ] {
+            let left = without_line_end(given.into());
+            assert_eq!(left, value.as_bytes(), "{given:?}");
+        }
+    }
 
     #[test]
     fn nothing_is_put_with_a_time_that_runners_would_take_for_an_older_one() {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::document::members;
@@ -21,11 +21,12 @@ pub(super) struct Secret<'a> {
     #[serde(borrow, default)]
     lease_id: Option<Cow<'a, str>>,
     #[serde(default)]
-    lease_duration: u64,
+    lease_duration: Seconds,
     #[serde(default)]
-    renewable: bool,
+    renewable: Flag,
+    /// Read by itself, when it is wanted: beside what is lent, it does not matter.
     #[serde(borrow, default)]
-    auth: Option<Auth<'a>>,
+    auth: Option<&'a RawValue>,
 }
 
 /// What a login gives.
@@ -34,9 +35,45 @@ struct Auth<'a> {
     #[serde(borrow)]
     client_token: Cow<'a, str>,
     #[serde(default)]
-    lease_duration: u64,
+    lease_duration: Seconds,
     #[serde(default)]
-    renewable: bool,
+    renewable: Flag,
+}
+
+/// A time in whole seconds. Whatever else stands there is none: what was lent must be read all the
+/// same, because it is to be given back.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Seconds(u64);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(from)?.get();
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "what is negative becomes 0, and what is too large the largest"
+        )]
+        let rounded = |seconds: f64| seconds as u64;
+        let seconds = text.parse().or_else(|_| text.parse().map(rounded));
+        Ok(Self(seconds.unwrap_or(0)))
+    }
+}
+
+impl Seconds {
+    /// `None`: it has no end by itself.
+    fn period(self) -> Option<Duration> {
+        (self.0 > 0).then(|| of_seconds(self.0))
+    }
+}
+
+/// Whether it says `true`; whatever else stands there does not.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+struct Flag(bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Self(<&RawValue>::deserialize(from)?.get() == "true"))
+    }
 }
 
 /// A token and how long it holds.
@@ -58,9 +95,9 @@ struct Versioned<'a> {
 #[derive(Deserialize)]
 struct Looked {
     #[serde(default)]
-    ttl: u64,
+    ttl: Seconds,
     #[serde(default)]
-    renewable: bool,
+    renewable: Flag,
 }
 
 fn unreadable(whom: &str) -> StoreError {
@@ -95,8 +132,8 @@ impl<'a> Secret<'a> {
             )),
             Some(id) if !id.is_empty() => Ok(Lifetime::Leased(Lease {
                 id: id.to_string(),
-                period: of_seconds(self.lease_duration),
-                renewable: self.renewable && self.lease_duration > 0,
+                period: of_seconds(self.lease_duration.0),
+                renewable: self.renewable.0 && self.lease_duration.0 > 0,
             })),
             _ => Ok(Lifetime::Static),
         }
@@ -104,11 +141,12 @@ impl<'a> Secret<'a> {
 
     /// The token that a login or a renewal gave.
     pub(super) fn granted(&self, whom: &str) -> Result<Granted, StoreError> {
-        let auth = self.auth.as_ref().ok_or_else(|| unreadable(whom))?;
+        let auth = self.auth.ok_or_else(|| unreadable(whom))?;
+        let auth: Auth<'_> = serde_json::from_str(auth.get()).map_err(|_| unreadable(whom))?;
         Ok(Granted {
             token: SecretValue::new(auth.client_token.as_bytes().to_vec()),
-            period: (auth.lease_duration > 0).then(|| of_seconds(auth.lease_duration)),
-            renewable: auth.renewable,
+            period: auth.lease_duration.period(),
+            renewable: auth.renewable.0,
         })
     }
 
@@ -121,8 +159,7 @@ impl<'a> Secret<'a> {
     /// How long a token holds, and whether it can be renewed, by its own data.
     pub(super) fn looked_up(&self, whom: &str) -> Result<(Option<Duration>, bool), StoreError> {
         let looked: Looked = self.data(whom)?;
-        let period = (looked.ttl > 0).then(|| of_seconds(looked.ttl));
-        Ok((period, looked.renewable))
+        Ok((looked.ttl.period(), looked.renewable.0))
     }
 }
 
@@ -131,5 +168,57 @@ fn fields(data: Option<&RawValue>, whom: &str, place: &Place) -> Result<Fields, 
         None => Err(StoreError::Absent(place.to_string())),
         Some(data) if data.get() == "null" => Err(StoreError::Absent(place.to_string())),
         Some(data) => members(data.get().as_bytes()).ok_or_else(|| unreadable(whom)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_known_by_its_name_however_its_time_is_written() {
+        for (time, seconds) in [
+            ("60", 60),
+            ("60.0", 60),
+            ("60.9", 60),
+            ("6e1", 60),
+            ("0", 0),
+            ("-1", 0),
+            ("-0.5", 0),
+            ("null", 0),
+            (r#""1h""#, 0),
+            ("{}", 0),
+            ("18446744073709551615", u64::MAX),
+            ("18446744073709551616", u64::MAX),
+            ("1e300", u64::MAX),
+        ] {
+            let body = format!(
+                r#"{{"lease_id": "db/1", "lease_duration": {time}, "renewable": true, "auth": 7}}"#
+            );
+            let secret = Secret::parse("Vault", body.as_bytes()).expect(time);
+            let Ok(Lifetime::Leased(lease)) = secret.lifetime("Vault") else {
+                panic!("{time}: it is not lent")
+            };
+            assert_eq!(lease.id, "db/1");
+            assert_eq!(lease.period, of_seconds(seconds), "{time}");
+            assert_eq!(lease.renewable, seconds > 0, "{time}");
+
+            let body = format!(
+                r#"{{"auth": {{"client_token": "t-1", "lease_duration": {time}, "renewable": null}}}}"#
+            );
+            let secret = Secret::parse("Vault", body.as_bytes()).unwrap();
+            let granted = secret.granted("Vault").expect(time);
+            assert_eq!(granted.token.expose(), b"t-1");
+            let period = (seconds > 0).then(|| of_seconds(seconds));
+            assert_eq!(
+                (granted.period, granted.renewable),
+                (period, false),
+                "{time}"
+            );
+
+            let body = format!(r#"{{"data": {{"ttl": {time}, "renewable": true}}}}"#);
+            let secret = Secret::parse("Vault", body.as_bytes()).unwrap();
+            assert_eq!(secret.looked_up("Vault").expect(time), (period, true));
+        }
     }
 }

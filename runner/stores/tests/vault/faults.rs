@@ -283,6 +283,19 @@ async fn what_was_lent_is_given_back_also_where_it_cannot_be_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_lent_for_a_time_that_is_none_is_used_and_given_back() {
+    for time in ["-1", "60.0", "null"] {
+        let answer = format!(
+            r#"{{"lease_id": "db/1", "lease_duration": {time}, "data": {{"token": "hunter2hunter2"}}}}"#
+        );
+        let lender = lending(answer).await;
+        let value = Ok(SECRETS[1].to_owned());
+        assert_eq!(borrowing(&lender).await, (value, 1), "{time}");
+        assert_eq!(lender.revoked.load(Ordering::SeqCst), 1, "{time}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_and_a_lease_for_longer_than_any_clock_goes_are_used_and_given_back() {
     let given_back = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&given_back);

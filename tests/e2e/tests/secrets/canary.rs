@@ -3,34 +3,71 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
-use wharf_e2e::{Build, Places, Service, WireTap, World, forms, holds, wharf_in};
+use wharf_e2e::{
+    Build, Places, REFLECTED, Service, WireTap, World, broken, forms, holds, until, wharf_in,
+};
 
 use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, private};
+use crate::lent::Lent;
 
 const CANARY: &str = "canary+Zx9/quiet\"Harbour=4711?";
+
+/// What stands in the place of it.
+const MARK: &str = "[secret canary]";
+
+fn is_found(text: &str, how: &str) {
+    let found = forms(CANARY)
+        .iter()
+        .any(|(_, form)| holds(text.as_bytes(), form));
+    assert!(found, "{how}: {text}");
+}
 
 #[test]
 fn the_search_finds_the_secret_in_every_form_it_looks_for() {
     for shift in 0..3 {
         let text = STANDARD_NO_PAD.encode(format!("{}{CANARY} and more", "x".repeat(shift)));
+        is_found(&text, "base64");
+    }
+    is_found(&json!({ "a": CANARY }).to_string(), "json");
+    for (name, form) in REFLECTED {
+        is_found(&form(CANARY), name);
+    }
+    // Wherever it is broken.
+    for before in 0..100 {
+        let text = format!("{}{CANARY} and more", "x".repeat(before));
+        for width in [64, 76] {
+            is_found(
+                &broken(&STANDARD_NO_PAD.encode(&text), width, "\r\n"),
+                "lines of base64",
+            );
+        }
+        is_found(&broken(&hex::encode(&text), 64, "\n"), "lines of hex");
+    }
+    let other = CANARY.replace('+', "-").repeat(10);
+    for form in [other.clone(), STANDARD_NO_PAD.encode(&other[1..])] {
+        let found = forms("something quite different");
         assert!(
-            forms(CANARY)
+            found
                 .iter()
-                .any(|(_, form)| holds(text.as_bytes(), form)),
-            "base64 at {shift}"
+                .all(|(_, needle)| !holds(form.as_bytes(), needle))
         );
     }
-    assert!(
-        forms(CANARY)
-            .iter()
-            .any(|(_, form)| holds(json!({ "a": CANARY }).to_string().as_bytes(), form))
-    );
+}
+
+/// Of what a service reflected in every form, each part must have the mark in it.
+fn all_are_marked(reflected: &str) {
+    for (name, _) in REFLECTED {
+        let begin = format!("== {name}\n");
+        let part = reflected.split_once(&begin).expect(name).1;
+        let part = part.split("== ").next().unwrap();
+        assert!(part.contains(MARK), "{name}: {part}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination() {
     let world = World::start().await;
-    let service = Service::start().await;
+    let (service, hanging) = (Service::start().await, Service::hanging().await);
     let origin = service.origin();
     let secrets = world.dir().join("operator-secrets");
     std::fs::create_dir(&secrets).unwrap();
@@ -40,8 +77,12 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         &format!(
             "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{origin}' }}]\n\
              [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.1/32']\n\
-             secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n",
-            secret_file
+             secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n\
+             [[grant]]\nplugins = ['rungs']\nhttp = [{{ origin = '{hanging}' }}]\n\
+             networks = ['127.0.0.1/32']\n\
+             secrets = [{{ name = 'canary', rungs = ['inject', 'attach', 'operate', 'reveal'] }}]\n",
+            secret_file,
+            hanging = hanging.origin(),
         ),
     );
     // Everything between runner and controller passes the wire tap.
@@ -62,28 +103,65 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         fetched["output"].to_string().contains("[secret canary]"),
         "{fetched}"
     );
+    let input = json!({ "method": "GET", "url": origin.clone() + "/forms" });
+    let reflected = world.run("http", "request", input).await;
+    assert_eq!(reflected["outcome"], "done", "{reflected}");
+    all_are_marked(reflected["output"]["body"]["text"].as_str().unwrap());
     let signed = world
         .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "json": { "a": 1 } }, "sign": { "secret": "canary" } }))
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
-    // A plugin that has the value by other means and tells it everywhere.
-    for as_output in [true, false] {
-        let told = world
-            .run(
-                "hostile",
-                "say_secret",
-                json!({ "text": "x", "as_output": as_output }),
-            )
-            .await;
-        assert!(told["state"] == "finished", "{told}");
-    }
+    let mut executions = vec![fetched, reflected, signed];
+    executions.extend(told_everywhere(&world, &hanging).await);
     let mut places = Places::default();
     places.add_process(runner.pid());
-    look_at(&world, &tap, &[fetched, signed], &mut places).await;
+    look_at(&world, &tap, &executions, &mut places).await;
     // Drained, so that everything that is ever written is written.
     runner.terminate().await;
     places.add_files(world.dir(), &secrets);
     places.must_not_hold(&forms(CANARY));
+}
+
+/// Has a plugin that was shown the secret tell it everywhere, and looks for the mark in each place.
+async fn told_everywhere(world: &World, hanging: &Service) -> Vec<Value> {
+    let input = json!({ "secret": "canary", "as_output": true });
+    let given = world.run("rungs", "tell", input).await;
+    assert_eq!(given["outcome"], "done", "{given}");
+    assert_eq!(given["output"], MARK, "{given}");
+
+    let failed = world
+        .run("rungs", "tell", json!({ "secret": "canary" }))
+        .await;
+    assert_eq!(failed["outcome"], "failed", "{failed}");
+    let error = &failed["error"];
+    assert_eq!(error["message"], format!("the secret is {MARK}"), "{error}");
+    assert_eq!(error["details"]["secret"], MARK, "{error}");
+
+    for execution in [&given, &failed] {
+        let id = execution["id"].as_str().unwrap();
+        let logs = world.get(&format!("/v1/executions/{id}/logs")).await;
+        for told in ["it is", "stdout:", "stderr:"] {
+            let told = format!("{told} {MARK}");
+            assert!(logs.to_string().contains(&told), "{told}: {logs}");
+        }
+        let entries = logs["entries"].as_array().unwrap();
+        let in_field = entries
+            .iter()
+            .any(|entry| entry["fields"]["secret"] == MARK);
+        assert!(in_field, "{logs}");
+    }
+
+    // While it is under way, the progress can be seen.
+    let input = json!({ "secret": "canary", "url": hanging.origin() });
+    let id = world.submit("rungs", "tell", input).await;
+    let progress = until("it reports progress", async || {
+        let progress = world.execution(&id).await["progress"].take();
+        (!progress.is_null()).then_some(progress)
+    })
+    .await;
+    assert_eq!(progress["message"], format!("saying {MARK}"), "{progress}");
+    world.wharf(&["exec", "cancel", &id]).ok();
+    vec![given, failed, world.finished(&id).await]
 }
 
 /// The wire, the controller, and what it says of these executions.
@@ -114,6 +192,9 @@ async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
     let runner = kept.runner(Build::EveryStore, &world, &origins).await;
     let executions = kept.use_all(&world, &origins[0]).await;
 
+    let lent = kept.lent.as_ref().map_or_else(Vec::new, Lent::values);
+    assert!(kept.lent.is_none() || lent.len() > 4, "{lent:?}");
+
     let mut places = Places::default();
     look_at(&world, &tap, &executions, &mut places).await;
     let mut process = Places::default();
@@ -127,6 +208,10 @@ async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
         if *store != "env" {
             process.must_not_hold(&value.parts());
         }
+    }
+    for value in lent {
+        places.must_not_hold(&forms(&value));
+        process.must_not_hold(&forms(&value));
     }
 }
 
@@ -145,7 +230,7 @@ async fn the_local_run_scrubs_what_an_echoing_server_reflects() {
             file
         ),
     );
-    let input = json!({ "method": "GET", "url": origin + "/echo" }).to_string();
+    let input = json!({ "method": "GET", "url": origin + "/forms" }).to_string();
     let bundle = wharf_e2e::bundles().file("http");
     let args = [
         "-vv",
@@ -164,7 +249,7 @@ async fn the_local_run_scrubs_what_an_echoing_server_reflects() {
         &[("WHARF_HOME", home.to_str().unwrap())],
     )
     .ok();
-    assert!(answer.out.contains("[secret canary]"), "{}", answer.out);
+    all_are_marked(answer.json()["body"]["text"].as_str().unwrap());
     for (form, needle) in forms(CANARY) {
         assert!(
             !holds(answer.out.as_bytes(), &needle),

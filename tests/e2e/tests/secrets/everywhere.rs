@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use wharf_e2e::{Build, Process, TlsFront, World, forms};
 use wharf_test_servers::{Gcp, Kubernetes, Moto, OpenBao};
 
+use crate::lent::Lent;
+
 /// The kinds that every `wharf` has.
 pub(crate) const BUILT_IN: [&str; 4] = ["env", "file", "vault", "controller"];
 /// Those that are behind features.
@@ -27,6 +29,9 @@ const PLACES: [(&str, &str); 5] = [
         "{ aws-sigv4 = { region = 'eu-west-1', service = 'execute-api', access-key-id = 'AKID' } }",
     ),
 ];
+
+/// The name of what is lent.
+pub(crate) const LENT: &str = "lent";
 
 /// How the header of a request begins that AWS would take.
 const AWS: &str = "AWS4-HMAC-SHA256 Credential=AKID/";
@@ -86,6 +91,8 @@ pub(crate) struct Everywhere {
     pub(crate) folder: PathBuf,
     variables: Vec<(&'static str, String)>,
     bao: Option<OpenBao>,
+    /// What the store `vault` lends, if it is one of them.
+    pub(crate) lent: Option<Lent>,
     moto: Option<Moto>,
     gcp: Gcp,
     kubernetes: Kubernetes,
@@ -106,6 +113,7 @@ impl Everywhere {
             folder,
             variables: Vec::new(),
             bao: None,
+            lent: None,
             moto: None,
             gcp: Gcp::start().await,
             kubernetes: Kubernetes::start().await,
@@ -138,6 +146,7 @@ impl Everywhere {
                     .await;
                 let token = private(&folder.join("token"), bao.root());
                 let url = bao.url().to_owned();
+                self.lent = Lent::by(&bao).await;
                 self.bao = Some(bao);
                 let table =
                     format!("address = '{url}'\nca = '{ca}'\nlogin = {{ token = 'file:{token}' }}");
@@ -234,6 +243,12 @@ impl Everywhere {
                 text += &format!("[store.{store}]\nkind = '{store}'\ncache = '1s'\n{table}\n");
             }
         }
+        if self.lent.is_some() {
+            text += &Lent::binding(LENT, &at(&format!(", path = '/{LENT}'")));
+            granted += &format!(
+                "{{ name = '{LENT}', rungs = ['inject', 'attach', 'operate', 'reveal'] }}, "
+            );
+        }
         let http = at("");
         text += &format!(
             "[[grant]]\nplugins = ['rungs', 'http', 'notify']\nhttp = [{http}]\n\
@@ -285,6 +300,19 @@ impl Everywhere {
             let input = json!({ "secret": store, "sub": "someone" });
             // What an ES256 header begins with.
             done.push(run(world, "token", input, "eyJhbGciOiJFUzI1NiIs").await);
+        }
+        if self.lent.is_some() {
+            let mark = format!("[secret {LENT}]");
+            let url = format!("{origin}/{LENT}/echo");
+            for input in [
+                json!({ "url": url }),
+                json!({ "url": url, "secret": LENT, "how": "attach" }),
+                json!({ "url": url, "secret": LENT, "how": "bearer" }),
+                json!({ "url": url, "secret": LENT, "how": "basic" }),
+            ] {
+                done.push(run(world, "send", input, &mark).await);
+            }
+            done.push(run(world, "look", json!({ "secret": LENT }), &mark).await);
         }
         done
     }

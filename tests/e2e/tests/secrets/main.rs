@@ -4,5 +4,6 @@
 
 mod canary;
 mod everywhere;
+mod lent;
 mod memory;
 mod s3;

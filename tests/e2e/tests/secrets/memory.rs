@@ -6,9 +6,10 @@ use std::hash::BuildHasher;
 use std::time::Duration;
 
 use serde_json::json;
-use wharf_e2e::{Build, Memory, Service, TlsFront, World, until};
+use wharf_e2e::{Build, Memory, Process, Service, TlsFront, World, forms, until};
 
-use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept};
+use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, LENT, private};
+use crate::lent::Lent;
 
 /// Another value in every run, so that no binary and no test has it in its own constants.
 fn fresh_secret() -> String {
@@ -18,7 +19,9 @@ fn fresh_secret() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_its_lifetime_a_secret_is_nowhere_in_the_runners_memory() {
-    // What a process was started with stays there: the documentation says so of `env:`.
+    // Not `env`: what a process was started with lies in its memory where the system put it, for as long as it
+    // lives, and its store keeps what it read of it for as long as the runner does. There is no moment at
+    // which it should be gone; the documentation says so, and prefers `file:`.
     nothing_stays(Build::Default, &BUILT_IN[1..]).await;
 }
 
@@ -37,15 +40,16 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
     kept.believe(&front);
     let [a, b] = [front.url(), hanging.origin()];
     let runner = kept.runner(build, &world, &[a.clone(), b.clone()]).await;
-    let all = kept.secrets.iter().flat_map(|Kept { store, value, .. }| {
+    let static_ones = kept.secrets.iter().flat_map(|Kept { store, value, .. }| {
         let of_one = value.parts().into_iter();
         of_one.map(move |(form, bytes)| (format!("{store} as {form}"), bytes))
     });
-    let all: Vec<_> = all.collect();
+    let mut all: Vec<_> = static_ones.collect();
     let memory = Memory::of(runner.pid());
 
     // While requests with them are under way, they are there: the search finds what there is.
-    for Kept { store, .. } in &kept.secrets {
+    let names = kept.secrets.iter().map(|Kept { store, .. }| *store);
+    for store in names.chain(kept.lent.as_ref().map(|_| LENT)) {
         let input = json!({ "method": "GET", "url": format!("{b}/{store}/hang") });
         let under_way = world.submit("http", "request", input).await;
         until("the request is under way", async || {
@@ -53,6 +57,9 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
             asked.iter().any(|of| of.contains(store)).then_some(())
         })
         .await;
+        if store == LENT {
+            all.extend(lent(&kept));
+        }
         let Some(found) = memory.search(&all) else {
             assert!(
                 std::env::var_os("WHARF_REQUIRE_ALL").is_none(),
@@ -82,6 +89,7 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
         assert_eq!(signed["outcome"], "done", "{signed}");
     }
     kept.use_all(&world, &a).await;
+    all.extend(lent(&kept));
 
     // Kept values, and idle connections to stores, live for up to half a minute.
     let mut found = memory.search(&all).unwrap();
@@ -96,15 +104,67 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
     assert_eq!(runner.terminate().await, 0);
 }
 
+/// Everything that was lent so far, in every form.
+fn lent(kept: &Everywhere) -> Vec<(String, Vec<u8>)> {
+    let values = kept.lent.as_ref().map_or_else(Vec::new, Lent::values);
+    let forms = values.iter().flat_map(|value| forms(value));
+    forms
+        .map(|(form, bytes)| (format!("{LENT} as {form}"), bytes))
+        .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_writes_no_core_files() {
     let world = World::start().await;
     let runner = world.runner("runner", &world.policy("policy", "")).await;
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", runner.pid())).unwrap();
+    assert!(writes_no_core_files(&runner));
+    assert_eq!(runner.terminate().await, 0);
+}
+
+/// Whether it writes none, whatever it dies of.
+fn writes_no_core_files(process: &Process) -> bool {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid())).unwrap();
     let core = limits
         .lines()
         .find(|line| line.starts_with("Max core file size"));
     let mut numbers = core.unwrap().split_whitespace().skip(4);
-    assert_eq!([numbers.next(), numbers.next()], [Some("0"), Some("0")]);
-    assert_eq!(runner.terminate().await, 0);
+    [numbers.next(), numbers.next()] == [Some("0"), Some("0")]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_that_have_a_value_in_their_hands_write_no_core_files() {
+    let world = World::start().await;
+    let hanging = Service::hanging().await;
+    let folder = world.dir();
+    private(&folder.join("token"), "hunter2hunter2");
+    let policy = format!(
+        "[store.vault]\nkind = 'vault'\naddress = '{}'\ntimeout = '60s'\n\
+         login = {{ token = 'file:token' }}\n\
+         [[secret]]\nname = 'slow'\nfrom = 'vault:kv/a#b'\n",
+        hanging.origin()
+    );
+    let policy = private(&folder.join("policy.toml"), &policy);
+    let test = ["secret", "test", "slow", "--policy", &policy];
+
+    let keys = folder.join("keys");
+    world.wharf(&["keygen", keys.to_str().unwrap()]).ok();
+    let key = keys.join("wharf.key");
+    // A value that nobody writes.
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let put = ["secret", "put", "slow", "--group", "test", "--key"];
+    let what = [key.to_str().unwrap(), "--value", pipe.to_str().unwrap()];
+    let put = [&put[..], &what].concat();
+
+    let (url, token) = (world.url(), world.token());
+    let variables = [("WHARF_CONTROLLER", &*url), ("WHARF_TOKEN", &token)];
+    for args in [&test[..], &put] {
+        let log = folder.join("command.log");
+        let waiting = Process::start(Build::Default, args, &variables, &log);
+        until("it writes no core files", async || {
+            writes_no_core_files(&waiting).then_some(())
+        })
+        .await;
+    }
 }

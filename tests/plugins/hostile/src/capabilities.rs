@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wharf_plugin::Error;
 use wharf_plugin::http::{Method, Request};
 use wharf_plugin::secrets::{Digest, Secret};
-use wharf_plugin::{Error, log, progress};
 
 /// What to fetch.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -106,31 +106,4 @@ pub(crate) struct Authenticated {
 pub(crate) fn hmac(input: Hmac) -> Result<Authenticated, Error> {
     let mac = Secret::open(&input.secret)?.hmac(Digest::Sha256, input.message.as_bytes())?;
     Ok(Authenticated { hmac: mac.hex() })
-}
-
-/// What to say, and where besides the log and the progress.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Say {
-    /// What to say.
-    text: String,
-    /// Whether to give it as the output. Otherwise it is the error.
-    #[serde(default)]
-    as_output: bool,
-}
-
-/// Says a text everywhere: in the log, in a field, in the progress, on standard output and error,
-/// and in the error or the output.
-#[wharf_plugin::action]
-pub(crate) fn say_secret(input: Say) -> Result<String, Error> {
-    let Say { text, as_output } = input;
-    log::warn(&format!("it is {text}"), &[("secret", &text)]);
-    progress::report(None, &format!("saying {text}"));
-    println!("stdout: {text}");
-    eprintln!("stderr: {text}");
-    if as_output {
-        return Ok(text);
-    }
-    let message = format!("the secret is {text}");
-    Err(Error::failed("said", message).with_details(serde_json::json!({ "secret": text })))
 }

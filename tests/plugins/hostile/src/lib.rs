@@ -5,7 +5,7 @@ mod capabilities;
 mod floods;
 mod resources;
 
-use capabilities::{fetch, hmac, metadata, say_secret};
+use capabilities::{fetch, hmac, metadata};
 use floods::{flood_log, flood_output, flood_progress, wrong_output};
 use resources::{hoard, hold, panic, recurse, spin};
 
@@ -39,7 +39,6 @@ wharf_plugin::export!(
     fetch,
     metadata,
     hmac,
-    say_secret,
 );
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wharf_plugin::http::{self, Authentication, Client, Credential};
 use wharf_plugin::secrets::{Jwt, Secret, SignatureAlgorithm};
-use wharf_plugin::{Error, reveal};
+use wharf_plugin::{Error, log, progress, reveal};
 
 /// What is told of a body, in bytes.
 const SHOWN: usize = 64 * 1024;
@@ -161,4 +161,38 @@ fn look(input: Look) -> Result<Seen, Error> {
     })
 }
 
-wharf_plugin::export!(send, sign, token, look);
+/// Which secret to tell, and where besides the log and the progress.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Tell {
+    /// The name of the secret.
+    secret: String,
+    /// Whether to give it as the output. Otherwise it is the error.
+    #[serde(default)]
+    as_output: bool,
+    /// Where to send a request before the end: while there is no answer, the progress can be seen.
+    #[serde(default)]
+    url: Option<String>,
+}
+
+/// Looks at a secret, and says it everywhere: in the log, in a field, in the progress, on standard output
+/// and error, and in the output or the error and its details.
+#[wharf_plugin::action]
+fn tell(input: Tell) -> Result<String, Error> {
+    let value = reveal::reveal(&input.secret)?;
+    let text = String::from_utf8_lossy(&value).into_owned();
+    log::warn(&format!("it is {text}"), &[("secret", &text)]);
+    progress::report(None, &format!("saying {text}"));
+    println!("stdout: {text}");
+    eprintln!("stderr: {text}");
+    if let Some(url) = input.url {
+        http::get(&url).send()?;
+    }
+    if input.as_output {
+        return Ok(text);
+    }
+    let message = format!("the secret is {text}");
+    Err(Error::failed("said", message).with_details(serde_json::json!({ "secret": text })))
+}
+
+wharf_plugin::export!(send, sign, token, look, tell);

@@ -232,6 +232,15 @@ async fn whatever_a_controller_gives_out_in_the_place_of_a_sealed_secret_leaves_
         ),
         (kept(b"hunter2", &house.trusted), "is not a sealed secret"),
         (serde_json::json!({ "sealed": "" }), "its answer is not one"),
+        // Which is not repeated.
+        (
+            serde_json::json!({ "sealed": { value: 1 }, "signature": value }),
+            "its answer is not one",
+        ),
+        (
+            serde_json::json!({ "sealed": 47_114_711, "signature": 1 }),
+            "its answer is not one",
+        ),
     ];
     let good = good().kept(value);
     for (before, (given, says)) in given.into_iter().enumerate() {
@@ -244,7 +253,11 @@ async fn whatever_a_controller_gives_out_in_the_place_of_a_sealed_secret_leaves_
         assert_eq!(new[0].members["sealed"], "team/api");
         let why = new[0].members["why"].as_str().unwrap();
         assert!(why.contains(says), "{says}: {why}");
-        assert!(!format!("{new:?}").contains(value), "{new:?}");
+        let told = format!("{new:?} {verdict:?}");
+        assert!(
+            !told.contains(value) && !told.contains("47114711"),
+            "{told}"
+        );
     }
     // None of it is in the way of what the operator put.
     let verdict = used(&mut house, asked, &good, 100).await;
