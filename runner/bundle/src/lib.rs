@@ -51,7 +51,7 @@ pub use sign::{sign, signature_path, verify_with_key};
 pub use signature_file::SignatureFile;
 pub use signature_set::{AddError, Kept, add_signature, may_replace};
 pub use trust::{
-    AttestationSummary, Beside, KeySummary, RuleSummary, Signer, TrustPolicy, Verified,
+    AttestationSummary, Beside, KeySummary, RuleSummary, Signer, Term, TrustPolicy, Verified,
 };
 
 use sha2::{Digest as _, Sha256};
