@@ -226,11 +226,13 @@ impl Bundles {
     /// The controller's papers; none of a kind if it has none, for the verifier to say what that
     /// means. Attestations that the policy does not ask for are not fetched.
     async fn fetch_papers(&self, digest: Digest) -> Result<Papers, Unready> {
-        let signatures = self.controller.signature(digest, Kind::Signatures.limit());
+        let signatures = self
+            .controller
+            .signature(digest, Kind::Signatures.limit() as u64);
         let signatures = unless_missing(signatures.await)?;
         let attestations = match self.trust.wants_attestations() {
             true => {
-                let limit = Kind::Attestations.limit();
+                let limit = Kind::Attestations.limit() as u64;
                 unless_missing(self.controller.attestations(digest, limit).await)?
             }
             false => None,

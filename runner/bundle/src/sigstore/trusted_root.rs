@@ -3,8 +3,6 @@
 //! fetched.
 
 use std::fmt;
-use std::fs;
-use std::io::Read as _;
 use std::path::Path;
 
 use sigstore_trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, SIGSTORE_STAGING_TRUSTED_ROOT};
@@ -15,7 +13,7 @@ use super::chain::Authority;
 use super::root_wire as wire;
 use super::timestamp::TimestampAuthority;
 use super::trusted_log::{Log, Logs, read_logs};
-use crate::strict_json;
+use crate::{read_text_file, strict_json};
 
 /// The largest trusted root, in bytes.
 const MAX_ROOT: usize = 4 << 20;
@@ -67,15 +65,7 @@ impl TrustRoot {
             path: path.display().to_string(),
             why,
         };
-        let mut text = String::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(MAX_ROOT as u64 + 1).read_to_string(&mut text))
-            .map_err(|error| unreadable(error.to_string()))?;
-        if text.len() > MAX_ROOT {
-            return Err(unreadable(format!(
-                "it has more than {MAX_ROOT} bytes; roots are small"
-            )));
-        }
+        let text = read_text_file(path, MAX_ROOT).map_err(|error| unreadable(error.to_string()))?;
         Self::named(&path.display().to_string(), &text)
     }
 

@@ -44,17 +44,12 @@ impl Roots {
     /// Those of a file: a root, or several one after the other, as `gh attestation trusted-root` writes
     /// them.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        let bytes = local::read_up_to(path, MAX_FILE)?;
+        let bytes = local::read_small(path, MAX_FILE, "trusted roots are small")?;
         let shown = path.display();
         let unusable = |name: &str, why: &dyn fmt::Display| {
             Failure::refused(format_args!("{name} cannot be used: {why}"))
         };
         let whole = |why: &dyn fmt::Display| unusable(&shown.to_string(), why);
-        if bytes.len() > MAX_FILE {
-            return Err(whole(&format_args!(
-                "it has more than {MAX_FILE} bytes; trusted roots are small"
-            )));
-        }
         let text = std::str::from_utf8(&bytes).map_err(|why| whole(&why))?;
         let documents = documents(text);
         if documents.len() > MAX_ROOTS {
