@@ -1,12 +1,11 @@
 //! Bundles on this runner's disk, by digest. Only a place to keep them: what is read here is
 //! verified again before it is used.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use wharf_bundle::{MAX_COMPONENT, Manifest};
+use wharf_bundle::{MAX_COMPONENT, Manifest, read_file};
 use wharf_policy::Digest;
 
 use crate::AgentError;
@@ -43,7 +42,7 @@ impl BundleFiles {
     /// The component, if a whole one is here. One that was changed on disk is removed.
     pub(crate) fn read_component(&self, digest: Digest) -> Option<Vec<u8>> {
         let path = self.component(digest);
-        let bytes = read(&path, MAX_COMPONENT as u64)?;
+        let bytes = read(&path, MAX_COMPONENT)?;
         if wharf_bundle::digest(&bytes) == digest {
             return Some(bytes);
         }
@@ -107,22 +106,14 @@ pub fn kept_manifest(state_dir: &Path, digest: Digest) -> Option<Manifest> {
     let files = BundleFiles {
         folder: state_dir.join(FOLDER),
     };
-    let bytes = read(&files.component(digest), MAX_COMPONENT as u64)?;
+    let bytes = read(&files.component(digest), MAX_COMPONENT)?;
     let whole = wharf_bundle::digest(&bytes) == digest;
     Manifest::read(&bytes).ok().filter(|_| whole)
 }
 
 /// The bytes of a file, if it can be read and is no larger than anything that is kept here.
-fn read(path: &Path, limit: u64) -> Option<Vec<u8>> {
-    let read = || {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-        match bytes.len() as u64 > limit {
-            true => Err(std::io::Error::other("it is too large")),
-            false => Ok(bytes),
-        }
-    };
-    match read() {
+fn read(path: &Path, limit: usize) -> Option<Vec<u8>> {
+    match read_file(path, limit) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {
@@ -154,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = BundleFiles::open(folder.path().join("bundles")).unwrap();
         let digest = wharf_bundle::digest(b"component");
-        let of = |size| Papers::each(|kind| Some(vec![b' '; kind.limit() as usize + size]));
+        let of = |size| Papers::each(|kind| Some(vec![b' '; kind.limit() + size]));
         files.keep_papers(digest, &of(0));
         assert_eq!(files.read_papers(digest), of(0));
         files.keep_papers(digest, &of(1));

@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use dashmap::DashMap;
+use jiff::Timestamp;
 use tokio::sync::OnceCell;
-use wharf_bundle::{MAX_COMPONENT, TrustPolicy, Verified};
+use wharf_bundle::{MAX_COMPONENT, Term, TrustPolicy, Verified};
 use wharf_engine::{Engine, EngineError, Plugin};
-use wharf_policy::Digest;
+use wharf_policy::{Digest, Moment};
 
 use crate::bundle_files::BundleFiles;
 use crate::controller::{Controller, FetchError};
 use crate::papers::{Kind, Papers};
-use crate::versions::Versions;
+use crate::versions::{NotAdmitted, Versions};
 
 /// Plugins that are kept loaded.
 const LOADED: usize = 64;
@@ -55,6 +56,8 @@ pub(crate) enum Unready {
 pub(crate) struct Loaded {
     pub(crate) plugin: Plugin,
     pub(crate) signers: Arc<[String]>,
+    may_be_older: bool,
+    term: Term,
 }
 
 #[derive(Default)]
@@ -69,6 +72,9 @@ enum Source {
     Controller,
 }
 
+/// What says how late it is.
+type Clock = Box<dyn Fn() -> Moment + Send + Sync>;
+
 /// The plugins of this runner.
 pub(crate) struct Bundles {
     files: BundleFiles,
@@ -77,7 +83,8 @@ pub(crate) struct Bundles {
     versions: Arc<Versions>,
     engine: Engine,
     loaded: DashMap<Digest, Arc<Entry>>,
-    clock: AtomicU64,
+    uses: AtomicU64,
+    clock: Clock,
 }
 
 impl Bundles {
@@ -95,20 +102,38 @@ impl Bundles {
             versions: Arc::new(versions),
             engine,
             loaded: DashMap::new(),
-            clock: AtomicU64::new(0),
+            uses: AtomicU64::new(0),
+            clock: Box::new(|| Timestamp::now().into()),
         }
     }
 
-    /// The plugin with this digest. Many that ask at a time fetch, verify and load it once.
+    /// The plugin with this digest. Many that ask at a time fetch, verify and load it once. One that is
+    /// loaded and may run no more is verified anew: that says why, or finds others who signed it.
     pub(crate) async fn plugin(&self, digest: Digest) -> Result<Loaded, Unready> {
-        let entry = match self.loaded.get(&digest) {
-            Some(entry) => Arc::clone(&entry),
-            None => self.entry(digest),
-        };
-        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut entry = self.entry(digest);
+        if entry
+            .plugin
+            .get()
+            .is_some_and(|loaded| !self.may_run(loaded))
+        {
+            self.loaded
+                .remove_if(&digest, |_, known| Arc::ptr_eq(known, &entry));
+            entry = self.entry(digest);
+        }
+        let now = self.uses.fetch_add(1, Ordering::Relaxed);
         entry.used.store(now, Ordering::Relaxed);
         let plugin = entry.plugin.get_or_try_init(|| self.load(digest)).await;
         plugin.cloned()
+    }
+
+    /// Whether what let a plugin in still holds: nothing newer has run, and no key or block ended.
+    fn may_run(&self, loaded: &Loaded) -> bool {
+        let manifest = loaded.plugin.manifest();
+        let version = &manifest.version;
+        let versions = self
+            .versions
+            .check(&manifest.name, version, loaded.may_be_older);
+        versions.is_ok() && !loaded.term.is_over((self.clock)())
     }
 
     /// The components that are loaded.
@@ -118,6 +143,9 @@ impl Bundles {
     }
 
     fn entry(&self, digest: Digest) -> Arc<Entry> {
+        if let Some(entry) = self.loaded.get(&digest) {
+            return Arc::clone(&entry);
+        }
         if self.loaded.len() >= LOADED {
             let oldest = self
                 .loaded
@@ -140,12 +168,13 @@ impl Bundles {
             // That it is kept for the next start is a convenience: a failure is logged there.
             let _ = tokio::task::spawn_blocking(move || files.keep_component(digest, &bytes)).await;
         }
+        // What is to be refused is not compiled. The last word comes after that, which takes its time.
+        let manifest = verified.manifest();
         self.versions
-            .check(&verified)
+            .check(&manifest.name, &manifest.version, verified.may_be_older())
             .map_err(|why| Unready::Refused { digest, why })?;
         let plugin = self.engine.load(&verified).await?;
-        self.remember(&verified).await?;
-        let manifest = verified.manifest();
+        self.admit(&verified).await?;
         let signers: Arc<[String]> = verified.signers().iter().map(|s| s.name.clone()).collect();
         tracing::info!(
             plugin = %manifest.name,
@@ -154,7 +183,12 @@ impl Bundles {
             signers = signers.join(", "),
             "a plugin is verified and loaded"
         );
-        Ok(Loaded { plugin, signers })
+        Ok(Loaded {
+            plugin,
+            signers,
+            may_be_older: verified.may_be_older(),
+            term: verified.term(),
+        })
     }
 
     async fn component(&self, digest: Digest) -> Result<(Arc<[u8]>, Source), Unready> {
@@ -192,11 +226,13 @@ impl Bundles {
     /// The controller's papers; none of a kind if it has none, for the verifier to say what that
     /// means. Attestations that the policy does not ask for are not fetched.
     async fn fetch_papers(&self, digest: Digest) -> Result<Papers, Unready> {
-        let signatures = self.controller.signature(digest, Kind::Signatures.limit());
+        let signatures = self
+            .controller
+            .signature(digest, Kind::Signatures.limit() as u64);
         let signatures = unless_missing(signatures.await)?;
         let attestations = match self.trust.wants_attestations() {
             true => {
-                let limit = Kind::Attestations.limit();
+                let limit = Kind::Attestations.limit() as u64;
                 unless_missing(self.controller.attestations(digest, limit).await)?
             }
             false => None,
@@ -208,13 +244,20 @@ impl Bundles {
     }
 
     /// From now on nothing older runs.
-    async fn remember(&self, verified: &Verified) -> Result<(), Unready> {
+    async fn admit(&self, verified: &Verified) -> Result<(), Unready> {
         let digest = verified.digest();
         let (versions, verified) = (Arc::clone(&self.versions), verified.clone());
-        tokio::task::spawn_blocking(move || versions.remember(&verified))
+        let admit = move || {
+            let manifest = verified.manifest();
+            versions.admit(&manifest.name, &manifest.version, verified.may_be_older())
+        };
+        tokio::task::spawn_blocking(admit)
             .await
             .map_err(|_| Unready::Broke(digest))?
-            .map_err(|why| Unready::Forgetful { digest, why })
+            .map_err(|why| match why {
+                NotAdmitted::Older(why) => Unready::Refused { digest, why },
+                NotAdmitted::Unwritten(why) => Unready::Forgetful { digest, why },
+            })
     }
 
     async fn verify_and_keep(
@@ -237,9 +280,10 @@ impl Bundles {
         papers: Papers,
     ) -> Result<Verified, Unready> {
         let (trust, bytes) = (Arc::clone(&self.trust), Arc::clone(bytes));
+        let now = (self.clock)();
         tokio::task::spawn_blocking(move || {
             let verified = trust
-                .verify_with(bytes, papers.beside())
+                .verify_at(bytes, papers.beside(), now)
                 .map_err(|why| Unready::Refused { digest, why })?;
             // The bytes were compared with the digest when they came; this is the last word.
             if verified.digest() != digest {
@@ -260,3 +304,7 @@ fn unless_missing(fetched: Result<Bytes, FetchError>) -> Result<Option<Vec<u8>>,
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "bundles_tests.rs"]
+mod tests;

@@ -20,10 +20,10 @@ impl Kind {
     }
 
     /// The most bytes of it.
-    pub(crate) const fn limit(self) -> u64 {
+    pub(crate) const fn limit(self) -> usize {
         match self {
-            Self::Signatures => MAX_SIGNATURE_FILE as u64,
-            Self::Attestations => MAX_ATTESTATION_FILE as u64,
+            Self::Signatures => MAX_SIGNATURE_FILE,
+            Self::Attestations => MAX_ATTESTATION_FILE,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_bundle::TrustPolicy;
+use wharf_bundle::{MAX_POLICY, TrustPolicy, read_text_file};
 use wharf_policy::{Digest, Policy};
 use wharf_stores::{Membership, Stores};
 
@@ -32,7 +32,7 @@ impl RunnerPolicy {
             path: path.to_owned(),
             reason,
         };
-        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let text = read_text_file(path, MAX_POLICY).map_err(|error| bad(error.to_string()))?;
         let policy = Policy::from_toml(&text).map_err(|error| bad(error.to_string()))?;
         let folder: PathBuf = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -59,6 +59,8 @@ mod tests {
         let path = folder.path().join("policy.toml");
         let error = |path: &Path| RunnerPolicy::load(path, None).err().unwrap().to_string();
         assert!(error(&path).contains("does not start"));
+        let endless = error(Path::new("/dev/zero"));
+        assert!(endless.contains("more than"), "{endless}");
         std::fs::write(&path, "[[trust]]\nplugins = ['*']\nkeys = ['gone.pub']\n").unwrap();
         assert!(error(&path).contains("gone.pub"), "{}", error(&path));
         std::fs::write(&path, "[[grants]]\n").unwrap();

@@ -38,6 +38,13 @@ struct Ready {
     used: AtomicU64,
 }
 
+impl Ready {
+    /// Whether it was made of what is loaded now: once that is verified anew, others may have signed it.
+    fn is_of(&self, loaded: &Loaded) -> bool {
+        Arc::ptr_eq(&self.who.signers, &loaded.signers)
+    }
+}
+
 type ReadyKey = (Digest, ActionName, CallRights);
 
 /// Runs attempts with the engine.
@@ -170,8 +177,8 @@ impl Real {
         }
         let asked = (assignment.digest, action.clone(), assignment.rights);
         let ready = match self.ready.get(&asked) {
-            Some(ready) => ready,
-            None => {
+            Some(ready) if ready.is_of(&loaded) => ready,
+            _ => {
                 let ready = Arc::new(self.prepare(&loaded, &asked)?);
                 self.ready.insert(asked, Arc::clone(&ready));
                 ready
@@ -280,7 +287,9 @@ fn no_secrets(error: SecretError) -> Verdict {
 }
 
 fn who(loaded: &Loaded, action: &ActionName) -> Arc<Who> {
-    let Loaded { plugin, signers } = loaded;
+    let Loaded {
+        plugin, signers, ..
+    } = loaded;
     let (digest, signers) = (plugin.digest(), Arc::clone(signers));
     Arc::new(Who::new(plugin.manifest(), digest, action, signers))
 }

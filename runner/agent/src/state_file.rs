@@ -1,17 +1,17 @@
 //! Small files of the state folder that hold what must not be forgotten: read whole, written whole, and
 //! never passed over.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wharf_bundle::read_file;
 
 use crate::AgentError;
 use crate::private_file::write_whole;
 
 /// The largest such file. A name and what is remembered of it are a few hundred bytes.
-const MAX_FILE: u64 = 16 << 20;
+const MAX_FILE: usize = 16 << 20;
 
 /// One such file.
 #[derive(Debug)]
@@ -40,18 +40,11 @@ impl StateFile {
     /// # Errors
     /// It cannot be read: it is not passed over, since that would forget.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, AgentError> {
-        let file = match std::fs::File::open(&self.path) {
-            Ok(file) => file,
+        let bytes = match read_file(&self.path, MAX_FILE) {
+            Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.damaged(error.to_string())),
         };
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.damaged(error.to_string()))?;
-        if bytes.len() as u64 > MAX_FILE {
-            return Err(self.damaged(format!("it has more than {MAX_FILE} bytes")));
-        }
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| self.damaged(error.to_string()))

@@ -7,6 +7,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use wharf_bundle::{MAX_CA_FILE, read_file};
 
 use crate::AgentError;
 
@@ -18,8 +19,10 @@ pub(crate) fn client(extra: Option<&Path>) -> Result<Arc<ClientConfig>, AgentErr
     if let Some(path) = extra {
         let bad =
             |reason: String| AgentError::Tls(format!("the CA bundle {} {reason}", path.display()));
-        let found = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        let pem = read_file(path, MAX_CA_FILE)
+            .map_err(|error| bad(format!("cannot be read: {error}")))?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<_, _>>()
             .map_err(|error| bad(format!("cannot be read: {error}")))?;
         if found.is_empty() {
             return Err(bad("holds no certificate: it must be PEM".to_owned()));
@@ -55,5 +58,7 @@ mod tests {
         std::fs::write(&file, "not PEM").unwrap();
         let error = client(Some(&file)).unwrap_err();
         assert!(error.to_string().contains("no certificate"), "{error}");
+        let error = client(Some(Path::new("/dev/zero"))).unwrap_err();
+        assert!(error.to_string().contains("more than"), "{error}");
     }
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
-use wharf_bundle::{Refusal, Verified};
+use wharf_bundle::Refusal;
 use wharf_policy::PluginName;
 
 use crate::AgentError;
@@ -54,7 +54,21 @@ impl Highest {
 #[derive(Debug)]
 pub(crate) struct Versions {
     file: StateFile,
-    highest: Mutex<Highest>,
+    /// Held from the check of a version until it is remembered, the writing of the file included.
+    admitting: Mutex<()>,
+    /// Written only by who holds that. Who reads it never waits for a disk.
+    highest: RwLock<Highest>,
+}
+
+/// Why a version is not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotAdmitted {
+    /// It is older than what was run.
+    #[error(transparent)]
+    Older(Refusal),
+    /// It cannot be remembered: after a restart older ones would be let in.
+    #[error(transparent)]
+    Unwritten(#[from] AgentError),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -80,43 +94,55 @@ impl Versions {
         };
         Ok(Self {
             file,
-            highest: Mutex::new(highest),
+            admitting: Mutex::new(()),
+            highest: RwLock::new(highest),
         })
     }
 
-    /// Whether a verified plugin may run: it is not older than what was run.
+    /// Whether a version may run now: it is not below the highest that was run, or `older` ones are
+    /// let in.
     ///
     /// # Errors
     /// It is older.
-    pub(crate) fn check(&self, plugin: &Verified) -> Result<(), Refusal> {
-        let manifest = plugin.manifest();
-        self.lock()
-            .check(&manifest.name, &manifest.version, plugin.may_be_older())
+    pub(crate) fn check(
+        &self,
+        name: &PluginName,
+        version: &Version,
+        older: bool,
+    ) -> Result<(), Refusal> {
+        self.highest().check(name, version, older)
     }
 
-    /// Remembers the version of a plugin, before it runs.
+    /// Checks a version and remembers it, before it runs. Of two at a time, the second is checked
+    /// against the first.
     ///
     /// # Errors
-    /// The file cannot be written. Then the plugin must not run: after a restart older versions
-    /// would be let in.
-    pub(crate) fn remember(&self, plugin: &Verified) -> Result<(), AgentError> {
-        let manifest = plugin.manifest();
-        self.raise(&manifest.name, &manifest.version)
-    }
-
-    fn raise(&self, name: &PluginName, version: &Version) -> Result<(), AgentError> {
-        let mut highest = self.lock();
-        let mut raised = highest.clone();
+    /// It is older, or cannot be remembered.
+    pub(crate) fn admit(
+        &self,
+        name: &PluginName,
+        version: &Version,
+        older: bool,
+    ) -> Result<(), NotAdmitted> {
+        // Neither lock guards anything that could be left half changed.
+        let _admitting = self
+            .admitting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut raised = self.highest().clone();
+        raised
+            .check(name, version, older)
+            .map_err(NotAdmitted::Older)?;
         if raised.raise(name, version) {
             self.write(&raised)?;
+            let mut highest = self.highest.write().unwrap_or_else(PoisonError::into_inner);
             *highest = raised;
         }
         Ok(())
     }
 
-    /// Nothing leaves the map half changed, so a lock that broke is as good as another.
-    fn lock(&self) -> MutexGuard<'_, Highest> {
-        self.highest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn highest(&self) -> RwLockReadGuard<'_, Highest> {
+        self.highest.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, highest: &Highest) -> Result<(), AgentError> {
@@ -134,11 +160,17 @@ mod tests {
 
     use super::*;
 
-    fn admit(versions: &Versions, name: &str, version: &str, older: bool) -> Result<(), Refusal> {
+    fn admit(
+        versions: &Versions,
+        name: &str,
+        version: &str,
+        older: bool,
+    ) -> Result<(), NotAdmitted> {
         let (name, version) = (name.parse().unwrap(), version.parse().unwrap());
-        versions.lock().check(&name, &version, older)?;
-        versions.raise(&name, &version).unwrap();
-        Ok(())
+        let checked = versions.check(&name, &version, older).is_ok();
+        let admitted = versions.admit(&name, &version, older);
+        assert_eq!(checked, admitted.is_ok(), "{version}");
+        admitted
     }
 
     #[test]
@@ -170,6 +202,21 @@ mod tests {
     }
 
     #[test]
+    fn of_two_versions_that_were_both_good_the_older_is_not_let_in_after_the_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let versions = Versions::open(folder.path()).unwrap();
+        let name = "p".parse().unwrap();
+        let (old, new) = (Version::new(1, 0, 0), Version::new(1, 1, 0));
+        // As when both are compiled at a time.
+        for version in [&old, &new] {
+            versions.check(&name, version, false).unwrap();
+        }
+        versions.admit(&name, &new, false).unwrap();
+        let error = versions.admit(&name, &old, false).unwrap_err();
+        assert!(matches!(error, NotAdmitted::Older(_)), "{error}");
+    }
+
+    #[test]
     fn a_version_that_cannot_be_written_is_not_taken_note_of() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
@@ -177,8 +224,9 @@ mod tests {
         let versions = Versions::open(&state).unwrap();
         fs::remove_dir(&state).unwrap();
         let (name, version) = ("p".parse().unwrap(), "1.0.0".parse().unwrap());
-        assert!(versions.raise(&name, &version).is_err());
-        assert_eq!(*versions.lock(), Highest::default());
+        let error = versions.admit(&name, &version, false).unwrap_err();
+        assert!(matches!(error, NotAdmitted::Unwritten(_)), "{error}");
+        assert_eq!(*versions.highest(), Highest::default());
     }
 
     #[test]

@@ -3,8 +3,7 @@
 //! Neither key is ever printed; what names a key in messages is its fingerprint.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -22,7 +21,7 @@ use sigstore_types::{DerPublicKey, SignatureBytes};
 use wharf_policy::Digest;
 use zeroize::Zeroizing;
 
-use crate::{KeyError, digest, strict_json};
+use crate::{KeyError, digest, read_file, strict_json};
 
 const SCHEME: SigningScheme = SigningScheme::EcdsaP256Sha256;
 
@@ -282,14 +281,10 @@ pub(crate) fn read(path: &Path) -> Result<String, KeyError> {
         path: path.display().to_string(),
         why,
     };
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_KEY as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(error.to_string()))?;
-    if bytes.len() > MAX_KEY {
-        let why = format!("it has more than {MAX_KEY} bytes; keys are small");
-        return Err(unreadable(why));
-    }
+    let bytes = read_file(path, MAX_KEY).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => unreadable(format!("{error}; keys are small")),
+        _ => unreadable(error.to_string()),
+    })?;
     String::from_utf8(bytes).map_err(|_| {
         unreadable(
             "it is not text, as PEM is; of a public key in DER `openssl pkey -pubin -inform der -in FILE` makes PEM"

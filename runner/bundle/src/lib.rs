@@ -14,6 +14,7 @@ mod bundle_file;
 #[cfg(any(feature = "registry", feature = "keyless"))]
 mod cause;
 mod error;
+mod files;
 mod key_file;
 #[cfg(feature = "keyless")]
 pub mod keyless;
@@ -40,6 +41,7 @@ pub use attest::attest;
 pub use attestation_file::{AttestationFile, attestations_path};
 pub use attestation_set::add_attestation;
 pub use error::{BundleError, KeyError, TrustError};
+pub use files::{MAX_CA_FILE, MAX_POLICY, read_file, read_text_file};
 pub use key_file::{PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, write_key_pair};
 pub use keys::{PublicKey, SigningKey};
 pub use manifest::{Action, Command, Description, FORMAT, MANIFEST_SECTION, Manifest};
@@ -51,7 +53,7 @@ pub use sign::{sign, signature_path, verify_with_key};
 pub use signature_file::SignatureFile;
 pub use signature_set::{AddError, Kept, add_signature, may_replace};
 pub use trust::{
-    AttestationSummary, Beside, KeySummary, RuleSummary, Signer, TrustPolicy, Verified,
+    AttestationSummary, Beside, KeySummary, RuleSummary, Signer, Term, TrustPolicy, Verified,
 };
 
 use sha2::{Digest as _, Sha256};

@@ -5,11 +5,12 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use common::{TRUST_ALL, key, stranger, trust};
 use proptest::prelude::*;
 use wharf_bundle::layout::{LayoutError, load, save};
-use wharf_bundle::oci::{OciError, Published, Trust};
+use wharf_bundle::oci::{Descriptor, OciError, Published, Trust};
 use wharf_bundle::{Beside, SigningKey, attest};
 
 const BLOCK: usize = 512;
@@ -221,6 +222,53 @@ fn names_that_lead_elsewhere_are_refused() {
         let mut with = plain.clone();
         with.push((name.to_owned(), b"x".to_vec()));
         assert!(why(&again(&with)).contains("no place"), "{name:?}");
+    }
+}
+
+/// Images of one component, each with another remark in its manifest.
+fn variants(component: &Arc<[u8]>, count: usize) -> Vec<Published> {
+    let plain = published("1.0.0", &[]);
+    let mut manifest: serde_json::Value = serde_json::from_slice(plain.manifest()).unwrap();
+    manifest["layers"] = serde_json::json!([Descriptor::of("application/wasm", component)]);
+    let mut images: Vec<Published> = (0..count)
+        .map(|number| {
+            manifest["annotations"]["number"] = number.to_string().into();
+            let manifest = manifest.to_string().into_bytes();
+            let digest = wharf_bundle::digest(&manifest);
+            let config = plain.config().to_vec();
+            Published::from_parts(digest, manifest, config, Arc::clone(component)).unwrap()
+        })
+        .collect();
+    images.sort_by_key(Published::digest);
+    images
+}
+
+#[test]
+fn images_share_a_component_and_not_as_often_as_they_like() {
+    let component: Arc<[u8]> = vec![0; 1 << 16].into();
+    let two = load(saved(&variants(&component, 2)).as_slice()).unwrap();
+    assert!(Arc::ptr_eq(two[0].component(), two[1].component()));
+    let many = saved(&variants(&component, 64));
+    let why = why(&many);
+    assert!(why.contains("as often as it is used"), "{why}");
+}
+
+#[test]
+fn an_image_that_is_listed_twice_or_out_of_its_order_is_refused_before_it_is_read() {
+    let two = saved(&variants(&vec![0].into(), 2));
+    let mut entries: BTreeMap<_, _> = entries(&two).into_iter().collect();
+    let mut index: serde_json::Value = serde_json::from_slice(&entries["index.json"]).unwrap();
+    let listed = index["manifests"].as_array().unwrap().clone();
+    let [first, second] = [listed[0].clone(), listed[1].clone()];
+    for listed in [[&first, &first], [&second, &first]] {
+        let mut again = listed.map(serde_json::Value::clone);
+        // What it would be refused for if it were read.
+        again[1]["size"] = 1.into();
+        index["manifests"] = again.to_vec().into();
+        entries.insert("index.json".to_owned(), index.to_string().into_bytes());
+        let with: Vec<_> = entries.clone().into_iter().collect();
+        let error = load(self::again(&with).as_slice()).unwrap_err();
+        assert!(matches!(error, LayoutError::Index), "{error}");
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 
 use common::{TRUST_ALL, key, plugin, stranger, trust};
 use wharf_bundle::sigstore::TrustRoot;
-use wharf_bundle::{Beside, PublicKey, Refusal, TrustError, TrustPolicy, Verified, digest, sign};
+use wharf_bundle::{
+    Beside, PublicKey, Refusal, TrustError, TrustPolicy, Verified, attest, digest, sign,
+};
 use wharf_policy::{Moment, Policy};
 
 const BOTH: &str = "[[trust]]\nplugins = ['*']\nkeys = ['ours.pub', 'theirs.pub']\n";
@@ -205,6 +207,85 @@ fn a_rule_that_has_ended_lets_nothing_in_and_still_refuses() {
     let two = format!("{policy}\nminimum-version = '2.0.0'\n{TRUST_ALL}");
     let refusal = verify(&two, &bytes, &signature, "2027-01-01").unwrap_err();
     assert!(matches!(refusal, Refusal::TooOld { .. }), "{refusal}");
+}
+
+#[test]
+fn the_term_of_what_is_trusted_is_the_first_end_of_what_it_rests_on() {
+    let bytes = plugin("p", "1.0.0");
+    let ours = sign(&bytes, key()).unwrap();
+    let both = together(&[ours.clone(), sign(&bytes, stranger()).unwrap()]);
+    let null = serde_json::Value::Null;
+    let reviewed = attest(digest(&bytes), "https://r.test/1", &null, stranger()).unwrap();
+    // The last moment of each, if there is one.
+    let rule = |ours: &str, theirs: &str, more: &str| {
+        let key = |path: &str, last: &str| match last {
+            "" => format!("'{path}'"),
+            last => format!("{{ path = '{path}', not-after = '{last}' }}"),
+        };
+        let keys = [key("ours.pub", ours), key("theirs.pub", theirs)].join(", ");
+        format!("[[trust]]\nplugins = ['*']\nkeys = [{keys}]\n{more}\n")
+    };
+    let (early, late) = ("2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z");
+    let until = format!("valid-until = '{early}'");
+    let reviewers = format!(
+        "attestations = [{{ type = 'https://r.test/1', keys = [{{ path = 'theirs.pub', not-after = '{early}' }}] }}]"
+    );
+    for (policy, signatures, last, over) in [
+        (
+            rule(early, late, ""),
+            &both,
+            early,
+            "2026-06-01T00:00:00.000000001Z",
+        ),
+        (
+            rule(late, early, ""),
+            &both,
+            early,
+            "2026-06-01T00:00:00.000000001Z",
+        ),
+        (
+            rule(late, early, ""),
+            &ours,
+            late,
+            "2026-07-01T00:00:00.000000001Z",
+        ),
+        // One that was over before lets in nothing, and takes nothing away.
+        (
+            rule(late, "2025-01-01", ""),
+            &both,
+            late,
+            "2026-07-01T00:00:01Z",
+        ),
+        (
+            rule(late, "", &until),
+            &both,
+            "2026-05-31T23:59:59.999999999Z",
+            early,
+        ),
+        (
+            rule("", "", &reviewers),
+            &ours,
+            early,
+            "2026-06-01T00:00:01Z",
+        ),
+        (
+            format!("{}{}", rule("", late, ""), rule(early, "", "")),
+            &both,
+            early,
+            "2026-06-01T00:00:01Z",
+        ),
+    ] {
+        let beside = Beside {
+            signatures: Some(signatures),
+            attestations: Some(&reviewed),
+        };
+        let verified = trust(&policy).verify_at(bytes.as_slice().into(), beside, at("2026-01-01"));
+        let term = verified.unwrap().term();
+        assert!(!term.is_over(at(last)), "{policy}");
+        assert!(term.is_over(at(over)), "{policy}");
+    }
+    let verified = verify(BOTH, &bytes, &both, "2026-01-01").unwrap();
+    assert!(!verified.term().is_over(at("9999-01-01")));
 }
 
 #[test]

@@ -8,10 +8,11 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use wharf_bundle::MAX_CA_FILE;
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::home;
-use crate::local::Papers;
+use crate::local::{self, Papers};
 
 /// A path that may be empty, as of a variable that is set to nothing: that is an error for whoever needs
 /// it, and nobody's else.
@@ -71,8 +72,7 @@ impl Client {
     pub(crate) fn connect(connection: &Connection) -> Result<Self> {
         let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
         if let Some(file) = &connection.ca_file {
-            let pem = std::fs::read(file)
-                .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))?;
+            let pem = local::read_up_to(file, MAX_CA_FILE)?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem).or_exit(
                 Exit::Usage,
                 format_args!("{} holds no certificates", file.display()),

@@ -1,34 +1,37 @@
 //! Files that commands read: plugins, policies, grants.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use wharf_bundle::{
-    Beside, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, TrustPolicy, attestations_path,
-    signature_path,
+    Beside, MAX_ATTESTATION_FILE, MAX_COMPONENT, MAX_POLICY, MAX_SIGNATURE_FILE, TrustPolicy,
+    attestations_path, read_file, read_text_file, signature_path,
 };
 use wharf_policy::Policy;
 
-use crate::exit::{Context, Exit, Result};
+use crate::exit::{Context, Exit, Failure, Result};
 use crate::replace::{self, Change};
 
-/// The bytes of a file.
+/// The bytes of a file, which has no more than a plugin may have.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
-    fs::read(file).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+    read_up_to(file, MAX_COMPONENT)
 }
 
-/// The first bytes of a file: all of them, or one more than `limit`, which says that there are more. It
-/// need not be a file that says its size, or one that ends.
+/// The bytes of a file that has no more than `limit`. It need not be a file that says its size, or one
+/// that ends.
 pub(crate) fn read_up_to(file: &Path, limit: usize) -> Result<Vec<u8>> {
-    up_to(file, limit).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+    read_file(file, limit).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
 }
 
-fn up_to(file: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let from = fs::File::open(file)?;
-    from.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// The same of a file that proves nothing if it has more, with what that means.
+pub(crate) fn read_small(file: &Path, limit: usize, means: &str) -> Result<Vec<u8>> {
+    match read_file(file, limit) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err(Failure::refused(
+            format_args!("{} cannot be used: {error}; {means}", file.display()),
+        )),
+        read => read.or_exit(Exit::Usage, format_args!("cannot read {}", file.display())),
+    }
 }
 
 /// What is to vouch for a plugin: the contents of the files beside it. Nothing of it is verified.
@@ -62,13 +65,7 @@ pub(crate) fn read_if_there(file: &Path, limit: usize) -> Result<Option<Vec<u8>>
         if !fs::metadata(file)?.is_file() {
             return Err(std::io::Error::other("it is not a file"));
         }
-        let bytes = up_to(file, limit)?;
-        match bytes.len() > limit {
-            true => Err(std::io::Error::other(format!(
-                "it has more than the {limit} bytes that such a file may have"
-            ))),
-            false => Ok(bytes),
-        }
+        read_file(file, limit)
     };
     match read() {
         Ok(bytes) => Ok(Some(bytes)),
@@ -92,16 +89,17 @@ pub(crate) fn load_policy(file: &Path) -> Result<(Policy, TrustPolicy)> {
 
 /// A policy file, for its grants and secrets alone.
 pub(crate) fn load_grants(file: &Path) -> Result<Policy> {
-    let text = fs::read_to_string(file).or_exit(
+    let text = read_text_file(file, MAX_POLICY).or_exit(
         Exit::Refused,
         format_args!("cannot read {}", file.display()),
     )?;
     Policy::from_toml(&text).or_exit(Exit::Refused, format_args!("{}", file.display()))
 }
 
-/// The text of a file.
+/// The text of a file, which has no more bytes than a plugin may have.
 pub(crate) fn read_text(file: &Path) -> Result<String> {
-    fs::read_to_string(file).or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+    read_text_file(file, MAX_COMPONENT)
+        .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
 }
 
 /// Writes a file whole or not at all, by writing another one beside it and renaming that: nobody reads

@@ -341,6 +341,20 @@ async fn bundles_are_taken_only_if_they_are_what_they_say() {
     );
     assert_eq!(house.put(&path, &bytes).await.0, 201);
     assert_eq!(house.put(&path, &bytes).await.0, 200);
+    let (status, answer) = house.put(&path, b"something else").await;
+    assert_eq!(
+        (status, &answer["error"]["code"]),
+        (400, &json!("wrong-digest"))
+    );
+    // Its file is lost, or damaged: publishing it again brings it back.
+    let file = house.data.path().join("controller/blobs/bundles");
+    let file = file.join(digest.to_hex());
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(house.put(&path, &bytes).await.0, 200);
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    std::fs::write(&file, b"damaged").unwrap();
+    assert_eq!(house.put(&path, &bytes).await.0, 200);
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
     let (_, plugins) = house.get("/v1/plugins").await;
     assert_eq!(plugins["plugins"].as_array().unwrap().len(), 2);
     // A runner fetches it with its session.

@@ -18,6 +18,10 @@ use crate::oci::{
 const MAX_ENTRIES: usize = 4096;
 const MAX_ARCHIVE: u64 = 1 << 30;
 
+/// How often the bytes of an archive may be used, on the average: images can share a component, and each
+/// costs what it holds.
+const MAX_USES: u64 = 8;
+
 /// Reads an archive as `save` writes it. Whether anybody trusts what is in it is another question.
 ///
 /// # Errors
@@ -27,21 +31,29 @@ pub fn load(from: impl Read) -> Result<Vec<Published>, LayoutError> {
     let listed = Index::parse(&index_file)?;
     let mut plugins: Vec<Published> = Vec::new();
     for entry in listed.entries() {
-        let manifest = blobs.of(entry, "a manifest")?;
         if entry.artifact_type.as_deref() == Some(BUNDLE_TYPE) {
-            let referrer = referrer(&mut blobs, &plugins, manifest)?;
+            let manifest = blobs.of(entry, "a manifest")?;
+            let referrer = referrer(&mut blobs, &plugins, &manifest)?;
             if let Some(subject) = plugins.last_mut() {
                 subject.add(referrer)?;
             }
         } else {
+            // Each has a blob of its own, so there are no more of them than entries.
+            if plugins
+                .last()
+                .is_some_and(|last| last.digest() >= entry.digest)
+            {
+                return Err(LayoutError::Index);
+            }
+            let manifest = blobs.of(entry, "a manifest")?;
             let image = ImageManifest::parse(&manifest)?;
             let config = blobs.of(&image.config, "a config")?;
             let component = blobs.of(&image.component, "a component")?;
             plugins.push(Published::from_parts(
                 entry.digest,
-                manifest,
-                config,
-                Arc::from(component),
+                manifest.to_vec(),
+                config.to_vec(),
+                component,
             )?);
         }
     }
@@ -49,7 +61,7 @@ pub fn load(from: impl Read) -> Result<Vec<Published>, LayoutError> {
         return Err(LayoutError::Missing("plugin".to_owned()));
     }
     // What is listed, in which order and with which remarks: all of it follows from the content.
-    if !plugins.is_sorted_by_key(Published::digest) || index(&plugins) != index_file {
+    if index(&plugins) != index_file {
         return Err(LayoutError::Index);
     }
     blobs.all_used()?;
@@ -60,23 +72,37 @@ pub fn load(from: impl Read) -> Result<Vec<Published>, LayoutError> {
 fn referrer(
     blobs: &mut Blobs,
     plugins: &[Published],
-    manifest: Vec<u8>,
+    manifest: &[u8],
 ) -> Result<Referrer, LayoutError> {
     let subject = plugins.last().ok_or(LayoutError::Index)?.digest();
-    let bundle = Referrer::layer(subject, &manifest)?;
+    let bundle = Referrer::layer(subject, manifest)?;
     let bundle = blobs.of(&bundle, "a signature")?;
     blobs.of(&Descriptor::of(EMPTY_TYPE, EMPTY), "an empty config")?;
+    let (manifest, bundle) = (manifest.to_vec(), bundle.to_vec());
     Ok(Referrer::from_parts(subject, manifest, bundle)?)
 }
 
 /// What is in an archive by digest, and what of it was needed.
 struct Blobs {
-    blobs: BTreeMap<Digest, Vec<u8>>,
+    blobs: BTreeMap<Digest, Arc<[u8]>>,
     used: BTreeSet<Digest>,
+    /// Bytes that may be used, and those that still may.
+    limit: u64,
+    left: u64,
 }
 
 impl Blobs {
-    fn of(&mut self, entry: &Descriptor, what: &'static str) -> Result<Vec<u8>, LayoutError> {
+    fn new(blobs: BTreeMap<Digest, Arc<[u8]>>, total: u64) -> Self {
+        let limit = total.saturating_mul(MAX_USES);
+        Self {
+            blobs,
+            used: BTreeSet::new(),
+            limit,
+            left: limit,
+        }
+    }
+
+    fn of(&mut self, entry: &Descriptor, what: &'static str) -> Result<Arc<[u8]>, LayoutError> {
         let bytes = self
             .blobs
             .get(&entry.digest)
@@ -89,8 +115,15 @@ impl Blobs {
                 actual: bytes.len() as u64,
             }));
         }
+        self.left = self
+            .left
+            .checked_sub(entry.size)
+            .ok_or(LayoutError::TooMuch {
+                what: "bytes, each counted as often as it is used",
+                limit: self.limit,
+            })?;
         self.used.insert(entry.digest);
-        Ok(bytes.clone())
+        Ok(Arc::clone(bytes))
     }
 
     fn all_used(&self) -> Result<(), LayoutError> {
@@ -147,7 +180,7 @@ fn files(from: impl Read) -> Result<(Vec<u8>, Blobs), LayoutError> {
         let replaced = match named {
             Some(named) => {
                 crate::oci::check_digest("a blob", named, &bytes)?;
-                blobs.insert(named, bytes).is_some()
+                blobs.insert(named, bytes.into()).is_some()
             }
             None if name == LAYOUT_FILE => layout.replace(bytes).is_some(),
             None => index.replace(bytes).is_some(),
@@ -167,6 +200,5 @@ fn files(from: impl Read) -> Result<(Vec<u8>, Blobs), LayoutError> {
         None => return Err(LayoutError::Missing(LAYOUT_FILE.to_owned())),
     }
     let index = index.ok_or_else(|| LayoutError::Missing(INDEX_FILE.to_owned()))?;
-    let used = BTreeSet::new();
-    Ok((index, Blobs { blobs, used }))
+    Ok((index, Blobs::new(blobs, total)))
 }

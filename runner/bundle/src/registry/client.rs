@@ -70,8 +70,8 @@ impl Client {
         }
         if let Some(file) = &options.ca_file {
             let bad = |why: String| setup(format!("the CA file {} {why}", file.display()));
-            let pem =
-                std::fs::read(file).map_err(|error| bad(format!("cannot be read: {error}")))?;
+            let pem = crate::read_file(file, crate::MAX_CA_FILE)
+                .map_err(|error| bad(format!("cannot be read: {error}")))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&pem)
                 .map_err(|error| bad(format!("holds no certificates: {error}")))?;
             if certificates.is_empty() {

@@ -80,10 +80,9 @@ impl DockerConfig {
             .cred_helpers
             .get(key)
             .or_else(|| self.cred_helpers.get(registry));
-        if let Some(name) = own.or(self.creds_store.as_ref()) {
-            if name.is_empty() {
-                return Ok(Source::None);
-            }
+        // An empty name is the file, also where it stands for one registry before the helper of all.
+        let helper = own.or(self.creds_store.as_ref());
+        if let Some(name) = helper.filter(|name| !name.is_empty()) {
             return Ok(Source::Helper {
                 name: checked_helper(name)?,
                 key: key.to_owned(),
@@ -207,6 +206,29 @@ mod tests {
         assert_eq!(helper("r.test"), "own r.test");
         assert_eq!(helper("s.test"), "all s.test");
         assert_eq!(helper("docker.io"), "all https://index.docker.io/v1/");
+    }
+
+    #[test]
+    fn a_helper_without_a_name_is_the_file() {
+        let auths = r#""auths":{"r.test":{"auth":"YTpi"}}"#;
+        for helpers in [
+            r#""credsStore":"""#,
+            r#""credHelpers":{"r.test":""}"#,
+            r#""credsStore":"all","credHelpers":{"r.test":""}"#,
+        ] {
+            let config = format!("{{{helpers},{auths}}}");
+            assert_eq!(
+                password(&config, "r.test").as_deref(),
+                Some("a/b"),
+                "{config}"
+            );
+        }
+        let config = r#"{"credsStore":"all","credHelpers":{"r.test":""}}"#;
+        assert!(matches!(source(config, "r.test"), Ok(Source::None)));
+        assert!(matches!(
+            source(config, "s.test"),
+            Ok(Source::Helper { name, .. }) if name == "all"
+        ));
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl Checkpoint {
         })
     }
 
+    /// As whom the log signs.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
     pub(super) fn tree_size(&self) -> u64 {
         self.tree_size
     }

@@ -12,16 +12,18 @@ use sigstore_types::{DerCertificate, DerPublicKey};
 use super::bundle::{Content, Entry, Kind};
 use super::envelope::pre_authentication_encoding;
 use super::hash::Hash;
+use super::key_details;
+use super::verifying_key::Kind as KeyKind;
 use super::wire::Bytes;
 use super::{Artifact, Rejection};
 
-/// Who signed, in the form that entries name it.
+/// Who signed, in the form that entries name it, and with what kind of key.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum By<'a> {
     /// The certificate, in DER.
-    Certificate(&'a [u8]),
+    Certificate(&'a [u8], KeyKind),
     /// The SubjectPublicKeyInfo.
-    Key(&'a [u8]),
+    Key(&'a [u8], KeyKind),
 }
 
 /// Checks that an entry is about this content, signed by this signer.
@@ -50,9 +52,10 @@ pub(super) fn check(
             let body: Body<SpecHashedV2> = read(entry)?;
             let logged = body.spec.hashed_rekord_v002;
             let data = &logged.data;
-            is_of(content, artifact, proto(&data.algorithm)?, &data.digest.0)?;
+            let hash = proto(&data.algorithm)?;
+            is_of(content, artifact, hash, &data.digest.0)?;
             same_signature(signature, &logged.signature.content.0)?;
-            by.is_verifier(&logged.signature.verifier)
+            by.is_verifier(&logged.signature.verifier, Some(hash))
         }
         (Kind::DsseV1, Content::Envelope { payload, .. }) => {
             let body: Body<DsseV1> = read(entry)?;
@@ -69,7 +72,8 @@ pub(super) fn check(
             same_payload(payload, proto(&hash.algorithm)?, &hash.digest.0)?;
             let [logged] = one(logged.signatures)?;
             same_signature(signature, &logged.content.0)?;
-            by.is_verifier(&logged.verifier)
+            // The logged hash is of the payload, and not of what was signed.
+            by.is_verifier(&logged.verifier, None)
         }
         (
             Kind::IntotoV1,
@@ -167,23 +171,31 @@ impl By<'_> {
     fn is_pem(self, pem: &[u8]) -> Result<(), Rejection> {
         let pem = std::str::from_utf8(pem).map_err(|_| refused("its signer is not PEM"))?;
         let same = match self {
-            Self::Certificate(der) => {
+            Self::Certificate(der, _) => {
                 DerCertificate::from_pem(pem).is_ok_and(|logged| logged.as_bytes() == der)
             }
-            Self::Key(spki) => {
+            Self::Key(spki, _) => {
                 DerPublicKey::from_pem(pem).is_ok_and(|logged| logged.as_bytes() == spki)
             }
         };
         same_signer(same)
     }
 
-    fn is_verifier(self, logged: &Verifier) -> Result<(), Rejection> {
-        let same = match (self, &logged.x509_certificate, &logged.public_key) {
-            (Self::Certificate(der), Some(logged), None) => logged.raw_bytes.0 == der,
-            (Self::Key(spki), None, Some(logged)) => logged.raw_bytes.0 == spki,
-            _ => false,
+    /// Rekor v2 also says how the signer signs: the log verified it in that way, and no other.
+    fn is_verifier(self, logged: &Verifier, hash: Option<Hash>) -> Result<(), Rejection> {
+        let (same, kind) = match (self, &logged.x509_certificate, &logged.public_key) {
+            (Self::Certificate(der, kind), Some(logged), None) => (logged.raw_bytes.0 == der, kind),
+            (Self::Key(spki, kind), None, Some(logged)) => (logged.raw_bytes.0 == spki, kind),
+            (Self::Certificate(_, kind) | Self::Key(_, kind), _, _) => (false, kind),
         };
-        same_signer(same)
+        same_signer(same)?;
+        match key_details::fit(&logged.key_details, kind, hash) {
+            true => Ok(()),
+            false => Err(refused(format!(
+                "it is about a signature of another kind: {:?}",
+                logged.key_details.chars().take(40).collect::<String>()
+            ))),
+        }
     }
 }
 
@@ -341,10 +353,100 @@ struct V2Signature {
 struct Verifier {
     x509_certificate: Option<Raw>,
     public_key: Option<Raw>,
+    #[serde(default)]
+    key_details: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
     raw_bytes: Bytes,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::bundle::{Bundle, Signer};
+    use super::*;
+
+    /// Whether the entry of a bundle is about its signature once its body is changed.
+    fn checked(
+        name: &str,
+        spec: &str,
+        kind: KeyKind,
+        change: impl Fn(&mut Value),
+    ) -> Result<(), Rejection> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sigstore");
+        let read = |path: &str| std::fs::read(format!("{folder}/{path}")).unwrap();
+        let bundle = Bundle::parse(&read(&format!("bundles/{name}.json"))).unwrap();
+        let mut entry = bundle.entries[0].clone();
+        let mut body: Value = serde_json::from_slice(&entry.body).unwrap();
+        change(&mut body["spec"][spec]);
+        entry.body = body.to_string().into_bytes();
+        let Signer::Certificate { leaf, .. } = &bundle.signer else {
+            panic!("{name} is by a key");
+        };
+        let artifact = read("artifacts/python-rekor-v2.txt");
+        check(
+            &entry,
+            &bundle.content,
+            &Artifact::from_bytes(&artifact),
+            By::Certificate(leaf, kind),
+        )
+    }
+
+    #[test]
+    fn an_entry_of_rekor_v2_says_how_its_signer_signs_and_that_must_fit() {
+        for (name, spec, verifier) in [
+            ("python-rekor-v2", "hashedRekordV002", "/signature/verifier"),
+            ("dsse-rekor-v2-alpha", "dsseV002", "/signatures/0/verifier"),
+        ] {
+            let details = |details: Value, kind| {
+                checked(name, spec, kind, |spec| {
+                    spec.pointer_mut(verifier).unwrap()["keyDetails"] = details.clone();
+                })
+            };
+            checked(name, spec, KeyKind::P256, |_| {}).unwrap();
+            details(json!("PKIX_ECDSA_P256_SHA_256"), KeyKind::P256).unwrap();
+            details(json!("PKIX_ECDSA_P256_SHA_256"), KeyKind::P384).unwrap_err();
+            for other in [
+                json!("PKIX_ECDSA_P384_SHA_384"),
+                json!("PKIX_ED25519"),
+                json!("PUBLIC_KEY_DETAILS_UNSPECIFIED"),
+                json!(""),
+                json!("anything"),
+            ] {
+                let error = details(other.clone(), KeyKind::P256).unwrap_err();
+                assert!(
+                    error.to_string().contains("of another kind"),
+                    "{other}: {error}"
+                );
+            }
+            checked(name, spec, KeyKind::P256, |spec| {
+                let verifier = spec.pointer_mut(verifier).unwrap();
+                verifier.as_object_mut().unwrap().remove("keyDetails");
+            })
+            .unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_hash_of_an_entry_of_rekor_v2_is_the_one_that_its_signer_signs_with() {
+        let file = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/sigstore/artifacts/python-rekor-v2.txt"
+        );
+        let digest = STANDARD.encode(Hash::Sha512.of(&std::fs::read(file).unwrap()));
+        let error = checked(
+            "python-rekor-v2",
+            "hashedRekordV002",
+            KeyKind::P256,
+            |spec| {
+                spec["data"] = json!({ "algorithm": "SHA2_512", "digest": digest });
+            },
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("of another kind"), "{error}");
+    }
 }

@@ -11,7 +11,9 @@ use wharf_policy::Digest;
 
 use super::Rejection;
 use super::bundle::{Entry, Proof};
-use super::trusted_root::{Log, TrustRoot};
+use super::checkpoint::Checkpoint;
+use super::trusted_log::Log;
+use super::trusted_root::TrustRoot;
 
 /// Checks everything that a log entry brings for being in a log that the root trusts. The answer
 /// is the time at which the log took it, where the log signed that.
@@ -70,12 +72,33 @@ fn included(entry: &Entry, proof: &Proof, log: &Log) -> Result<(), Rejection> {
         &Sha256Hash::new(proof.root),
     )
     .map_err(|error| refused(format!("its inclusion proof: {error}")))?;
+    if entry.kind.is_v2() {
+        of_that_log(checkpoint, log)?;
+    }
     let [a, b, c, d, ..] = entry.log_id;
     checkpoint
         .is_signed([a, b, c, d], |note, signature| {
             log.verifies(note, signature)
         })
         .map_err(refused)
+}
+
+/// A Rekor v2 log signs in the name of its host, so that of logs with the same key none speaks for
+/// another. In Rekor v1 the origin is not always that of the address that the root has.
+fn of_that_log(checkpoint: &Checkpoint, log: &Log) -> Result<(), Rejection> {
+    let (origin, hosts) = (checkpoint.origin(), log.hosts());
+    if hosts.is_empty() {
+        return Err(refused(
+            "the trusted root does not say where its log is (baseUrl), which an entry of Rekor v2 needs",
+        ));
+    }
+    if !hosts.iter().any(|host| host == origin) {
+        return Err(refused(format!(
+            "its checkpoint is of {origin:?}, and by the trusted root its log is {}",
+            hosts.join(" or ")
+        )));
+    }
+    Ok(())
 }
 
 /// The log signed that it will include the entry, and when it took it.

@@ -370,7 +370,54 @@ fn malformed(error: x509_cert::der::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::read_time;
+    use cms::cert::CertificateChoices;
+    use x509_cert::der::asn1::Any;
+    use x509_cert::serial_number::SerialNumber;
+
+    use super::super::bundle::Bundle;
+    use super::*;
+
+    /// A token that brings along so many certificates.
+    fn with_certificates(count: usize) -> Vec<u8> {
+        let bundle = include_bytes!("../../tests/sigstore/bundles/rekor-v2-timestamp.json");
+        let bundle = Bundle::parse(bundle).unwrap();
+        let token = granted(&bundle.timestamps[0]).unwrap();
+        let mut data: SignedData = token.content.decode_as().unwrap();
+        let mut set = data.certificates.take().unwrap();
+        let Some(CertificateChoices::Certificate(known)) = set.0.get(0).cloned() else {
+            panic!("it brings none along");
+        };
+        for number in 0.. {
+            if set.0.len() >= count {
+                break;
+            }
+            let mut other = known.clone();
+            other.tbs_certificate.serial_number = SerialNumber::new(&[1, number]).unwrap();
+            set.0
+                .insert(CertificateChoices::Certificate(other))
+                .unwrap();
+        }
+        data.certificates = Some(set);
+        let token = ContentInfo {
+            content_type: SIGNED_DATA,
+            content: Any::encode_from(&data).unwrap(),
+        };
+        // A status of 0, granted.
+        let mut response = vec![0x30, 3, 2, 1, 0];
+        response.extend(token.to_der().unwrap());
+        let response = Any::new(Tag::Sequence, response).unwrap();
+        response.to_der().unwrap()
+    }
+
+    #[test]
+    fn a_token_brings_a_few_certificates_along_and_no_more() {
+        let token = Token::read(&with_certificates(MAX_CERTIFICATES)).unwrap();
+        assert_eq!(token.certificates.len(), MAX_CERTIFICATES);
+        let error = Token::read(&with_certificates(MAX_CERTIFICATES + 1))
+            .err()
+            .unwrap();
+        assert!(error.contains("too many certificates"), "{error}");
+    }
 
     #[test]
     fn a_time_has_any_part_of_a_second_and_ends_in_utc() {

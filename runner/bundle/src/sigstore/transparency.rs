@@ -178,3 +178,36 @@ impl<'b> Reader<'b> {
         self.0.is_empty().then_some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bundle::{Bundle, Signer};
+    use super::super::certificate::Leaf;
+    use super::super::chain::Purpose;
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_log_counts_from_the_time_on_that_it_names() {
+        let bundle = include_bytes!("../../tests/sigstore/bundles/cosign-v3-blob.json");
+        let bundle = Bundle::parse(bundle).unwrap();
+        let Signer::Certificate { leaf, .. } = &bundle.signer else {
+            panic!("it is by a key");
+        };
+        let root = TrustRoot::public_good().unwrap();
+        let leaf = Leaf::read(leaf).unwrap();
+        let validity = leaf.certificate.tbs_certificate.validity;
+        let begin = validity.not_before.to_unix_duration().as_secs();
+        let begin = Timestamp::from_second(i64::try_from(begin).unwrap()).unwrap();
+        let issuer = root.authorities().iter().find_map(|authority| {
+            let purpose = Purpose::CodeSigning;
+            authority.issuer_of(leaf.der, &[], purpose, begin).ok()
+        });
+        let issuer = issuer.unwrap();
+        let check = |now| check(&leaf.certificate, &issuer, &root, now);
+        // It was logged when it was issued, to the second.
+        let hour = jiff::SignedDuration::from_hours(1);
+        check(begin + hour).unwrap();
+        let error = check(begin - hour).unwrap_err();
+        assert!(error.contains("in the future"), "{error}");
+    }
+}

@@ -138,7 +138,10 @@ pub(crate) fn verify_bundle(
                 )));
             }
             signed_by(bundle, artifact, key)?;
-            (Signer::Key(key.fingerprint()), By::Key(key.spki()))
+            (
+                Signer::Key(key.fingerprint()),
+                By::Key(key.spki(), key.kind()),
+            )
         }
         (
             Expected::Identity(wanted),
@@ -172,7 +175,7 @@ pub(crate) fn verify_bundle(
             }
             (
                 Signer::Identity(certificate.identity),
-                By::Certificate(leaf),
+                By::Certificate(leaf, key.kind()),
             )
         }
         (Expected::Key(_), SaidSigner::Certificate { .. }) => {

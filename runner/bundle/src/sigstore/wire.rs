@@ -166,23 +166,45 @@ pub(super) struct EnvelopeSignature {
 }
 
 /// A list; `null` is the empty one.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     Option::<Vec<T>>::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// A text; `null` is the empty one.
-fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Option::<String>::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// The name of a hash function, which may be written as its number.
+/// `HashAlgorithm` of sigstore_common.proto, as far as it is used.
+pub(super) const HASHES: &[(u64, &str)] = &[(1, "SHA2_256"), (2, "SHA2_384"), (3, "SHA2_512")];
+
+/// The name of a hash function. There must be one, and it must be known.
 fn hash_algorithm<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    struct Algorithm;
-    impl Visitor<'_> for Algorithm {
+    let name = enumeration(from, HASHES)?;
+    match name.strip_prefix('#') {
+        Some(number) => Err(de::Error::custom(format!(
+            "no hash function has the number {number}"
+        ))),
+        None if name.is_empty() => Err(de::Error::custom("a hash function has no name")),
+        None => Ok(name),
+    }
+}
+
+/// The name of one of a few, which may be written as its number. A number that has no
+/// name is called `#` and the number, which is nobody's name, and `null` is the empty name.
+pub(super) fn enumeration<'de, D: Deserializer<'de>>(
+    from: D,
+    names: &'static [(u64, &'static str)],
+) -> Result<String, D::Error> {
+    struct OneOf(&'static [(u64, &'static str)]);
+    impl Visitor<'_> for OneOf {
         type Value = String;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("the name of a hash function")
+            f.write_str("a name such as ")?;
+            f.write_str(self.0.first().map_or("", |(_, name)| name))
         }
 
         fn visit_str<E: de::Error>(self, name: &str) -> Result<String, E> {
@@ -190,18 +212,15 @@ fn hash_algorithm<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error
         }
 
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<String, E> {
-            // `HashAlgorithm` in sigstore_common.proto.
-            match number {
-                1 => Ok("SHA2_256".to_owned()),
-                2 => Ok("SHA2_384".to_owned()),
-                3 => Ok("SHA2_512".to_owned()),
-                other => Err(E::custom(format!(
-                    "no hash function has the number {other}"
-                ))),
-            }
+            let named = self.0.iter().find(|(known, _)| *known == number);
+            Ok(named.map_or_else(|| format!("#{number}"), |(_, name)| (*name).to_owned()))
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<String, E> {
+            Ok(String::new())
         }
     }
-    from.deserialize_any(Algorithm)
+    from.deserialize_any(OneOf(names))
 }
 
 /// Bytes in base64: standard or URL-safe, with all of its padding or none, no stray bits.

@@ -10,6 +10,7 @@ mod reasons;
 mod rule;
 mod signers;
 mod summary;
+mod term;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use reasons::Reasons;
 use rule::Rule;
 pub(crate) use signers::signed_by;
 pub use summary::{AttestationSummary, KeySummary, RuleSummary};
+pub use term::Term;
 
 /// Whom the operator trusts to sign which plugins.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +49,7 @@ pub struct Verified {
     signers: Vec<Signer>,
     attested: Vec<String>,
     may_be_older: bool,
+    term: Term,
 }
 
 impl Verified {
@@ -79,6 +82,11 @@ impl Verified {
     /// this digest.
     pub fn may_be_older(&self) -> bool {
         self.may_be_older
+    }
+
+    /// For how long it is trusted by what was shown. After that it may still be, by others who signed it.
+    pub fn term(&self) -> Term {
+        self.term
     }
 }
 
@@ -207,7 +215,7 @@ impl TrustPolicy {
         let asked = asked.flat_map(Rule::wants_attested).next().is_some();
         let attestations = beside.attestations.filter(|_| asked);
         let attested = Attested::new(Subject::new(&bytes, digest), attestations);
-        let (signers, attested) = trusted_for(&manifest.name, &proven, &attested, now)?;
+        let trusted = trusted_for(&manifest.name, &proven, &attested, now)?;
         self.check_age(&manifest)?;
         self.check_denied(digest)?;
         self.check_pinned(&manifest.name, digest)?;
@@ -218,9 +226,10 @@ impl TrustPolicy {
             bytes,
             digest,
             manifest,
-            signers,
-            attested,
+            signers: trusted.signers,
+            attested: trusted.types,
             may_be_older,
+            term: trusted.term,
         })
     }
 
@@ -296,17 +305,25 @@ impl TrustPolicy {
     }
 }
 
+/// By whom something is trusted.
+#[derive(Default)]
+struct Trusted {
+    signers: Vec<Signer>,
+    /// What was wanted attested.
+    types: Vec<String>,
+    term: Term,
+}
+
 /// The signers of the rules for the name that enough of their signers satisfied, with all attested
-/// that they want attested, and what that is.
+/// that they want attested, what that is, and until when all of this holds.
 fn trusted_for(
     name: &PluginName,
     proven: &[(&Rule, Vec<Signer>)],
     attested: &Attested<'_>,
     now: Moment,
-) -> Result<(Vec<Signer>, Vec<String>), Refusal> {
+) -> Result<Trusted, Refusal> {
     let mut refusal = None;
-    let mut trusted: Vec<Signer> = Vec::new();
-    let mut types: Vec<String> = Vec::new();
+    let mut trusted = Trusted::default();
     for (rule, signers) in proven.iter().filter(|(rule, _)| rule.covers(name)) {
         if signers.is_empty() {
             continue;
@@ -316,14 +333,15 @@ fn trusted_for(
             .and_then(|()| rule.check_attested(attested, now));
         match satisfied {
             Ok(()) => {
-                add_new(&mut trusted, signers.iter().cloned());
-                add_new(&mut types, rule.wants_attested().map(str::to_owned));
+                add_new(&mut trusted.signers, signers.iter().cloned());
+                add_new(&mut trusted.types, rule.wants_attested().map(str::to_owned));
+                rule.shorten(&mut trusted.term, signers, now);
             }
             Err(why) => refusal = refusal.or(Some(why)),
         }
     }
-    if !trusted.is_empty() {
-        return Ok((trusted, types));
+    if !trusted.signers.is_empty() {
+        return Ok(trusted);
     }
     Err(refusal.unwrap_or_else(|| {
         let signed = proven.iter().flat_map(|(_, signers)| signers);

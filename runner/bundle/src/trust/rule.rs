@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use wharf_policy::{Digest, EvidenceRule, Moment, PluginName, TrustRule};
+use wharf_policy::{Digest, EvidenceRule, Moment, PluginName, TrustRule, TrustedKey};
 
 use super::attested::{Attested, Demand};
 use super::proof::Proof;
 use super::signers::{Not, Signers, With};
-use super::{Reasons, Signer};
+use super::{Reasons, Signer, Term};
 use crate::sigstore::{Artifact, Evidence, Rejection, RootError, TrustRoot};
 use crate::{KeyError, PublicKey, Refusal, SignatureFile, TrustError};
 
@@ -178,6 +178,21 @@ impl Rule {
             });
         }
         Ok(())
+    }
+
+    /// Shortens a term to that of this rule, which these signers satisfied: to the first end of the
+    /// block, of a key of theirs, or of a key that may have attested what it wants attested.
+    pub(super) fn shorten(&self, term: &mut Term, signers: &[Signer], now: Moment) {
+        let signed = |key: &TrustedKey| signers.iter().any(|signer| signer.name == key.path);
+        let keys = self.signers.keys.iter().filter(|(key, _)| signed(key));
+        let attesting = self.demands.iter().flat_map(|demand| &demand.signers.keys);
+        for (key, _) in keys.chain(attesting) {
+            // One whose time is over, or has not come, let in nothing.
+            if key.is_trusted_at(now) {
+                term.end_with_key(key.not_after);
+            }
+        }
+        term.end_with_block(self.rule.valid_until);
     }
 
     /// What every bundle is verified with that this rule is asked about.

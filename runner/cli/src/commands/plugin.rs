@@ -6,7 +6,8 @@ use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use wharf_bundle::{
-    AttestationFile, Manifest, PackOptions, PluginToml, attestations_path, signature_path,
+    AttestationFile, MAX_ATTESTATION_FILE, MAX_SIGNATURE_FILE, Manifest, PackOptions, PluginToml,
+    attestations_path, read_file, signature_path,
 };
 use wharf_policy::PluginName;
 
@@ -208,7 +209,7 @@ fn tell(packed: &plugin_build::Packed, json: bool) {
 
 /// What lies beside a plugin as attestations, for people. Nothing of it is verified.
 fn attested(file: &Path, bytes: &[u8]) -> String {
-    let Ok(content) = std::fs::read(attestations_path(file)) else {
+    let Ok(content) = read_file(&attestations_path(file), MAX_ATTESTATION_FILE) else {
         return "nothing".to_owned();
     };
     let read = AttestationFile::parse(&content)
@@ -226,7 +227,7 @@ fn inspect(file: &Path, json: bool) -> Result<()> {
     let bytes = local::read(file)?;
     let manifest = Manifest::read(&bytes).or_exit(Exit::Usage, file.display())?;
     let shape = wharf_bundle::shape(&bytes).or_exit(Exit::Usage, file.display())?;
-    let signature = std::fs::read(signature_path(file)).ok();
+    let signature = read_file(&signature_path(file), MAX_SIGNATURE_FILE).ok();
     let signed = match &signature {
         None => "not signed".to_owned(),
         Some(bundle) => match wharf_bundle::SignatureFile::parse(bundle) {

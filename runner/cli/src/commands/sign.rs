@@ -13,8 +13,8 @@ use wharf_bundle::keyless::{
 };
 use wharf_bundle::sigstore::{Signer, TrustRoot};
 use wharf_bundle::{
-    AddError, Kept, MAX_SIGNATURE_FILE, SignatureFile, SigningKey, add_signature, may_replace,
-    signature_path,
+    AddError, Kept, MAX_CA_FILE, MAX_SIGNATURE_FILE, SignatureFile, SigningKey, add_signature,
+    may_replace, signature_path,
 };
 
 use super::attest::{self, Attest};
@@ -240,7 +240,7 @@ impl With {
         let Some(file) = &self.ca_file else {
             return Ok(TlsRoots::default());
         };
-        TlsRoots::from_pem(&local::read(file)?)
+        TlsRoots::from_pem(&local::read_up_to(file, MAX_CA_FILE)?)
             .or_exit(Exit::Usage, format_args!("cannot use {}", file.display()))
     }
 

@@ -232,14 +232,7 @@ impl Verify {
                 path
             }
         };
-        let bytes = local::read_up_to(&path, MAX_BUNDLE)?;
-        if bytes.len() > MAX_BUNDLE {
-            return Err(Failure::refused(format_args!(
-                "{} has more than {MAX_BUNDLE} bytes, which is more than bundles have",
-                path.display()
-            )));
-        }
-        Ok(bytes)
+        local::read_small(&path, MAX_BUNDLE, "bundles are small")
     }
 
     fn report(&self, verified: &VerifiedArtifact, root: &str) {

@@ -131,12 +131,11 @@ async fn put_bundle(
     Segment(digest): Segment<Digest>,
     Whole(bytes): Whole,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    if let Some(known) = app.directory.catalog.resolve(&PluginRef::Exactly(digest)) {
-        return Ok((StatusCode::OK, Json(plugins::document(&app, &known.record))));
-    }
+    let known = app.directory.catalog.resolve(&PluginRef::Exactly(digest));
+    let known = known.map(|known| Arc::clone(&known.record));
     let now = app.clock.now();
     let blobs = app.blobs.clone();
-    let record = blocking(move || {
+    let (status, record) = blocking(move || {
         let found = wharf_bundle::digest(&bytes);
         if found != digest {
             return Err(ApiError::bad_request(
@@ -144,23 +143,34 @@ async fn put_bundle(
                 format!("the path says {digest}, the body is {found}"),
             ));
         }
-        let manifest =
-            Manifest::read(&bytes).map_err(|error| ApiError::bad_request("bad-bundle", error))?;
+        let published = match known {
+            Some(known) => (StatusCode::OK, known),
+            None => {
+                let manifest = Manifest::read(&bytes)
+                    .map_err(|error| ApiError::bad_request("bad-bundle", error))?;
+                let record = BundleRecord {
+                    digest,
+                    manifest,
+                    size: bytes.len() as u64,
+                    published: now,
+                };
+                (StatusCode::CREATED, Arc::new(record))
+            }
+        };
+        // Also of one that is known: its file may be lost, and this brings it back.
         blobs.put(Shelf::Bundles, &digest, &bytes)?;
-        Ok(Arc::new(BundleRecord {
-            digest,
-            manifest,
-            size: bytes.len() as u64,
-            published: now,
-        }))
+        Ok(published)
     })
     .await?;
+    if status == StatusCode::OK {
+        return Ok((status, Json(plugins::document(&app, &record))));
+    }
     let change = Change::BundlePublished(Arc::clone(&record));
     app.handle
         .ask(|reply| Command::Keep { change, reply })
         .await?;
     tracing::info!(plugin = %record.manifest.name, version = %record.manifest.version, %digest, "a bundle is published");
-    Ok((StatusCode::CREATED, Json(plugins::document(&app, &record))))
+    Ok((status, Json(plugins::document(&app, &record))))
 }
 
 async fn get_bundle(

@@ -4,7 +4,7 @@
 //! half of one, and a reference that was committed never dangles.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -90,10 +90,11 @@ impl Blobs {
         self.root.join(shelf.folder()).join(digest.to_hex())
     }
 
-    /// Keeps these bytes, durably. The caller has checked that they belong under this digest.
+    /// Keeps these bytes, durably, also in place of what was lost or damaged. The caller has checked
+    /// that they belong under this digest.
     pub(crate) fn put(&self, shelf: Shelf, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
         let path = self.path(shelf, digest);
-        if shelf.by_content() && path.exists() {
+        if shelf.by_content() && holds(&path, bytes).unwrap_or(false) {
             return Ok(());
         }
         let new = self
@@ -165,6 +166,23 @@ impl Blobs {
     }
 }
 
+/// Whether a file has these bytes and no others.
+fn holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() != bytes.len() as u64 {
+        return Ok(false);
+    }
+    let mut there = [0; 64 << 10];
+    for part in bytes.chunks(there.len()) {
+        let there = &mut there[..part.len()];
+        file.read_exact(there)?;
+        if there != part {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> BlobError + 'a {
     move |source| BlobError {
         action,
@@ -195,5 +213,30 @@ mod tests {
             fs::read_dir(data.path().join("blobs/new")).unwrap().count(),
             0
         );
+    }
+
+    #[test]
+    fn what_is_put_again_is_whole_again_and_what_is_whole_is_not_written() {
+        let data = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(data.path()).unwrap();
+        let whole = vec![7; (64 << 10) + 1];
+        let digest = wharf_bundle::digest(&whole);
+        let path = blobs.path(Shelf::Bundles, &digest);
+        let put = || blobs.put(Shelf::Bundles, &digest, &whole).unwrap();
+        put();
+        let inode = |path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+        let first = inode(&path);
+        put();
+        assert_eq!(inode(&path), first);
+        let mut other = whole.clone();
+        *other.last_mut().unwrap() = 8;
+        for damaged in [&whole[1..], &other, &[]] {
+            fs::write(&path, damaged).unwrap();
+            put();
+            assert_eq!(fs::read(&path).unwrap(), whole);
+        }
+        fs::remove_file(&path).unwrap();
+        put();
+        assert_eq!(fs::read(&path).unwrap(), whole);
     }
 }

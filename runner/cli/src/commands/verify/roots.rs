@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::de::IgnoredAny;
 use wharf_bundle::sigstore::{
     Artifact, Evidence, Expected, Rejection, RootError, TrustRoot, VerifiedArtifact, verify_file,
 };
@@ -20,8 +20,6 @@ const MAX_ROOTS: usize = 16;
 pub(super) struct Root {
     pub(super) name: String,
     root: TrustRoot,
-    /// Whether it names transparency logs, so that a signature can be in one.
-    has_logs: bool,
 }
 
 /// Roots of which any one is enough. Nothing of one is ever joined with anything of another.
@@ -39,28 +37,19 @@ impl Roots {
     ) -> Result<Self, RootError> {
         let root = root?;
         let name = root.name().to_owned();
-        let roots = vec![Root {
-            name,
-            root,
-            has_logs: true,
-        }];
+        let roots = vec![Root { name, root }];
         Ok(Self { roots, named })
     }
 
     /// Those of a file: a root, or several one after the other, as `gh attestation trusted-root` writes
     /// them.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        let bytes = local::read_up_to(path, MAX_FILE)?;
+        let bytes = local::read_small(path, MAX_FILE, "trusted roots are small")?;
         let shown = path.display();
         let unusable = |name: &str, why: &dyn fmt::Display| {
             Failure::refused(format_args!("{name} cannot be used: {why}"))
         };
         let whole = |why: &dyn fmt::Display| unusable(&shown.to_string(), why);
-        if bytes.len() > MAX_FILE {
-            return Err(whole(&format_args!(
-                "it has more than {MAX_FILE} bytes; trusted roots are small"
-            )));
-        }
         let text = std::str::from_utf8(&bytes).map_err(|why| whole(&why))?;
         let documents = documents(text);
         if documents.len() > MAX_ROOTS {
@@ -70,17 +59,13 @@ impl Roots {
         }
         let several = documents.len() > 1;
         let mut roots = Vec::new();
-        for (number, (document, has_logs)) in (1..).zip(documents) {
+        for (number, document) in (1..).zip(documents) {
             let name = match several {
                 true => format!("{shown} ({number})"),
                 false => shown.to_string(),
             };
             let root = TrustRoot::from_json(document).map_err(|why| unusable(&name, &why))?;
-            roots.push(Root {
-                name,
-                root,
-                has_logs,
-            });
+            roots.push(Root { name, root });
         }
         Ok(Self { roots, named: true })
     }
@@ -113,7 +98,7 @@ impl Root {
     fn usual(&self, expected: Expected<'_>, witnessed: bool) -> Evidence {
         match expected {
             // An instance that has no log has nothing else to prove a time with.
-            Expected::Identity(_) if self.root.has_witnesses() && !self.has_logs => {
+            Expected::Identity(_) if self.root.has_witnesses() && !self.root.has_logs() => {
                 Evidence::Timestamp
             }
             Expected::Identity(_) => Evidence::Log,
@@ -123,28 +108,25 @@ impl Root {
     }
 }
 
-/// The documents of a file, each with whether it names logs. What is not JSON is one document: the
-/// reader of roots says best what is wrong with it.
-fn documents(text: &str) -> Vec<(&str, bool)> {
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+/// The documents of a file. What is not JSON is one document: the reader of roots says best what is
+/// wrong with it.
+fn documents(text: &str) -> Vec<&str> {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
     let mut documents = Vec::new();
     let mut start = 0;
     while let Some(document) = stream.next() {
         let end = stream.byte_offset();
-        let (Ok(document), Some(part)) = (document, text.get(start..end)) else {
-            return vec![(text, true)];
+        let (Ok(_), Some(part)) = (document, text.get(start..end)) else {
+            return vec![text];
         };
-        let has_logs = document["tlogs"]
-            .as_array()
-            .is_some_and(|logs| !logs.is_empty());
-        documents.push((part, has_logs));
+        documents.push(part);
         start = end;
         if documents.len() > MAX_ROOTS {
             break;
         }
     }
     match documents.is_empty() {
-        true => vec![(text, true)],
+        true => vec![text],
         false => documents,
     }
 }
@@ -156,21 +138,23 @@ mod tests {
     #[test]
     fn a_file_is_split_into_its_roots_and_what_is_none_stays_whole() {
         let one = r#"{"tlogs":[{}],"a":"}\n{"}"#;
-        let two = r#"{ "tlogs": [] }"#;
-        assert_eq!(documents(one), [(one, true)]);
+        assert_eq!(documents(one), [one]);
         let parts = documents("{\"tlogs\":[{}]}\n{\"tlogs\":[]}\n{}\n".trim_end())
             .into_iter()
-            .map(|(part, has_logs)| (part.trim(), has_logs))
+            .map(str::trim)
             .collect::<Vec<_>>();
-        let expected = [
-            ("{\"tlogs\":[{}]}", true),
-            ("{\"tlogs\":[]}", false),
-            ("{}", false),
-        ];
-        assert_eq!(parts, expected);
-        assert_eq!(documents(two), [(two, false)]);
+        assert_eq!(parts, ["{\"tlogs\":[{}]}", "{\"tlogs\":[]}", "{}"]);
         for none in ["", "no", "{} x", "{"] {
-            assert_eq!(documents(none), [(none, true)]);
+            assert_eq!(documents(none), [none]);
         }
+    }
+
+    #[test]
+    fn a_root_names_logs_in_either_spelling_of_what_is_in_it() {
+        let root = TrustRoot::public_good().unwrap();
+        assert!(root.has_logs() && root.has_witnesses());
+        let none = r#"{"media_type":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":null}"#;
+        let root = TrustRoot::from_json(none).unwrap();
+        assert!(!root.has_logs() && !root.has_witnesses());
     }
 }
