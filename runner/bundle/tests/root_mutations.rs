@@ -76,9 +76,6 @@ fn neutral(good: &Value, time: Timestamp, changed: &Changed) -> Option<&'static 
     if changed.how == "is twice as long" {
         return Some("whoever is named twice is nobody else");
     }
-    if changed.how == "has one field more" {
-        return Some("a later version of the form may say more");
-    }
     if changed.how == "is gone" && at.contains("/certificates/") {
         return Some("what is left of a chain is trusted, as it was");
     }
@@ -103,6 +100,8 @@ fn same_kind(was: Option<&Value>, is: Option<&Value>) -> bool {
     };
     match (was.and_then(Value::as_str), is) {
         (Some(_), None | Some(Value::Null)) => true,
+        // By its number: PUBLIC_KEY_DETAILS_UNSPECIFIED.
+        (Some(_), Some(Value::Number(is))) => is.as_u64() == Some(0),
         (Some(was), Some(Value::String(is))) => is.is_empty() || family(was) == family(is),
         _ => false,
     }
