@@ -35,7 +35,8 @@ pub(super) const NAMES: &[(u64, &str)] = &[
 pub(super) const UNSPECIFIED: &str = "PUBLIC_KEY_DETAILS_UNSPECIFIED";
 
 /// Whether a key of this kind can have signed, by what is said of it; where `hash` is known, by way of
-/// that. Of an RSA key neither the length nor the padding is compared: its signature verified.
+/// that. Of an RSA key neither the length nor the padding is compared: its signature verified. Where
+/// nothing is said, as in protobuf's default, nothing is contradicted: the key itself is compared.
 pub(super) fn fit(details: &str, kind: Kind, hash: Option<Hash>) -> bool {
     let (said, signs) = match details {
         "PKIX_ECDSA_P256_SHA_256" | "PKIX_ECDSA_P256_HMAC_SHA_256" => {
@@ -52,6 +53,7 @@ pub(super) fn fit(details: &str, kind: Kind, hash: Option<Hash>) -> bool {
         rsa if rsa.starts_with("PKIX_RSA_") && rsa.ends_with("_SHA256") => {
             (Kind::Rsa, Some(Hash::Sha256))
         }
+        "" | UNSPECIFIED => return true,
         _ => return false,
     };
     let same_hash = match (signs, hash) {
@@ -88,9 +90,13 @@ mod tests {
                 assert!(!fit(details, other, None), "{details} {other:?}");
             }
         }
-        for nothing in ["", UNSPECIFIED, "ML_DSA_65", "PKIX_RSA_", "5"] {
-            assert!(!fit(nothing, Kind::P256, None), "{nothing}");
-            assert!(!fit(nothing, Kind::Rsa, None), "{nothing}");
+        for kind in [Kind::P256, Kind::Rsa] {
+            for nothing in ["", UNSPECIFIED] {
+                assert!(fit(nothing, kind, Some(Hash::Sha256)), "{nothing}");
+            }
+            for unknown in ["ML_DSA_65", "PKIX_RSA_", "5"] {
+                assert!(!fit(unknown, kind, None), "{unknown}");
+            }
         }
     }
 }

@@ -413,8 +413,6 @@ mod tests {
             for other in [
                 json!("PKIX_ECDSA_P384_SHA_384"),
                 json!("PKIX_ED25519"),
-                json!("PUBLIC_KEY_DETAILS_UNSPECIFIED"),
-                json!(""),
                 json!("anything"),
             ] {
                 let error = details(other.clone(), KeyKind::P256).unwrap_err();
@@ -427,7 +425,7 @@ mod tests {
                 let verifier = spec.pointer_mut(verifier).unwrap();
                 verifier.as_object_mut().unwrap().remove("keyDetails");
             })
-            .unwrap_err();
+            .unwrap();
         }
     }
 
