@@ -91,9 +91,10 @@ fn parse(request: Request, timeout: Option<Duration>) -> Result<Outgoing, Egress
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         let bad = |part: &str| {
-            let shown = match name.get(..SHOWN) {
-                None => format!("`{}`", name.escape_default()),
-                Some(_) => format!("with a name of {} bytes", name.len()),
+            let shown = if name.len() <= SHOWN {
+                format!("`{}`", name.escape_default())
+            } else {
+                format!("with a name of {} bytes", name.len())
             };
             EgressError::Invalid(format!(
                 "the {part} of the header {shown} has characters that no header can have"

@@ -12,7 +12,6 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::connections::Exchange;
-use super::sent::Broken;
 use super::{EgressError, Told, error};
 use crate::StreamScrubber;
 use crate::run::Run;
@@ -20,9 +19,7 @@ use crate::run::Run;
 /// The body of a response.
 pub(crate) struct Body {
     /// What comes, and over what, until its end.
-    from: Option<(Incoming, Arc<Exchange>)>,
-    /// Whether the request's own body broke off.
-    broken: Broken,
+    from: Option<(Incoming, Exchange)>,
     told: Told,
     run: Arc<Run>,
     scrub: StreamScrubber,
@@ -33,14 +30,12 @@ pub(crate) struct Body {
 impl Body {
     pub(super) fn new(
         run: &Arc<Run>,
-        from: (Incoming, Arc<Exchange>),
-        broken: Broken,
+        from: (Incoming, Exchange),
         told: Told,
         wait: Duration,
     ) -> Self {
         Self {
             from: Some(from),
-            broken,
             told,
             run: run.clone(),
             scrub: run.scrubber().stream(),
@@ -67,14 +62,15 @@ impl Body {
     fn ends(&mut self) {
         if let Some((_, exchange)) = self.from.take() {
             exchange.is_whole();
+            if let Some(error) = exchange.broken() {
+                self.told.refused(&self.run, error);
+            }
         }
     }
 
     /// The rest of it is not wanted. Says so where it is the host that does not want it.
     fn breaks_off(&mut self, error: EgressError) -> EgressError {
-        if let Some((_, exchange)) = self.from.take() {
-            exchange.breaks_off();
-        }
+        self.from = None;
         self.told.refused(&self.run, &error);
         error
     }
@@ -98,10 +94,10 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        match &self.from {
-            Some((incoming, exchange)) if incoming.is_end_stream() => exchange.is_whole(),
-            Some((_, exchange)) => exchange.breaks_off(),
-            None => {}
+        if let Some((incoming, _)) = &self.from
+            && incoming.is_end_stream()
+        {
+            self.ends();
         }
     }
 }
@@ -123,7 +119,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, EgressError>>> {
         let this = &mut *self;
         loop {
-            let Some((incoming, _)) = &mut this.from else {
+            let Some((incoming, exchange)) = &mut this.from else {
                 return Poll::Ready(None);
             };
             let frame = match Pin::new(incoming).poll_frame(cx) {
@@ -141,7 +137,7 @@ impl HttpBody for Body {
                     return Poll::Ready((!rest.is_empty()).then(|| Ok(Frame::data(rest))));
                 }
                 Some(Err(error)) => {
-                    if let Some(error) = this.broken.get().cloned() {
+                    if let Some(error) = exchange.broken().cloned() {
                         return this.fail(error);
                     }
                     let why = error::deepest(&error);

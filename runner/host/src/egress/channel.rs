@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use ::http::header::HOST;
+use ::http::header::{HOST, TRANSFER_ENCODING};
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderValue, Request, Response, Uri};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
@@ -136,6 +136,7 @@ impl Channel {
         answer.map_err(|mut error| match error.take_message() {
             Some(mut request) => {
                 request.headers_mut().remove(HOST);
+                request.headers_mut().remove(TRANSFER_ENCODING);
                 *request.uri_mut() = url;
                 Unanswered::Unsent(Box::new(request))
             }
@@ -160,7 +161,8 @@ impl Drop for Channel {
     }
 }
 
-/// The path and the host apart, as HTTP/1 wants them.
+/// The path and the host apart, as HTTP/1 wants them, and whether the body comes in chunks: without
+/// that word hyper sends none with a method for which it is not usual.
 fn in_origin_form(request: &mut Request<Sent>, url: &Uri) {
     let path = url.path_and_query().cloned();
     let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -170,5 +172,9 @@ fn in_origin_form(request: &mut Request<Sent>, url: &Uri) {
         .map(|host| HeaderValue::from_str(host.as_str()));
     if let Some(Ok(host)) = host {
         request.headers_mut().insert(HOST, host);
+    }
+    if request.body().size_hint().exact().is_none() {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wharf_policy::{Networks, Target};
 
+use super::EgressError;
 use super::channel::Channel;
 
 /// How long one that is kept is used again. Whatever is on the way forgets those that are idle.
@@ -121,61 +122,95 @@ impl Connections {
     }
 }
 
-/// A request and its answer, and the connection that they go over. Both hold it: a server may
-/// answer before it has read all of a body, and then the connection is in use until that has ended.
-pub(crate) struct Exchange {
+/// A request and its answer, and the connection that they go over. Who drops it before the answer
+/// has come to its end breaks it off, with what is still being sent.
+pub(crate) struct Exchange(Arc<Shared>);
+
+/// The sending of a request's body. A server may answer before it has read all of it, and then the
+/// connection is in use until this is dropped as well.
+pub(super) struct Sending(Arc<Shared>);
+
+struct Shared {
     of: Arc<Connections>,
     to: To,
     over: OnceLock<Channel>,
     is_whole: AtomicBool,
+    broken: OnceLock<EgressError>,
     // After the rest: the place is free once the connection counts as one that is kept.
-    _place: Open,
+    place: Mutex<Option<Open>>,
 }
 
 impl Exchange {
     pub(super) fn new(of: &Arc<Connections>, place: Open, to: To) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             of: of.clone(),
             to,
             over: OnceLock::new(),
             is_whole: AtomicBool::new(false),
-            _place: place,
-        }
+            broken: OnceLock::new(),
+            place: Mutex::new(Some(place)),
+        }))
+    }
+
+    /// For the body, as long as it is being sent.
+    pub(super) fn sending(&self) -> Sending {
+        Sending(self.0.clone())
     }
 
     /// A connection that is kept and leads there, if there is one.
     pub(super) fn kept(&self) -> Option<Channel> {
-        self.of.kept_to(&self.to, Instant::now())
+        self.0.of.kept_to(&self.0.to, Instant::now())
     }
 
     /// Closes what is kept where there is no room for it beside a new connection.
     pub(super) fn make_room(&self) {
-        self.of.make_room();
+        self.0.of.make_room();
     }
 
     /// The answer began, and comes over this connection.
     pub(super) fn goes_over(&self, channel: Channel) {
         // There is one answer, so this is set once.
-        let _ = self.over.set(channel);
+        let _ = self.0.over.set(channel);
     }
 
     /// The answer came to its end, so that the connection can be used again.
     pub(super) fn is_whole(&self) {
-        self.is_whole.store(true, Ordering::Release);
+        self.0.is_whole.store(true, Ordering::SeqCst);
     }
 
-    /// The rest of the answer is not wanted, nor what is still being sent.
-    pub(super) fn breaks_off(&self) {
-        if let Some(channel) = self.over.get() {
-            channel.close();
-        }
+    /// Why the request's own body broke off, if it did: a connection only tells that it did.
+    pub(super) fn broken(&self) -> Option<&EgressError> {
+        self.0.broken.get()
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.0.is_whole.load(Ordering::SeqCst) {
+            return;
+        }
+        if let Some(channel) = self.0.over.get() {
+            channel.close();
+        }
+        // Not when whatever sends the body has noticed: the next request may come before that.
+        let mut place = self.0.place.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = None;
+    }
+}
+
+impl Sending {
+    /// The body breaks off. Gives back why, and whether whoever asked has had all of the answer, and
+    /// so does not hear of it.
+    pub(super) fn breaks_off(&self, error: EgressError) -> (&EgressError, bool) {
+        let error = self.0.broken.get_or_init(|| error);
+        (error, self.0.is_whole.load(Ordering::SeqCst))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
         if let Some(channel) = self.over.take()
-            && self.is_whole.load(Ordering::Acquire)
+            && *self.is_whole.get_mut()
             && channel.is_reusable()
         {
             self.of.keep(self.to.clone(), channel);
@@ -249,7 +284,7 @@ mod tests {
     async fn one_whose_answer_broke_off_is_not_kept() {
         let connections = Arc::new(Connections::new(3));
         let (exchange, _) = taken(&connections, to("a")).await;
-        exchange.is_whole.store(false, Ordering::Release);
+        exchange.0.is_whole.store(false, Ordering::SeqCst);
         drop(exchange);
         assert_eq!(connections.are_kept(), Vec::<String>::new());
     }

@@ -10,14 +10,14 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 use wharf_policy::{AddressClass, Granted, Target, classify};
 
 use super::channel::{Channel, Version};
 use super::resolve::{Lookup, Resolver, Unresolved};
-use super::{EgressError, tls};
+use super::{EgressError, literal, tls};
 use crate::run::Run;
 use crate::{ServicesConfig, ServicesError};
 
@@ -26,8 +26,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// How long one address is tried alone, before the next one is tried beside it.
 const HEAD_START: Duration = Duration::from_millis(300);
-/// Addresses that are tried at a time.
-const TRIES: usize = 3;
+/// Addresses that are tried at a time: the first is not given up before the second packet of it,
+/// which is sent after a second (RFC 6298), had its chance.
+const TRIES: usize = 4;
 
 /// The way out of a runner: TLS and names.
 pub(crate) struct Egress {
@@ -47,9 +48,16 @@ impl Egress {
         })
     }
 
-    /// The addresses of a name, unchecked: whoever asks must check them.
-    pub(crate) async fn lookup(&self, run: &Run, name: &str) -> io::Result<Vec<IpAddr>> {
-        self.resolver.lookup(&run.lookups, name).await
+    /// The addresses of a host at which it is granted. For the refusal, what was to be done there.
+    pub(crate) async fn addresses(
+        &self,
+        run: &Run,
+        host: &Host<String>,
+        granted: &Granted<'_>,
+        what: impl Fn() -> String,
+    ) -> Result<Vec<IpAddr>, Unresolved> {
+        let found = self.resolver.granted(&run.lookups, host, granted, what);
+        found.await
     }
 
     /// A new connection to there. It is of the run's, and ends with it.
@@ -59,20 +67,31 @@ impl Egress {
         target: &Target,
         granted: &Granted<'_>,
     ) -> Result<Channel, EgressError> {
-        let opened = timeout(WITHIN, self.open(run, target, granted)).await;
-        opened.unwrap_or_else(|_| Err(EgressError::not_taken(target)))
+        let by = Instant::now() + WITHIN;
+        let too_late = |_| EgressError::not_taken(target);
+        let what = || format!("a request to {}", target.origin());
+        let found = self.addresses(run, target.host(), granted, what);
+        let found = timeout_at(by, found).await.map_err(too_late)?;
+        let addresses = found.map_err(|unresolved| match unresolved {
+            Unresolved::Denied(denied) => EgressError::Prohibited(denied.to_string()),
+            Unresolved::Failed(error) => EgressError::unreachable(&error, target),
+        })?;
+        let stream = match connect(&addresses, target.port(), by).await {
+            Ok(stream) => stream,
+            Err(Some(error)) => return Err(EgressError::unreachable(&error, target)),
+            Err(None) => return Err(EgressError::not_taken(target)),
+        };
+        let spoken = timeout_at(by, self.speak(run, target, stream)).await;
+        spoken.map_err(too_late)?
     }
 
-    async fn open(
+    /// What is spoken over a new connection to there: TLS where that is asked for, and HTTP.
+    async fn speak(
         &self,
         run: &Run,
         target: &Target,
-        granted: &Granted<'_>,
+        stream: TcpStream,
     ) -> Result<Channel, EgressError> {
-        let addresses = self.addresses(run, target, granted).await?;
-        let stream = connect(&addresses, target.port())
-            .await
-            .map_err(|error| EgressError::unreachable(&error, target))?;
         let at = stream
             .peer_addr()
             .map_err(|error| EgressError::unreachable(&error, target))?;
@@ -95,87 +114,58 @@ impl Egress {
         };
         opened.map_err(|error| EgressError::broken(&error, target))
     }
-
-    /// Where it may be connected to: of a name the addresses that are granted.
-    async fn addresses(
-        &self,
-        run: &Run,
-        target: &Target,
-        granted: &Granted<'_>,
-    ) -> Result<Vec<IpAddr>, EgressError> {
-        let checked = |address| {
-            let what = || format!("a request to {}", target.origin());
-            granted
-                .check(target.host(), address, what)
-                .map_err(|denied| EgressError::Prohibited(denied.to_string()))
-        };
-        let name = match target.host() {
-            Host::Ipv4(address) => {
-                let address = IpAddr::from(*address);
-                return checked(address).map(|()| vec![address]);
-            }
-            Host::Ipv6(address) => {
-                let address = IpAddr::from(*address);
-                return checked(address).map(|()| vec![address]);
-            }
-            Host::Domain(name) => name,
-        };
-        let share = &run.lookups;
-        let found = self.resolver.granted(share, name, granted.networks()).await;
-        found.map_err(|unresolved| match unresolved {
-            Unresolved::Prohibited(address) => match checked(address) {
-                Err(refusal) => refusal,
-                // The networks are the same.
-                Ok(()) => EgressError::Prohibited(format!("{address} is not granted")),
-            },
-            Unresolved::Failed(error) => EgressError::unreachable(&error, target),
-        })
-    }
 }
 
 /// Connects to whichever of these addresses takes it first, with a head start for the earlier ones
 /// (as RFC 8305 has it): one that leads nowhere does not keep the next one waiting.
-async fn connect(addresses: &[IpAddr], port: u16) -> io::Result<TcpStream> {
-    let (mut tries, mut begun) = (JoinSet::new(), VecDeque::new());
+///
+/// # Errors
+/// Why one of them refused, if one did: the others may not have answered by then.
+async fn connect(
+    addresses: &[IpAddr],
+    port: u16,
+    by: Instant,
+) -> Result<TcpStream, Option<io::Error>> {
+    let (mut tries, mut begun) = (JoinSet::new(), VecDeque::<AbortHandle>::new());
     let mut left = addresses.iter().copied();
-    let mut why = io::Error::from(io::ErrorKind::NotFound);
+    let mut why = None;
     loop {
         if let Some(address) = left.next() {
-            if begun.len() == TRIES {
-                begun.pop_front().as_ref().map(AbortHandle::abort);
+            begun.retain(|one| !one.is_finished());
+            if begun.len() == TRIES
+                && let Some(first) = begun.pop_front()
+            {
+                first.abort();
             }
             begun.push_back(tries.spawn(TcpStream::connect((address, port))));
         }
-        let ended = tries.join_next();
-        let ended = match left.len() {
-            0 => ended.await,
-            _ => match timeout(HEAD_START, ended).await {
-                Ok(ended) => ended,
-                Err(_) => continue,
-            },
+        let wait = match left.len() {
+            0 => by,
+            _ => by.min(Instant::now() + HEAD_START),
         };
-        match ended {
-            Some(Ok(Ok(stream))) => {
+        match timeout_at(wait, tries.join_next()).await {
+            Ok(Some(Ok(Ok(stream)))) => {
                 // Requests are written whole: waiting for more would only delay them.
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }
-            Some(Ok(Err(error))) => why = error,
+            Ok(Some(Ok(Err(error)))) => why = Some(error),
             // Given up for a later one.
-            Some(Err(_)) => {}
-            None => return Err(why),
+            Ok(Some(Err(_))) => {}
+            Ok(None) => return Err(why),
+            Err(_) if wait == by => return Err(why),
+            Err(_) => {}
         }
     }
 }
 
 fn server_name(target: &Target) -> Result<ServerName<'static>, EgressError> {
-    Ok(match target.host() {
-        Host::Ipv4(address) => IpAddr::from(*address).into(),
-        Host::Ipv6(address) => IpAddr::from(*address).into(),
-        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|_| {
-            EgressError::Invalid(format!("no certificate can be for the host {name}"))
-        })?,
-    })
+    if let Some(address) = literal(target.host()) {
+        return Ok(address.into());
+    }
+    let name = target.host().to_string();
+    ServerName::try_from(name)
+        .map_err(|_| EgressError::Invalid("no certificate can be for the host".to_owned()))
 }
 
 /// The URL with exactly the host that was checked, and nothing that is not sent.
@@ -184,4 +174,75 @@ pub(super) fn destination(mut url: Url, target: &Target) -> Result<Url, EgressEr
         .map_err(|error| EgressError::Invalid(format!("the host cannot be used: {error}")))?;
     url.set_fragment(None);
     Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// An address that takes no connection and refuses none, as long as this is held.
+    struct Silent {
+        _listener: TcpListener,
+        _taken: JoinSet<io::Result<TcpStream>>,
+    }
+
+    async fn silent(address: IpAddr, port: u16) -> Silent {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address, port).into()).unwrap();
+        let _listener = socket.listen(1).unwrap();
+        let mut waiting = JoinSet::new();
+        for _ in 0..8 {
+            waiting.spawn(TcpStream::connect((address, port)));
+        }
+        let mut taken = JoinSet::new();
+        let patience = Duration::from_millis(200);
+        while let Ok(Some(stream)) = timeout(patience, waiting.join_next()).await {
+            taken.spawn(std::future::ready(stream.unwrap()));
+        }
+        assert!(!waiting.is_empty(), "it takes every connection");
+        Silent {
+            _listener,
+            _taken: taken,
+        }
+    }
+
+    fn on(last: u8) -> IpAddr {
+        [127, 0, 0, last].into()
+    }
+
+    async fn live() -> (TcpListener, u16) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, port)
+    }
+
+    fn by(seconds: u64) -> Instant {
+        Instant::now() + Duration::from_secs(seconds)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_leads_nowhere_does_not_keep_the_next_one_waiting() {
+        let (_live, port) = live().await;
+        let _silent = silent(on(2), port).await;
+        for first in [2, 3] {
+            let stream = connect(&[on(first), on(1)], port, by(3)).await;
+            assert_eq!(stream.unwrap().peer_addr().unwrap().ip(), on(1), "{first}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_slow_is_not_given_up_for_those_that_refuse_and_the_refusal_is_told() {
+        let port = live().await.1;
+        let _silent = silent(on(2), port).await;
+        let addresses: Vec<IpAddr> = (2..12).map(on).collect();
+        let end = by(1);
+        let why = connect(&addresses, port, end).await.unwrap_err();
+        assert!(Instant::now() >= end, "it was given up: {why:?}");
+        assert_eq!(why.unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        let nobody = connect(&[on(2)], port, by(1)).await.unwrap_err();
+        assert!(nobody.is_none(), "{nobody:?}");
+    }
 }

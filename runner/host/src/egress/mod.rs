@@ -18,6 +18,7 @@ mod sent;
 mod tls;
 mod traffic;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,8 +40,8 @@ pub(crate) use dial::Egress;
 pub(crate) use error::EgressError;
 pub(crate) use inject::{AwsCredentials, Guest, Manner};
 pub(crate) use parse::url;
-pub(crate) use resolve::Share;
 pub use resolve::{Lookup, SystemLookup};
+pub(crate) use resolve::{Share, Unresolved};
 pub(crate) use traffic::Traffic;
 
 use channel::Unanswered;
@@ -187,18 +188,22 @@ fn check<'r>(run: &'r Run, method: &Method, target: &Target) -> Result<Granted<'
         .rights
         .check_request(method.as_str(), target)
         .map_err(|denied| EgressError::Denied(denied.to_string()))?;
-    let literal = match target.host() {
-        Host::Ipv4(address) => Some((*address).into()),
-        Host::Ipv6(address) => Some((*address).into()),
-        Host::Domain(_) => None,
-    };
-    if let Some(address) = literal {
+    if let Some(address) = literal(target.host()) {
         let what = || format!("{method} {}", shown(run, target));
         granted
             .check(target.host(), address, what)
             .map_err(|denied| EgressError::Prohibited(denied.to_string()))?;
     }
     Ok(granted)
+}
+
+/// The address that a host is, where it is one and no name.
+fn literal(host: &Host<String>) -> Option<IpAddr> {
+    match host {
+        Host::Ipv4(address) => Some((*address).into()),
+        Host::Ipv6(address) => Some((*address).into()),
+        Host::Domain(_) => None,
+    }
 }
 
 /// The method as it is told: it may be any word of the guest's.
@@ -251,25 +256,29 @@ async fn dispatch(
 
     let connections = run.traffic.connections();
     let exchange = Exchange::new(connections, place, To::new(target, granted.networks()));
-    let (exchange, broken) = (Arc::new(exchange), sent::Broken::default());
-    let body = sent::request(request.body, length, &run.traffic, &exchange, &broken)?;
-    let mut outgoing = Request::new(body);
-    *outgoing.method_mut() = request.method.clone();
-    *outgoing.uri_mut() = Uri::try_from(request.url.as_str())
+    let uri = Uri::try_from(request.url.as_str())
         .map_err(|error| EgressError::Invalid(format!("the URL cannot be sent: {error}")))?;
-    *outgoing.headers_mut() = request.headers;
-    if outgoing.body().is_end_stream() && expects_body(&request.method) {
-        // Some servers insist on being told that there is none.
-        (outgoing.headers_mut()).insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
         .map_or(run.deadline, |at| at.min(run.deadline));
-    let answered = deliver(run, way, outgoing, &exchange);
+    let is_usual = has_body(&request.method);
+    let answered = async {
+        let expected = sent::Expected { length, is_usual };
+        let body = sent::request(run, way.told, request.body, expected, &exchange).await?;
+        let mut outgoing = Request::new(body);
+        *outgoing.method_mut() = request.method.clone();
+        *outgoing.uri_mut() = uri;
+        *outgoing.headers_mut() = request.headers;
+        if outgoing.body().is_end_stream() && is_usual {
+            // Some servers insist on being told that there is none.
+            (outgoing.headers_mut()).insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        deliver(run, way, outgoing, &exchange).await
+    };
     let response = match tokio::time::timeout_at(begin, answered).await {
         Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(broken.get().cloned().unwrap_or(error)),
+        Ok(Err(error)) => return Err(exchange.broken().cloned().unwrap_or(error)),
         Err(_) if Instant::now() < run.deadline => return Err(EgressError::request_timed_out()),
         Err(_) => return Err(EgressError::deadline(run.limits())),
     };
@@ -289,12 +298,12 @@ async fn dispatch(
     Ok(Incoming {
         status: parts.status,
         headers,
-        body: Body::new(run, (body, exchange), broken, way.told.clone(), wait),
+        body: Body::new(run, (body, exchange), way.told.clone(), wait),
     })
 }
 
-/// Whether a request with this method is expected to have a body (RFC 9110, 8.6).
-fn expects_body(method: &Method) -> bool {
+/// Whether requests with this method usually have a body (RFC 9110, 8.6).
+fn has_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
@@ -305,8 +314,18 @@ async fn deliver(
     mut request: Request<Sent>,
     exchange: &Exchange,
 ) -> Result<Response<IncomingBody>, EgressError> {
-    while let Some(mut channel) = exchange.kept() {
-        if !channel.is_ready().await {
+    loop {
+        let kept = exchange.kept();
+        let is_kept = kept.is_some();
+        let mut channel = match kept {
+            Some(channel) => channel,
+            None => {
+                exchange.make_room();
+                let egress = &run.services.egress;
+                egress.dial(run, way.target, way.granted).await?
+            }
+        };
+        if is_kept && !channel.is_ready().await {
             continue;
         }
         match channel.send(request).await {
@@ -315,20 +334,10 @@ async fn deliver(
                 return Ok(response);
             }
             // The server closed it just now, before anything was sent.
-            Err(Unanswered::Unsent(back)) => request = *back,
+            Err(Unanswered::Unsent(back)) if is_kept => request = *back,
+            Err(Unanswered::Unsent(_)) => return Err(EgressError::closed(way.target)),
             Err(Unanswered::Broken(error)) => return Err(EgressError::broken(&error, way.target)),
         }
-    }
-    exchange.make_room();
-    let egress = &run.services.egress;
-    let mut channel = egress.dial(run, way.target, way.granted).await?;
-    match channel.send(request).await {
-        Ok(response) => {
-            exchange.goes_over(channel);
-            Ok(response)
-        }
-        Err(Unanswered::Unsent(_)) => Err(EgressError::closed(way.target)),
-        Err(Unanswered::Broken(error)) => Err(EgressError::broken(&error, way.target)),
     }
 }
 

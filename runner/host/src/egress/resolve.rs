@@ -1,7 +1,7 @@
 //! Looking up names, and refusing addresses that are not granted.
 //!
 //! What [`Resolver::granted`] gives is connected to as it is, so the address that is checked is the
-//! address that is connected to. Address literals never get here: there is nothing to look up.
+//! address that is connected to.
 //!
 //! The system's lookup holds a thread until it is done, and is not done sooner because nobody
 //! waits for it any more. So lookups are counted until they really end, those of each run and
@@ -13,7 +13,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use wharf_policy::Networks;
+use url::Host;
+use wharf_policy::{Denied, Granted};
+
+use super::literal;
 
 /// Lookups of a runner at a time. The threads are those that read files as well, of which tokio
 /// has 512.
@@ -62,9 +65,10 @@ impl Default for Share {
 }
 
 /// Why there is no address to connect to.
-pub(super) enum Unresolved {
-    /// No address of the name is granted; this is the first.
-    Prohibited(IpAddr),
+pub(crate) enum Unresolved {
+    /// There are some, and none is granted: why the first one is not.
+    Denied(Denied),
+    /// The name leads nowhere, or nobody says where.
     Failed(io::Error),
 }
 
@@ -78,7 +82,7 @@ impl Resolver {
 
     /// The addresses of a name, when there is room to look it up. The place is taken until the
     /// lookup has ended, whether or not anyone still waits for it.
-    pub(super) async fn lookup(&self, share: &Share, name: &str) -> io::Result<Vec<IpAddr>> {
+    async fn lookup(&self, share: &Share, name: &str) -> io::Result<Vec<IpAddr>> {
         // The run's own first, so that one run never has more than its share of those who wait.
         let mine = share.0.clone().acquire_owned().await;
         let mine = mine.map_err(io::Error::other)?;
@@ -93,26 +97,34 @@ impl Resolver {
         looked_up.await.map_err(io::Error::other)?
     }
 
-    /// The addresses of a name that these networks allow, in the order to try them.
+    /// The addresses of a host at which it is granted, in the order to try them. For the refusal,
+    /// what was to be done there.
     pub(super) async fn granted(
         &self,
         share: &Share,
-        name: &str,
-        networks: &Networks,
+        host: &Host<String>,
+        granted: &Granted<'_>,
+        what: impl Fn() -> String,
     ) -> Result<Vec<IpAddr>, Unresolved> {
-        let found = self.lookup(share, name).await.map_err(Unresolved::Failed)?;
+        let found = match (literal(host), host) {
+            (Some(address), _) => vec![address],
+            (None, name) => {
+                let found = self.lookup(share, &name.to_string()).await;
+                found.map_err(Unresolved::Failed)?
+            }
+        };
         let mut refused = None;
-        let mut granted = Vec::with_capacity(found.len().min(MOST_ADDRESSES));
+        let mut allowed = Vec::with_capacity(found.len().min(MOST_ADDRESSES));
         for address in found {
-            match networks.check(address) {
-                Ok(()) => granted.push(address),
-                Err(_) => refused = refused.or(Some(address)),
+            match granted.check(host, address, &what) {
+                Ok(()) => allowed.push(address),
+                Err(denied) => refused = refused.or(Some(denied)),
             }
         }
-        granted.truncate(MOST_ADDRESSES);
-        match (granted.is_empty(), refused) {
-            (false, _) => Ok(granted),
-            (true, Some(address)) => Err(Unresolved::Prohibited(address)),
+        allowed.truncate(MOST_ADDRESSES);
+        match (allowed.is_empty(), refused) {
+            (false, _) => Ok(allowed),
+            (true, Some(denied)) => Err(Unresolved::Denied(denied)),
             (true, None) => Err(Unresolved::Failed(io::Error::new(
                 io::ErrorKind::NotFound,
                 "the name has no address",

@@ -1,19 +1,19 @@
 //! Bodies of requests: counted against the limits of the run, given a piece at a time, and as long as
-//! was declared.
+//! was declared. What ends one is told to the auditor where nobody else would tell it.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::connections::Exchange;
-use super::traffic::Traffic;
-use super::{EgressError, OutBody};
+use super::connections::{Exchange, Sending};
+use super::{EgressError, OutBody, Told};
+use crate::run::Run;
 
 /// The size of a piece, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -23,44 +23,61 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The body of a request, as it is sent.
 pub(super) type Sent = UnsyncBoxBody<Bytes, BoxError>;
 
-/// Why a body broke off, where it did: a connection only tells that it did.
-pub(super) type Broken = Arc<OnceLock<EgressError>>;
+/// What is known of a body before it is sent.
+pub(super) struct Expected {
+    /// What was declared for it, in bytes.
+    pub(super) length: Option<u64>,
+    /// Whether requests with this method have one.
+    pub(super) is_usual: bool,
+}
 
-/// The body of a request, as it is sent. It holds the exchange until it has ended. One that is still
-/// being written must come to the length that was declared for it.
-pub(super) fn request(
+/// The body of a request, as it is sent. It holds the connection until it has ended. One that is
+/// still being written must come to the length that was declared for it; if none was, and none is
+/// usual, this waits for its first part, to know whether there is a body at all.
+pub(super) async fn request(
+    run: &Arc<Run>,
+    told: &Told,
     body: OutBody,
-    length: Option<u64>,
-    traffic: &Arc<Traffic>,
-    exchange: &Arc<Exchange>,
-    broken: &Broken,
+    expected: Expected,
+    exchange: &Exchange,
 ) -> Result<Sent, EgressError> {
-    Ok(match body {
-        OutBody::None => nothing(),
+    let mut stream = match body {
+        OutBody::None => return Ok(nothing()),
         OutBody::Whole(bytes) => {
-            traffic.sent(bytes.len() as u64)?;
-            Whole {
+            run.traffic.sent(bytes.len() as u64)?;
+            let whole = Whole {
                 rest: bytes,
-                _exchange: exchange.clone(),
-            }
-            .boxed_unsync()
+                _sending: exchange.sending(),
+            };
+            return Ok(whole.boxed_unsync());
         }
-        OutBody::Stream(stream) if stream.is_end_stream() => match length {
-            None | Some(0) => nothing(),
-            Some(length) => return Err(missized(length)),
-        },
-        OutBody::Stream(stream) => Counted {
-            stream,
-            traffic: traffic.clone(),
-            broken: broken.clone(),
-            length: length.map(|length| Length {
-                declared: length,
-                left: length,
-            }),
-            _exchange: exchange.clone(),
+        OutBody::Stream(stream) => stream,
+    };
+    let mut first = None;
+    if expected.length.is_none() && !expected.is_usual {
+        first = stream.frame().await;
+        if first.is_none() {
+            return Ok(nothing());
         }
-        .boxed_unsync(),
-    })
+    }
+    if first.is_none() && stream.is_end_stream() {
+        return match expected.length {
+            None | Some(0) => Ok(nothing()),
+            Some(length) => Err(missized(length)),
+        };
+    }
+    let counted = Counted {
+        first,
+        stream,
+        length: expected.length.map(|length| Length {
+            declared: length,
+            left: length,
+        }),
+        run: Arc::downgrade(run),
+        told: told.clone(),
+        sending: exchange.sending(),
+    };
+    Ok(counted.boxed_unsync())
 }
 
 fn nothing() -> Sent {
@@ -79,7 +96,7 @@ fn missized(declared: u64) -> EgressError {
 /// use.
 struct Whole {
     rest: Bytes,
-    _exchange: Arc<Exchange>,
+    _sending: Sending,
 }
 
 impl HttpBody for Whole {
@@ -108,12 +125,16 @@ impl HttpBody for Whole {
 
 /// A body that the guest is still writing.
 struct Counted {
+    first: Option<Part>,
     stream: WasiBody,
-    traffic: Arc<Traffic>,
-    broken: Broken,
     length: Option<Length>,
-    _exchange: Arc<Exchange>,
+    /// Not held: what is left of a run is wiped when it is over.
+    run: Weak<Run>,
+    told: Told,
+    sending: Sending,
 }
+
+type Part = Result<Frame<Bytes>, Error>;
 
 struct Length {
     declared: u64,
@@ -121,8 +142,18 @@ struct Length {
 }
 
 impl Counted {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        match self.first.take() {
+            Some(part) => Poll::Ready(Some(part)),
+            None => Pin::new(&mut self.stream).poll_frame(cx),
+        }
+    }
+
     fn count(&mut self, bytes: u64) -> Result<(), EgressError> {
-        self.traffic.sent(bytes)?;
+        let Some(run) = self.run.upgrade() else {
+            return Err(EgressError::Denied("the execution is over".to_owned()));
+        };
+        run.traffic.sent(bytes)?;
         if let Some(length) = &mut self.length {
             let left = length.left.checked_sub(bytes);
             length.left = left.ok_or_else(|| missized(length.declared))?;
@@ -138,7 +169,11 @@ impl Counted {
     }
 
     fn breaks_off(&self, error: EgressError) -> BoxError {
-        self.broken.get_or_init(|| error).clone().into()
+        let (error, is_unheard) = self.sending.breaks_off(error);
+        if is_unheard && let Some(run) = self.run.upgrade() {
+            self.told.refused(&run, error);
+        }
+        error.clone().into()
     }
 }
 
@@ -152,8 +187,7 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
         loop {
-            let frame = Pin::new(&mut this.stream).poll_frame(cx);
-            let Some(frame) = ready!(frame).transpose()? else {
+            let Some(frame) = ready!(this.poll_part(cx)).transpose()? else {
                 let why = this.is_whole().err();
                 return Poll::Ready(why.map(|error| Err(this.breaks_off(error))));
             };

@@ -14,12 +14,10 @@ use wharf_policy::{Denied, tcp_host};
 
 use super::{refuse, tell};
 use crate::State;
+use crate::egress::Unresolved;
 use crate::run::Run;
 
 const INTERFACE: &str = "wasi:sockets/ip-name-lookup@0.2.12";
-
-/// The most addresses of one name. More would be a way to fill the host's memory.
-const ADDRESSES: usize = 32;
 
 /// The addresses of a name, all there when the stream is.
 struct Addresses(VecDeque<IpAddr>);
@@ -86,33 +84,19 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
     let host = tcp_host(name).map_err(|_| ErrorCode::InvalidArgument)?;
     let refused = |denied: Denied| refuse(&run, "TCP", &host.to_string(), &denied.to_string());
     let granted = run.rights.check_tcp(&host, None).map_err(refused)?;
-    let found = match &host {
-        Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
-        Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
-        Host::Domain(name) => run
-            .services
-            .egress
-            .lookup(&run, name)
-            .await
-            .map_err(|error| {
-                tell(&run, &format!("{name} cannot be looked up: {error}"));
-                ErrorCode::NameUnresolvable
-            })?,
-    };
-    let mut allowed = Vec::new();
-    let mut no = None;
-    for address in found.into_iter().take(ADDRESSES) {
-        match granted.check(&host, address, || format!("TCP to {host}")) {
-            Ok(()) => allowed.push(address),
-            Err(denied) => no = no.or(Some(denied)),
+    let what = || format!("TCP to {host}");
+    let egress = &run.services.egress;
+    match egress.addresses(&run, &host, &granted, what).await {
+        Ok(found) => {
+            if let Host::Domain(name) = &host {
+                run.names.remember(name, &found);
+            }
+            Ok(found)
         }
-    }
-    match (allowed.is_empty(), no) {
-        (true, Some(denied)) => Err(refused(denied)),
-        (true, None) => Err(ErrorCode::NameUnresolvable),
-        (false, _) => {
-            run.names.remember(&host.to_string(), &allowed);
-            Ok(allowed)
+        Err(Unresolved::Denied(denied)) => Err(refused(denied)),
+        Err(Unresolved::Failed(error)) => {
+            tell(&run, &format!("{host} cannot be looked up: {error}"));
+            Err(ErrorCode::NameUnresolvable)
         }
     }
 }

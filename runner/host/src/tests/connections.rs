@@ -7,16 +7,18 @@ use std::{io, net::IpAddr};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use wharf_stores::Stores;
 
 use super::egress::send;
 use super::support::*;
 use crate::bindings::http::HttpError;
 use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
-use crate::{Lookup, Services, ServicesConfig};
+use crate::{AuditEvent, Lookup, Services, ServicesConfig};
 
 fn outgoing(url: &str) -> Outgoing {
     Outgoing {
@@ -58,18 +60,36 @@ async fn open_requests_are_bounded_and_a_closed_one_makes_room() {
 }
 
 /// Answers every request before its body has come, and keeps the connection open.
-async fn hasty() -> String {
+async fn hasty(answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(&reply("", b"x")).await;
+            let _ = stream.write_all(&answer).await;
             open.push(stream);
         }
     });
     format!("http://{address}/")
+}
+
+type Writer = mpsc::Sender<Result<Frame<Bytes>, wasmtime_wasi_http::Error>>;
+
+/// A request whose body is still being written.
+async fn writing(url: &str) -> (Outgoing, Writer) {
+    let (writer, pieces) = mpsc::channel(1);
+    let stream = futures_util::stream::unfold(pieces, async |mut pieces| {
+        Some((pieces.recv().await?, pieces))
+    });
+    let request = Outgoing {
+        method: ::http::Method::POST,
+        body: OutBody::Stream(StreamBody::new(stream).boxed_unsync()),
+        ..outgoing(url)
+    };
+    let first = Frame::data(Bytes::from_static(b"the first part"));
+    writer.send(Ok(first)).await.unwrap();
+    (request, writer)
 }
 
 #[tokio::test]
@@ -80,23 +100,10 @@ async fn a_connection_over_which_a_body_is_still_sent_counts_after_its_answer() 
     )
     .await;
     let shared = run.state.run.clone().unwrap();
-    let url = hasty().await;
+    let url = hasty(reply("", b"x")).await;
     let mut writers = Vec::new();
     for _ in 0..2 {
-        let (writer, pieces) = tokio::sync::mpsc::channel(1);
-        let stream = futures_util::stream::unfold(pieces, async |mut pieces| {
-            Some((pieces.recv().await?, pieces))
-        });
-        let body = StreamBody::new(stream).boxed_unsync();
-        let request = Outgoing {
-            method: ::http::Method::POST,
-            body: OutBody::Stream(body),
-            ..outgoing(&url)
-        };
-        let first = Ok(http_body::Frame::data(Bytes::from_static(
-            b"the first part",
-        )));
-        writer.send(first).await.unwrap();
+        let (request, writer) = writing(&url).await;
         let answer = egress::send(&shared, request, Guest::AddsNothing).await;
         let answer = answer.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(answer.body.collect(10).await.unwrap(), b"x");
@@ -117,6 +124,78 @@ async fn a_connection_over_which_a_body_is_still_sent_counts_after_its_answer() 
         tokio::task::yield_now().await;
     }
     panic!("there is no room");
+}
+
+#[tokio::test]
+async fn what_became_of_no_answer_makes_room_at_once_though_its_body_is_still_sent() {
+    let one = "limits={connections=1}";
+    let too_long = reply("", &[b'x'; 5_000]);
+    for (server, policy, expected) in [
+        (reply("content-encoding: gzip\r\n", b"x"), one, "compressed"),
+        (Vec::new(), one, "no whole response in time"),
+        (too_long.clone(), one, "larger than 10 bytes"),
+        (
+            too_long,
+            "limits={connections=1,response-bytes='20B'}",
+            "`limits = { response-bytes",
+        ),
+        (b"nonsense\r\n\r\n".to_vec(), one, "HTTP"),
+    ] {
+        let url = hasty(server).await;
+        let secret = secret_grant(url.trim_end_matches('/'), "'bearer'", "inject");
+        let run = bound_to(&format!("{secret}\n{policy}")).await;
+        let shared = run.state.run.clone().unwrap();
+        let mut writers = Vec::new();
+        for _ in 0..20 {
+            let (mut request, writer) = writing(&format!("{url}v1/x")).await;
+            request.first_byte = Some(Duration::from_millis(20));
+            let answer = async {
+                let answer = egress::send(&shared, request, Guest::AddsNothing).await?;
+                answer.body.collect(10).await
+            };
+            let why = answer.await.unwrap_err().to_string();
+            assert!(why.contains(expected), "{why}");
+            writers.push(writer);
+        }
+        for writer in writers {
+            writer.closed().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_longer_waited_for_makes_room_at_once() {
+    let url = hasty(Vec::new()).await;
+    let run = bound_to(&open_grant("limits={connections=1}")).await;
+    let shared = run.state.run.clone().unwrap();
+    for _ in 0..20 {
+        let (request, writer) = writing(&url).await;
+        tokio::select! {
+            answer = egress::send(&shared, request, Guest::AddsNothing) => {
+                panic!("{:?}", answer.err())
+            }
+            // There is room for the next part as soon as the first one is being sent.
+            taken = writer.reserve() => drop(taken.unwrap()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_goes_on_past_its_limit_after_the_answer_is_told_to_the_auditor() {
+    let run = bound_to(&open_grant("limits={request-bytes='1KiB'}")).await;
+    let shared = run.state.run.clone().unwrap();
+    let (request, writer) = writing(&hasty(reply("", b"x")).await).await;
+    let answer = egress::send(&shared, request, Guest::AddsNothing).await;
+    let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(answer.body.collect(10).await.unwrap(), b"x");
+    let rest = Frame::data(Bytes::from(vec![b'x'; 2_000]));
+    writer.send(Ok(rest)).await.unwrap();
+    writer.closed().await;
+    let told = run.events.audit.lock().unwrap().pop();
+    assert!(
+        matches!(&told, Some(AuditEvent::RequestDenied { why, .. }) if why.contains("`limits = { request-bytes")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -203,42 +282,6 @@ async fn a_run_whose_lookups_never_end_waits_for_them_alone() {
     assert!(matches!(answer, Err(HttpError::Timeout)), "{answer:?}");
     let mut other = bind_sharing(&services, &rights, &Stores::none(), None).await;
     assert_eq!(send(&mut other, get(url)).await.unwrap().status, 200);
-}
-
-#[tokio::test]
-async fn an_address_that_leads_nowhere_does_not_keep_the_next_one_waiting() {
-    let server = Server::start(|_| vec![reply("", b"x")]).await;
-    let port = server.address.port();
-    // Takes a few connections, accepts none, and answers nothing after that.
-    let full = tokio::net::TcpSocket::new_v4().unwrap();
-    full.bind(format!("127.0.0.2:{port}").parse().unwrap())
-        .unwrap();
-    let _full = full.listen(1).unwrap();
-    let mut waiting = tokio::task::JoinSet::new();
-    for _ in 0..8 {
-        waiting.spawn(tokio::net::TcpStream::connect(format!("127.0.0.2:{port}")));
-    }
-    let mut taken = Vec::new();
-    while let Ok(stream) =
-        tokio::time::timeout(Duration::from_millis(200), waiting.join_next()).await
-    {
-        taken.push(stream);
-    }
-    assert!(!waiting.is_empty(), "it takes every connection");
-    for first in ["127.0.0.2", "127.0.0.3"] {
-        let addresses = [first, "127.0.0.1"].map(|address| address.parse().unwrap());
-        let names = Names([("two.test", addresses.to_vec())].into());
-        let rights = rights(&open_grant(""));
-        let config = ServicesConfig::default();
-        let mut run = bind_with(&rights, &Stores::none(), names, &config, None).await;
-        let mut request = get(format!("http://two.test:{port}/"));
-        request.timeout = Some(3_000);
-        assert_eq!(
-            send(&mut run, request).await.unwrap().status,
-            200,
-            "{first}"
-        );
-    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use ::http::{Method, Request};
 use bytes::Bytes;
+use http_body::Frame;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use std::time::Duration;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpView};
@@ -67,6 +68,29 @@ async fn a_request_with_a_streamed_body_is_sent_and_its_answer_is_scrubbed() {
         !headers.contains_key("content-length"),
         "its length has changed"
     );
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_sent_with_any_method_and_none_where_there_is_none() {
+    let server = Server::echo().await;
+    let mut run = bound_to(&open_grant("")).await;
+    for method in [Method::GET, Method::DELETE, Method::POST] {
+        for pieces in [vec!["one", "two"], Vec::new()] {
+            let parts = pieces
+                .iter()
+                .map(|piece| Ok(Frame::data(Bytes::from(*piece))));
+            let parts: Vec<_> = parts.collect();
+            let stream = StreamBody::new(futures_util::stream::iter(parts)).boxed_unsync();
+            let asked = request(method.clone(), server.url("/"), stream);
+            send(&mut run.state, asked, None).await.unwrap();
+            let got = server.requests().pop().unwrap();
+            let arrived = ["one", "two"].map(|piece| got.contains(piece));
+            assert_eq!(arrived, [!pieces.is_empty(); 2], "{got}");
+            let chunked = got.contains("transfer-encoding: chunked\r\n");
+            let expected = !pieces.is_empty() || method == Method::POST;
+            assert_eq!(chunked, expected, "{got}");
+        }
+    }
 }
 
 #[tokio::test]
