@@ -89,8 +89,6 @@ pub struct Collected {
     pub stdout: Bytes,
     /// What it used.
     pub usage: Usage,
-    /// Whether a secret was revealed to it: such an instance is never used again.
-    pub revealed: bool,
 }
 
 /// The exit code, if a call ended because the program called `exit`.

@@ -28,8 +28,10 @@ impl HostCredential for State {
         let Some(binding) = run.permit(&name, Rung::Attach) else {
             return Ok(Err(CredentialError::Denied));
         };
-        if !matches!(run.secrets.get(&binding.name), Resolved::Value(_)) {
-            return Ok(Err(CredentialError::Unavailable));
+        match run.secrets.get(&binding.name) {
+            Resolved::Value(_) => {}
+            Resolved::NotFound => return Ok(Err(CredentialError::NotFound)),
+            Resolved::Unavailable => return Ok(Err(CredentialError::Unavailable)),
         }
         if run.opened(&binding.name, Rung::Attach).is_err() {
             return Ok(Err(CredentialError::Unavailable));

@@ -20,7 +20,7 @@ pub(crate) fn of(binding: &SecretBinding, value: &SecretValue) -> Vec<Zeroizing<
         derived.push(basic_token(user.as_str(), value));
     }
     // A document with an AWS key, whatever it is bound for: its parts are as good as the whole.
-    if let Some(credentials) = AwsCredentials::read(value.expose(), None) {
+    if let Ok(credentials) = AwsCredentials::read(value.expose(), None) {
         derived.push(credentials.secret_key);
         derived.extend(credentials.session_token);
     }

@@ -122,8 +122,9 @@ pub struct RunSecrets {
 /// Reads the values of all secrets that these rights can use.
 ///
 /// # Errors
-/// A secret that is only to be injected is missing (the plugin could not be told), or a secret
-/// cannot be used as it is. Missing secrets of other rungs are told to the plugin when it asks.
+/// A secret that is to be injected is missing (the plugin does not ask for it, so it could not be
+/// told), or a secret cannot be used as it is. Missing secrets that are only used on other rungs are
+/// told to the plugin when it asks.
 pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, SecretError> {
     let mut resolution = stores
         .resolve(rights.secrets().map(|(binding, _)| binding))
@@ -141,7 +142,7 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, Sec
                 tokens.extend(derived.map(|token| (&binding.name, token)));
                 Entry::Value(value)
             }
-            Some(Err(error)) if rungs == [Rung::Inject] => return Err(error.into()),
+            Some(Err(error)) if rungs.contains(&Rung::Inject) => return Err(error.into()),
             Some(Err(error)) if error.trouble() == Trouble::Absent => Entry::NotFound,
             Some(Err(error)) => {
                 tracing::warn!(%error, "a run goes on without a secret");

@@ -1,5 +1,5 @@
-//! `wharf:plugin/reveal`: the value itself. Off by default, audited each time, and the instance
-//! is marked so that it is never used again.
+//! `wharf:plugin/reveal`: the value itself. Off by default, and audited each time before it is
+//! shown. The instance that has it ends with the run, as every instance does.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -114,7 +114,6 @@ impl State {
             output,
             stdout,
             usage,
-            revealed: run.reveals.load(std::sync::atomic::Ordering::Acquire) > 0,
         }
     }
 

@@ -1,8 +1,11 @@
 //! The interfaces called as a guest would call them, on a state without a guest.
 
+mod addresses;
+mod answers;
 mod audit;
 mod connections;
 mod egress;
+mod headers;
 mod http2;
 mod interfaces;
 mod limits;

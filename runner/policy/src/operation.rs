@@ -119,6 +119,16 @@ pub enum JwtRefusal {
         "the claim `{0}` is set by the host: leave it out, and ask for a lifetime where one is needed"
     )]
     HostsClaim(&'static str),
+    /// The plugin names a claim that a reader may take for one of the host's or the operator's.
+    #[error(
+        "the claim `{wanted}` is too like `{claim}`, which is set here: some readers take one for the other; spell it so, or leave it out"
+    )]
+    Alike {
+        /// What is set.
+        claim: &'static str,
+        /// What the plugin names.
+        wanted: String,
+    },
     /// The plugin wants another value than the operator fixed.
     #[error(
         "the operator fixed `{claim}` for this key and the plugin wants another: leave it out; {} allows the other",
@@ -149,6 +159,9 @@ pub enum JwtRefusal {
         longest: u64,
     },
 }
+
+/// The claims that the host sets, and those that the operator may.
+const SET: [&str; 5] = ["iss", "sub", "aud", "exp", "iat"];
 
 /// The longest text of a plugin that is repeated, in bytes.
 const SHOWN: usize = 256;
@@ -203,6 +216,20 @@ impl JwtRule {
         lifetime: Option<u64>,
         now: u64,
     ) -> Result<Map<String, Value>, JwtRefusal> {
+        for wanted in claims.keys() {
+            // As Go's JSON does, which many verifiers are written with: without regard to case, also
+            // for letters that only in upper case are one of these.
+            let folded = wanted.to_uppercase().to_lowercase();
+            if let Some(claim) = SET
+                .iter()
+                .find(|claim| folded == **claim && wanted != **claim)
+            {
+                return Err(JwtRefusal::Alike {
+                    claim,
+                    wanted: wanted.clone(),
+                });
+            }
+        }
         for times in ["iat", "exp"] {
             if claims.contains_key(times) {
                 return Err(JwtRefusal::HostsClaim(times));
@@ -288,6 +315,20 @@ mod tests {
             }))
         );
         assert_eq!(claims(&rule, json!({}), None).unwrap()["exp"], NOW + 60);
+    }
+
+    #[test]
+    fn a_claim_that_a_reader_may_take_for_one_that_is_set_is_refused() {
+        let rule = rule("iss = 'app'\nsub = 's'");
+        for name in ["i\u{17f}s", "ISS", "Sub", "\u{17f}ub", "EXP", "Iat", "aUd"] {
+            let refused = claims(&rule, json!({ name: "admin" }), None);
+            assert!(
+                matches!(refused, Err(JwtRefusal::Alike { .. })),
+                "{name}: {refused:?}"
+            );
+        }
+        let fine = json!({ "issuer": 1, "subject": 2, "NBF": 3, "ex": 4, "iss": "app" });
+        assert!(claims(&rule, fine, None).is_ok());
     }
 
     #[test]

@@ -11,6 +11,7 @@ const POLICY: &str = r#"
     to = [{ origin = "https://api.test", path = "/v1" }]
     [[secret]]
     name = "hook"
+    operations = ["hmac"]
     from = "env:HOOK"
     [[grant]]
     plugins = ["http"]

@@ -144,8 +144,8 @@ pub struct SecretBinding {
     /// Where on the request it goes.
     #[serde(default = "bearer", rename = "as")]
     pub placement: Placement,
-    /// What the host may do with it for a plugin, for *operate*.
-    #[serde(default = "hmac_only")]
+    /// What the host may do with it for a plugin, for *operate*; nothing if left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub operations: Vec<Operation>,
     /// What tokens that are made with it must say.
     #[serde(default, skip_serializing_if = "JwtRule::is_open")]
@@ -174,11 +174,6 @@ impl SecretBinding {
 
 fn bearer() -> Placement {
     Placement::Bearer
-}
-
-/// The one operation whose result is good for nothing but to show that somebody has the key.
-fn hmac_only() -> Vec<Operation> {
-    vec![Operation::Hmac]
 }
 
 /// One secret of a grant, with what may be done with it.

@@ -10,6 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::{LARGEST, Place, SecretValue, StoreError};
 
+/// In the place of a field: all of them, as one JSON object. For what is of use only together, such as
+/// a key, its id and its token.
+const ALL: &str = "*";
+
 /// What a store has at a place.
 #[derive(Debug)]
 pub struct Document {
@@ -129,6 +133,7 @@ impl Document {
             (Content::Text(value), Some(field)) => members(value.expose())
                 .and_then(|mut members| members.remove(field))
                 .ok_or_else(|| no_field(field))?,
+            (Content::Fields(fields), Some(ALL)) => object(fields, place)?,
             (Content::Fields(fields), Some(field)) => {
                 fields.get(field).cloned().ok_or_else(|| no_field(field))?
             }
@@ -146,6 +151,18 @@ impl Document {
             _ => Ok(value),
         }
     }
+}
+
+/// Fields as a JSON object of texts.
+fn object(fields: &Fields, place: &Place) -> Result<SecretValue, StoreError> {
+    let bad = |why: &str| StoreError::BadAnswer(place.to_string(), why.to_owned());
+    let text = |value| std::str::from_utf8(SecretValue::expose(value));
+    let texts = fields.iter().map(|(name, value)| Ok((name, text(value)?)));
+    let texts: Result<BTreeMap<&String, &str>, std::str::Utf8Error> = texts.collect();
+    let texts =
+        texts.map_err(|_| bad("one of its fields is no text, so that all cannot be had"))?;
+    let json = serde_json::to_vec(&texts).map_err(|_| bad("its fields are no JSON"))?;
+    Ok(SecretValue::new(json))
 }
 
 /// The members of a JSON object as values: strings as what they say, anything else as its JSON.
@@ -223,6 +240,21 @@ mod tests {
         let fields = Fields::from([("a".to_owned(), SecretValue::new(b"x".to_vec()))]);
         let error = Document::fields(fields).value(&place(), None).unwrap_err();
         assert!(matches!(error, StoreError::FieldNeeded(_)), "{error}");
+    }
+
+    #[test]
+    fn all_fields_are_had_at_once_as_an_object_of_texts() {
+        let value = |text: &[u8]| SecretValue::new(text.to_vec());
+        let key = ("access_key".to_owned(), value(b"AKIA"));
+        let secret = ("secret_key".to_owned(), value(b"a\"b"));
+        let all = Document::fields([key.clone(), secret].into());
+        assert_eq!(
+            all.value(&place(), Some(ALL)).unwrap().expose(),
+            br#"{"access_key":"AKIA","secret_key":"a\"b"}"#
+        );
+        let odd = Document::fields([key, ("b".to_owned(), value(b"\xff"))].into());
+        let error = odd.value(&place(), Some(ALL)).unwrap_err();
+        assert!(matches!(error, StoreError::BadAnswer(..)), "{error}");
     }
 
     #[test]

@@ -66,7 +66,9 @@ pub enum StoreError {
         field: String,
     },
     /// What is there has fields and the reference names none.
-    #[error("{0} has fields: write which one with #FIELD at the end of the reference")]
+    #[error(
+        "{0} has fields: write which one with #FIELD at the end of the reference, or #* for all as one JSON object"
+    )]
     FieldNeeded(String),
     /// The store has nothing there.
     #[error("there is nothing at {0}: store the secret there, or correct the reference")]

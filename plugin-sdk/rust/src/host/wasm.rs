@@ -92,6 +92,7 @@ pub(crate) fn credential_open(name: &str) -> Result<CredentialHandle, SecretErro
     use wit::http_credentials::CredentialError;
     CredentialHandle::open(name).map_err(|e| match e {
         CredentialError::Denied => denied(name, Rung::Attach),
+        CredentialError::NotFound => SecretError::NotFound(name.to_owned()),
         CredentialError::Unavailable => SecretError::Unavailable(name.to_owned()),
     })
 }

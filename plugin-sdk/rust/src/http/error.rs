@@ -25,8 +25,6 @@ pub enum HttpError {
     Exhausted(String),
     /// The server redirects more often than was allowed.
     TooManyRedirects(u32),
-    /// A credential was to be attached and the secret store does not answer.
-    CredentialUnavailable(String),
     /// The execution was asked to stop while waiting for the next try.
     Cancelled,
 }
@@ -60,12 +58,6 @@ impl fmt::Display for HttpError {
             Self::TooManyRedirects(limit) => {
                 write!(f, "the server redirected more than {limit} times")
             }
-            Self::CredentialUnavailable(name) => {
-                write!(
-                    f,
-                    "the secret store does not answer now, asked for `{name}`"
-                )
-            }
             Self::Cancelled => {
                 f.write_str("the execution was asked to stop while it waited to try again")
             }
@@ -80,7 +72,7 @@ impl From<HttpError> for Error {
         let code = match &error {
             HttpError::Denied(what) => return Self::denied(what),
             HttpError::Cancelled => return Self::Cancelled,
-            HttpError::Unreachable(_) | HttpError::CredentialUnavailable(_) => {
+            HttpError::Unreachable(_) => {
                 return Self::unavailable(None).with_details(error.to_string());
             }
             HttpError::Invalid(_) => "http-invalid-request",

@@ -37,6 +37,7 @@ as = "bearer"
 [[secret]]
 name = "webhook-key"
 from = "file:{secrets}/webhook-key"
+operations = ["hmac"]
 
 [[secret]]
 name = "decoy"

@@ -157,7 +157,7 @@ impl World {
         format!(
             "[[secret]]\nname = 'api'\nfrom = 'file:api'\n{to}\n\
              [[secret]]\nname = 'attached'\nfrom = 'file:attached'\n{to}\nas = {{ header = {{ name = 'x-api-key' }} }}\n\
-             [[secret]]\nname = 'signing'\nfrom = 'file:signing'\n\
+             [[secret]]\nname = 'signing'\nfrom = 'file:signing'\noperations = ['hmac']\n\
              [[secret]]\nname = 'hidden'\nfrom = 'file:hidden'\n{to}\n\
              {}{}{}{}\
              [[secret]]\nname = 'revealed'\nfrom = 'file:revealed'\n\

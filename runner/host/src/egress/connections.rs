@@ -63,18 +63,18 @@ impl Connections {
         }
     }
 
-    /// A place for a request, if there is one. Who has it looks for a connection that is kept: the
+    /// A place for a request, when there is one. Who has it looks for a connection that is kept: the
     /// place may be that one's.
-    pub(super) fn open(&self) -> Option<Open> {
-        let place = self.places.clone().try_acquire_owned();
-        place.ok().map(Open)
+    pub(super) async fn open(&self) -> Open {
+        let place = self.places.clone().acquire_owned().await;
+        Open(place.expect("the semaphore is never closed"))
     }
 
     /// A place for a connection, if there is one, with nothing kept in it any more.
     pub(super) fn open_bare(&self) -> Option<Open> {
-        let place = self.open()?;
+        let place = self.places.clone().try_acquire_owned().ok()?;
         self.make_room();
-        Some(place)
+        Some(Open(place))
     }
 
     /// What ends a new connection with the run.
@@ -232,7 +232,7 @@ mod tests {
 
     /// In use, and whether its connection is a new one.
     async fn taken(connections: &Arc<Connections>, to: To) -> (Exchange, bool) {
-        let exchange = Exchange::new(connections, connections.open().unwrap(), to);
+        let exchange = Exchange::new(connections, connections.open().await, to);
         let kept = exchange.kept();
         let is_new = kept.is_none();
         let channel = match kept {
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(connections.are_kept(), ["d"]);
         let (second, is_new) = taken(&connections, to("d")).await;
         assert!(!is_new, "its place was the one that was free");
-        assert!(connections.open().is_none());
+        assert_eq!(connections.places.available_permits(), 0);
         drop((first, second, socket));
         assert_eq!(connections.are_kept(), ["e", "d"]);
     }

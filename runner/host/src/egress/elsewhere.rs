@@ -13,12 +13,16 @@ use super::EgressError;
 use super::inject::Planned;
 
 /// What a server, or a proxy before it, may take for another path, method, host or sender.
-const OVERRIDES: [&str; 15] = [
+const OVERRIDES: [&str; 18] = [
     "forwarded",
     "client-ip",
+    "es-security-runas-user",
     // What a gateway in the manner of CGI takes off the path, or for it.
     "path-info",
+    "remote-user",
     "script-name",
+    // Of GitLab: somebody else than whose token it is.
+    "sudo",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -31,18 +35,24 @@ const OVERRIDES: [&str; 15] = [
     "x-request-uri",
     "x-script-name",
 ];
-const OVERRIDE_PREFIXES: [&str; 7] = [
+const OVERRIDE_PREFIXES: [&str; 11] = [
+    // Of Kubernetes: somebody else than whose token it is.
+    "impersonate-",
     "x-accel-",
+    "x-auth-request-",
     "x-envoy-",
     "x-forwarded",
     "x-http-method",
     "x-middleware-",
     "x-original-",
+    "x-remote-",
     "x-rewrite-",
+    "x-webauth-",
 ];
 
-/// What names an object besides the one in the path: of `WebDAV`, and of Swift.
-const PLACES: [&str; 7] = [
+/// What names an object besides the one in the path: of `WebDAV`, and of Swift. And what is put
+/// before the path: of Vault.
+const PLACES: [&str; 8] = [
     "destination",
     "destination-account",
     "x-copy-from",
@@ -50,6 +60,7 @@ const PLACES: [&str; 7] = [
     "x-object-manifest",
     "x-symlink-target",
     "x-symlink-target-account",
+    "x-vault-namespace",
 ];
 /// And of S3, Azure and those that speak as they do, whatever they put before it.
 const PLACE_SUFFIXES: [&str; 2] = ["-copy-source", "-rename-source"];
@@ -169,6 +180,13 @@ mod tests {
             "SCRIPT_NAME",
             "Path-Info",
             "X-Script-Name",
+            "Remote-User",
+            "X_Remote_User",
+            "X-WebAuth-User",
+            "X-Auth-Request-Email",
+            "Impersonate-Extra-Scopes",
+            "ES-Security-RunAs-User",
+            "Sudo",
         ] {
             assert_eq!(of(name), (true, false), "{name}");
         }
@@ -186,6 +204,7 @@ mod tests {
             "X-Copy-From",
             "X-Object-Manifest",
             "Destination",
+            "X-Vault-Namespace",
         ] {
             assert_eq!(of(name), (false, true), "{name}");
         }

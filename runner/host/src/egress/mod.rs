@@ -150,9 +150,13 @@ async fn allowed(
     headers::check_size(&request.headers)?;
     let verb = request.method.clone();
     let method = verb.as_str();
-    let plan = inject::plan(&run.rights, method, target, guest)?;
+    let plan = inject::plan(&run.rights, method, target, guest).inspect_err(|error| {
+        if let Some((name, rung)) = guest.names() {
+            run.refuse_secret(name.as_str(), rung, &error.to_string());
+        }
+    })?;
     elsewhere::check(&run.rights, method, &request.url, &plan, &request.headers)?;
-    let place = run.traffic.open()?;
+    let place = run.traffic.open().await?;
     let uses = plan.iter().map(|planned| SecretUse {
         secret: planned.binding.name.clone(),
         rung: planned.rung,

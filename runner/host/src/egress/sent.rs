@@ -31,6 +31,16 @@ pub(super) struct Expected {
     pub(super) is_usual: bool,
 }
 
+impl Expected {
+    /// Whether a body of that length is what was declared.
+    fn is(&self, length: u64) -> Result<(), EgressError> {
+        match self.length {
+            Some(declared) if declared != length => Err(missized(declared)),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The body of a request, as it is sent. It holds the connection until it has ended. One that is
 /// still being written must come to the length that was declared for it; if none was, and none is
 /// usual, this waits for its first part, to know whether there is a body at all.
@@ -42,8 +52,9 @@ pub(super) async fn request(
     exchange: &Exchange,
 ) -> Result<Sent, EgressError> {
     let mut stream = match body {
-        OutBody::None => return Ok(nothing()),
+        OutBody::None => return expected.is(0).map(|()| nothing()),
         OutBody::Whole(bytes) => {
+            expected.is(bytes.len() as u64)?;
             run.traffic.sent(bytes.len() as u64)?;
             let whole = Whole {
                 rest: bytes,
@@ -61,10 +72,7 @@ pub(super) async fn request(
         }
     }
     if first.is_none() && stream.is_end_stream() {
-        return match expected.length {
-            None | Some(0) => Ok(nothing()),
-            Some(length) => Err(missized(length)),
-        };
+        return expected.is(0).map(|()| nothing());
     }
     let counted = Counted {
         first,

@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
+use tokio::time::timeout;
 use wharf_policy::{ByteSize, Limits, Raise, raise};
 
 use super::EgressError;
 use super::connections::{Connections, Open};
 use crate::Usage;
+
+/// How long a connection whose server broke off may take to notice that.
+const GIVEN_BACK: Duration = Duration::from_millis(100);
 
 /// Counts requests, bytes each way, and what is open.
 pub(crate) struct Traffic {
@@ -77,13 +82,14 @@ impl Traffic {
             })
     }
 
-    /// Takes a place for a request. Does not wait for one: a guest that holds them all would wait
-    /// for itself.
-    pub(super) fn open(&self) -> Result<Open, EgressError> {
-        self.connections.open().ok_or_else(|| self.all_taken())
+    /// Takes a place for a request. Waits for one that is just being given back, and not longer: a
+    /// guest that holds them all would wait for itself.
+    pub(super) async fn open(&self) -> Result<Open, EgressError> {
+        let place = timeout(GIVEN_BACK, self.connections.open()).await;
+        place.map_err(|_| self.all_taken())
     }
 
-    /// Takes a place for a socket, as [`Traffic::open`].
+    /// Takes a place for a socket, if there is one.
     pub(crate) fn open_socket(&self) -> Result<Open, EgressError> {
         self.connections.open_bare().ok_or_else(|| self.all_taken())
     }

@@ -87,7 +87,8 @@ fn sign(
 }
 
 /// RFC 7518 wants a key as long as the digest, or whoever has a token could guess the key. A
-/// private key is no such key: a verifier would have to know it.
+/// private key is no such key: a verifier would have to know it. Nor is a public one or a
+/// certificate: anyone may know that.
 fn keyed(
     digest: DigestAlgorithm,
     shortest: usize,
@@ -95,13 +96,13 @@ fn keyed(
     message: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     mac::long_enough(secret, shortest, "sign tokens with this algorithm")?;
-    if key::kind(secret).is_some() {
+    if key::is_pem(secret) || key::kind(secret).is_some() {
         return Err(Failure::Invalid(
-            "the secret is a private key, and an HS algorithm needs a shared one: ask for the algorithm of the key, or for none"
+            "the secret is a key of a pair or a certificate, and an HS algorithm needs a shared key: ask for the algorithm of the key, or for none; if none fits, it is of a kind that signs no tokens here, or encrypted"
                 .to_owned(),
         ));
     }
-    mac::compute_with(digest, secret, message)
+    Ok(mac::compute(digest, secret, message))
 }
 
 fn algorithm(wanted: Wanted) -> JwtAlgorithm {
@@ -124,10 +125,12 @@ fn algorithm(wanted: Wanted) -> JwtAlgorithm {
 impl From<JwtRefusal> for Failure {
     fn from(refusal: JwtRefusal) -> Self {
         match refusal {
-            JwtRefusal::Fixed { .. } => Self::Denied(refusal.to_string()),
+            JwtRefusal::Fixed { .. } | JwtRefusal::Lifetime { .. } => {
+                Self::Denied(refusal.to_string())
+            }
             JwtRefusal::HostsClaim(_)
-            | JwtRefusal::NoLifetime { .. }
-            | JwtRefusal::Lifetime { .. } => Self::Invalid(refusal.to_string()),
+            | JwtRefusal::Alike { .. }
+            | JwtRefusal::NoLifetime { .. } => Self::Invalid(refusal.to_string()),
         }
     }
 }

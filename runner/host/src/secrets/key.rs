@@ -1,6 +1,6 @@
 //! Private keys: reading them from a secret, and signing with them.
 //!
-//! A key is read once a handle and kept in it. What is read is PEM (PKCS #8, or the older forms
+//! A key that signs is read once a handle and kept in it. What is read is PEM (PKCS #8, or the older forms
 //! for EC and RSA) or PKCS #8 as DER. Every buffer of ours on the way is wiped.
 
 use aws_lc_rs::rand::SystemRandom;
@@ -173,14 +173,24 @@ fn unsigned() -> Failure {
     Failure::Invalid("the key cannot sign this message".to_owned())
 }
 
+/// Whether it is text with a block of PEM in it (RFC 7468), perhaps after an explanation.
+pub(super) fn is_pem(secret: &[u8]) -> bool {
+    memchr::memmem::find(secret, b"-----BEGIN ").is_some()
+}
+
+const NO_KEY: &str = "it holds no unencrypted private key; remove the passphrase, or store the key and not the certificate";
+
 /// The DER of a key: what is between the borders of PEM, or the secret as it is.
 fn der(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
     const LABELS: [&str; 3] = ["PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"];
     let bad = |why: &str| Failure::Invalid(format!("the secret is not a usable PEM file: {why}"));
-    if !secret.trim_ascii_start().starts_with(b"-----BEGIN") {
+    if !is_pem(secret) {
         return Ok(Zeroizing::new(secret.to_vec()));
     }
     let text = std::str::from_utf8(secret).map_err(|_| bad("it is not text"))?;
+    if text.contains("\nProc-Type: 4,ENCRYPTED") {
+        return Err(bad(NO_KEY));
+    }
     for label in LABELS {
         let (begin, end) = (
             format!("-----BEGIN {label}-----"),
@@ -201,7 +211,5 @@ fn der(secret: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
             Err(_) => Err(bad("what is between its borders is not base64")),
         };
     }
-    Err(bad(
-        "it holds no unencrypted private key; remove the passphrase, or store the key and not the certificate",
-    ))
+    Err(bad(NO_KEY))
 }

@@ -1,8 +1,7 @@
 //! HMAC (RFC 2104), with keys that nobody finds by trying: who has one result can try as many as he
 //! likes, where nobody sees it.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Sha256, Sha384, Sha512};
+use aws_lc_rs::hmac;
 
 use super::Failure;
 use crate::bindings::secrets::DigestAlgorithm;
@@ -17,7 +16,7 @@ pub(super) fn hmac(
     message: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     long_enough(key, SHORTEST, "be an HMAC key")?;
-    compute_with(algorithm, key, message)
+    Ok(compute(algorithm, key, message))
 }
 
 /// Refuses a key that is too short for what it is to do.
@@ -32,22 +31,12 @@ pub(super) fn long_enough(
     }
 }
 
-pub(super) fn compute_with(
-    algorithm: DigestAlgorithm,
-    key: &[u8],
-    message: &[u8],
-) -> Result<Vec<u8>, Failure> {
-    match algorithm {
-        DigestAlgorithm::Sha256 => compute::<Hmac<Sha256>>(key, message),
-        DigestAlgorithm::Sha384 => compute::<Hmac<Sha384>>(key, message),
-        DigestAlgorithm::Sha512 => compute::<Hmac<Sha512>>(key, message),
-    }
-}
-
-fn compute<M: Mac + KeyInit>(key: &[u8], message: &[u8]) -> Result<Vec<u8>, Failure> {
-    // HMAC takes keys of any length; the trait says otherwise for other MACs.
-    let mut mac = <M as KeyInit>::new_from_slice(key)
-        .map_err(|_| Failure::Invalid("the secret cannot be an HMAC key".to_owned()))?;
-    mac.update(message);
-    Ok(mac.finalize().into_bytes().to_vec())
+pub(super) fn compute(algorithm: DigestAlgorithm, key: &[u8], message: &[u8]) -> Vec<u8> {
+    let digest = match algorithm {
+        DigestAlgorithm::Sha256 => hmac::HMAC_SHA256,
+        DigestAlgorithm::Sha384 => hmac::HMAC_SHA384,
+        DigestAlgorithm::Sha512 => hmac::HMAC_SHA512,
+    };
+    let key = hmac::Key::new(digest, key);
+    hmac::sign(&key, message).as_ref().to_vec()
 }

@@ -14,7 +14,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use wharf_stores::Stores;
 
-use super::egress::send;
 use super::support::*;
 use crate::bindings::http::HttpError;
 use crate::egress::{self, EgressError, Guest, OutBody, Outgoing};
@@ -313,4 +312,31 @@ async fn a_connection_that_the_server_closed_is_not_used_again() {
         assert_eq!(send(&mut run, get(&url)).await.unwrap().status, 200);
     }
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_a_body_and_leaves_takes_no_place_with_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(&reply("", b"x")).await;
+            let _ = stream.shutdown().await;
+        }
+    });
+    let run = bound_to(&open_grant("limits={connections=1,request-bytes='1GiB'}")).await;
+    let shared = run.state.run.clone().unwrap();
+    for _ in 0..20 {
+        let request = Outgoing {
+            method: ::http::Method::POST,
+            body: OutBody::Whole(vec![b'x'; 8 << 20].into()),
+            ..outgoing(&url)
+        };
+        // What else may come of it depends on what the server's system does with the rest.
+        match egress::send(&shared, request, Guest::AddsNothing).await {
+            Ok(answer) => drop(answer.body.collect(10).await),
+            Err(error) => assert!(matches!(error, EgressError::Protocol(_)), "{error:?}"),
+        }
+    }
 }

@@ -12,7 +12,6 @@ use h2::server::SendResponse;
 use tokio::sync::watch;
 use wharf_stores::Stores;
 
-use super::egress::send;
 use super::support::*;
 use super::tls;
 use crate::bindings::http::HttpError;

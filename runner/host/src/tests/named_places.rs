@@ -2,7 +2,6 @@
 
 use wharf_stores::Stores;
 
-use super::egress::send;
 use super::support::*;
 use crate::bindings::http::{HttpError, Request};
 

@@ -16,12 +16,15 @@ use crate::bindings::secrets::{
 
 const ED25519: &str = include_str!("keys/ed25519.pem");
 const P256: &str = include_str!("keys/p256.pem");
+const P256_EXPLAINED: &str = concat!("Bag Attributes\n", include_str!("keys/p256.pem"));
 const P256_SEC1: &str = include_str!("keys/p256-sec1.pem");
 const P256_ENCRYPTED: &str = include_str!("keys/encrypted.pem");
 const P384: &str = include_str!("keys/p384.pem");
 const RSA: &str = include_str!("keys/rsa.pem");
 const RSA_PKCS1: &str = include_str!("keys/rsa-pkcs1.pem");
 const RSA_1024: &str = include_str!("keys/rsa-1024.pem");
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nMIIBhTCCASugAwIBAgIQIRi6zePL6mKjOipn+dNuaTAKBggqhkjOPQQDAjASMRAw\n-----END CERTIFICATE-----\n";
+const LEGACY: &str = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nMIIBhTCC\n-----END RSA PRIVATE KEY-----\n";
 const SHARED: &str = "a shared key of more than sixty-four bytes, as HS512 wants it to be.";
 
 const MESSAGE: &[u8] = b"what the plugin wants signed";
@@ -110,7 +113,7 @@ fn as_der(fixed: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn openssl_accepts_what_the_host_signs_with_every_algorithm() {
-    let cases: [(&str, &'static str, S, Vec<&str>); 12] = [
+    let cases: [(&str, &'static str, S, Vec<&str>); 13] = [
         ("ed25519", ED25519, S::Ed25519, vec![]),
         ("p256", P256, S::EcdsaP256Sha256, vec!["-digest", "sha256"]),
         (
@@ -120,6 +123,12 @@ async fn openssl_accepts_what_the_host_signs_with_every_algorithm() {
             vec!["-digest", "sha256"],
         ),
         ("p384", P384, S::EcdsaP384Sha384, vec!["-digest", "sha384"]),
+        (
+            "p256",
+            P256_EXPLAINED,
+            S::EcdsaP256Sha256,
+            vec!["-digest", "sha256"],
+        ),
         ("rsa", RSA, S::RsaPkcs1Sha256, vec!["-digest", "sha256"]),
         ("rsa", RSA, S::RsaPkcs1Sha384, vec!["-digest", "sha384"]),
         ("rsa", RSA, S::RsaPkcs1Sha512, vec!["-digest", "sha512"]),
@@ -182,6 +191,7 @@ async fn a_key_of_another_kind_is_refused_without_showing_it() {
         (RSA, S::Ed25519, "an Ed25519"),
         (RSA_1024, S::RsaPkcs1Sha256, "2048"),
         (P256_ENCRYPTED, S::EcdsaP256Sha256, "passphrase"),
+        (LEGACY, S::RsaPkcs1Sha256, "passphrase"),
         (SHARED, S::EcdsaP256Sha256, "an ECDSA P-256"),
     ] {
         let mut run = with_key(key, "operations = ['sign']").await;
@@ -341,6 +351,14 @@ async fn what_the_operator_fixed_about_tokens_stands() {
                 lifetime: Some(61),
                 ..claims(json!({}))
             },
+            true,
+        ),
+        (claims(json!({ "ISS": "other" })), false),
+        (
+            JwtRequest {
+                lifetime: Some(0),
+                ..claims(json!({}))
+            },
             false,
         ),
         (
@@ -365,7 +383,9 @@ async fn what_the_operator_fixed_about_tokens_stands() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(run.events.messages().iter().any(|m| m.contains("`iss`")));
+    for said in ["`iss`", "`lifetime = \"61s\"`"] {
+        assert!(run.events.messages().iter().any(|m| m.contains(said)));
+    }
 }
 
 #[tokio::test]
@@ -389,25 +409,22 @@ async fn a_claim_that_is_there_twice_does_not_slip_past_what_is_fixed() {
 #[tokio::test]
 async fn a_key_that_could_be_found_by_trying_makes_no_mac_and_the_plugin_is_told_what_to_do() {
     for (key, long_enough) in [("fifteen bytes !", false), ("sixteen bytes in", true)] {
-        // `hmac` is what a secret is for if its binding does not say.
-        for lines in ["", "operations = ['hmac']"] {
-            let mut run = with_key(key, lines).await;
-            let handle = run.state.open("key".into()).unwrap().unwrap();
-            let mac = HostSecret::hmac(&mut run.state, handle, DigestAlgorithm::Sha256, vec![7]);
-            let mac = mac.unwrap();
-            let Err(error) = mac else {
-                assert!(long_enough);
-                continue;
-            };
-            let SecretError::Invalid(why) = error else {
-                panic!("{error:?}")
-            };
-            assert!(!long_enough && why.contains("at least 16 bytes"), "{why}");
-            assert!(
-                why.contains("store a longer one") && !why.contains("fifteen"),
-                "{why}"
-            );
-        }
+        let mut run = with_key(key, "operations = ['hmac']").await;
+        let handle = run.state.open("key".into()).unwrap().unwrap();
+        let mac = HostSecret::hmac(&mut run.state, handle, DigestAlgorithm::Sha256, vec![7]);
+        let mac = mac.unwrap();
+        let Err(error) = mac else {
+            assert!(long_enough);
+            continue;
+        };
+        let SecretError::Invalid(why) = error else {
+            panic!("{error:?}")
+        };
+        assert!(!long_enough && why.contains("at least 16 bytes"), "{why}");
+        assert!(
+            why.contains("store a longer one") && !why.contains("fifteen"),
+            "{why}"
+        );
     }
 }
 
@@ -420,6 +437,12 @@ async fn keys_are_not_used_for_tokens_that_they_are_too_weak_for() {
             Some(J::Hs384),
         ),
         (P256, Some(J::Hs256)),
+        // Those of which no kind of key is made here sign no tokens, and least of all as a text.
+        (P256_ENCRYPTED, None),
+        (RSA_1024, None),
+        (P256_EXPLAINED, Some(J::Hs256)),
+        (CERTIFICATE, None),
+        (CERTIFICATE, Some(J::Hs512)),
     ] {
         let mut run = with_key(key, "operations = ['jwt']").await;
         let request = JwtRequest {
@@ -433,7 +456,7 @@ async fn keys_are_not_used_for_tokens_that_they_are_too_weak_for() {
 
 #[tokio::test]
 async fn an_operation_that_is_not_listed_is_denied_and_the_log_says_what_would_allow_it() {
-    let mut run = with_key(P256, "").await;
+    let mut run = with_key(P256, "operations = ['hmac']").await;
     let state = &mut run.state;
     assert!(matches!(
         sign(state, S::EcdsaP256Sha256),
@@ -456,7 +479,7 @@ async fn an_operation_that_is_not_listed_is_denied_and_the_log_says_what_would_a
         "{said:?}"
     );
 
-    let mut run = with_key(P256, "operations = []").await;
+    let mut run = with_key(P256, "").await;
     let key = run.state.open("key".into()).unwrap().unwrap();
     let mac = HostSecret::hmac(&mut run.state, key, DigestAlgorithm::Sha256, b"m".to_vec());
     assert!(matches!(mac.unwrap(), Err(SecretError::Denied)));

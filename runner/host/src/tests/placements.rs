@@ -218,12 +218,12 @@ async fn a_request_is_signed_for_aws_with_the_digest_of_its_real_body() {
             ("content-type".to_owned(), b"text/plain".to_vec()),
         ],
         body: Some(b"Welcome to Amazon S3.".to_vec()),
-        ..get(server.url("/v1/a%20b?X-Amz-Signature=mine&list-type=2"))
+        ..get(server.url("/v1/a%20b+c?X-Amz-Signature=mine&list-type=2"))
     };
     send(&mut run, request).await.unwrap();
     let got = server.requests().remove(0);
     assert!(
-        got.starts_with("PUT /v1/a%20b?list-type=2 HTTP/1.1"),
+        got.starts_with("PUT /v1/a%20b%2Bc?list-type=2 HTTP/1.1"),
         "{got}"
     );
     assert!(!got.contains("mine") && !got.contains("UNSIGNED"), "{got}");

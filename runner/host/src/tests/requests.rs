@@ -1,7 +1,10 @@
 //! *Operate* on requests: the guest says how, the host makes the credential, and where it goes is
 //! still the binding's word.
 
+use wharf_policy::Rung;
+
 use super::support::*;
+use crate::AuditEvent;
 use crate::bindings::http::{HttpError, Response};
 use crate::bindings::secrets::HostSecret;
 use crate::bindings::signed_http::{Authentication, AwsScope, Host};
@@ -122,6 +125,44 @@ async fn what_a_guest_says_of_a_user_cannot_break_out_of_the_credential() {
         assert!(matches!(answer, Err(HttpError::Invalid(_))), "{answer:?}");
     }
     assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn the_user_that_the_operator_says_stands() {
+    let server = Server::echo().await;
+    let lines = "operations = ['basic']\nas = { basic = { user = 'backup' } }";
+    let mut run = bound_to(&operate(&server.url(""), lines)).await;
+    let why = denied(send(&mut run, server.url("/v1/a"), basic("admin")).await);
+    assert!(
+        why.contains("as = { basic = { user = \"admin\" } }"),
+        "{why}"
+    );
+    assert!(server.requests().is_empty());
+    let sent = send(&mut run, server.url("/v1/a"), basic("backup")).await;
+    assert_eq!(sent.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_use_on_a_request_that_is_refused_is_told_with_the_name_of_the_secret() {
+    let server = Server::echo().await;
+    let policy = operate(&server.url(""), "operations = ['basic']")
+        .replace("['operate']", "['operate', 'attach']");
+    let mut run = bound_to(&policy).await;
+    let _ = denied(send(&mut run, server.url("/other"), basic("me")).await);
+    let _ = denied(send(&mut run, server.url("/v1/a"), Authentication::Bearer).await);
+    let credential = http_credentials::HostCredential::open(&mut run.state, "api".into());
+    let credential = credential.unwrap().unwrap();
+    let attached =
+        http_credentials::Host::send(&mut run.state, get(server.url("/other")), credential);
+    let _ = denied(attached.await.unwrap());
+    let told = run.events.audit.lock().unwrap().clone();
+    let refused = told.iter().filter_map(|event| match event {
+        AuditEvent::SecretRefused { secret, rung, .. } => Some((secret.as_str(), *rung)),
+        _ => None,
+    });
+    let refused: Vec<_> = refused.collect();
+    let expected = [Rung::Operate, Rung::Operate, Rung::Attach].map(|rung| ("api", rung));
+    assert_eq!(refused, expected);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use wharf_policy::{CallRights, LimitRequest, Policy, Rights};
 use wharf_stores::{Document, Place, SecretStore, SecretValue, StoreError, Stores};
 
-use crate::bindings::http::Request;
+use crate::bindings::http::{Host as _, HttpError, Request, Response};
 use crate::*;
 
 pub(super) const TOKEN: &str = "canary-4f1d9a7b-token";
@@ -133,7 +133,7 @@ pub(super) fn open_grant(more: &str) -> String {
 /// One secret `api` that is put on requests to this origin.
 pub(super) fn secret_grant(origin: &str, placement: &str, rung: &str) -> String {
     format!(
-        "[[secret]]\nname = 'api'\nfrom = 'mem:token'\nto = [{{ origin = '{origin}', path = '/v1' }}]\nas = {placement}\n{}",
+        "[[secret]]\nname = 'api'\nfrom = 'mem:token'\nto = [{{ origin = '{origin}', path = '/v1' }}]\nas = {placement}\noperations = ['hmac']\n{}",
         open_grant(&format!(
             "secrets = [{{ name = 'api', rungs = ['{rung}'] }}]"
         ))
@@ -342,4 +342,24 @@ fn whole_request(bytes: &[u8]) -> Option<usize> {
         .find_map(|line| line.strip_prefix("content-length: "))
         .map_or(0, |length| length.trim().parse().unwrap());
     (bytes.len() >= head + length).then_some(head + length)
+}
+
+/// Sends a record, as a guest does.
+pub(super) async fn send(run: &mut Bound, request: Request) -> Result<Response, HttpError> {
+    run.state.send(request).await.unwrap()
+}
+
+pub(super) async fn denied(run: &mut Bound, url: &str) -> String {
+    match send(run, get(url)).await {
+        Err(HttpError::Denied(why)) => why,
+        other => panic!("{url}: {other:?}"),
+    }
+}
+
+pub(super) async fn open() -> Bound {
+    bound(&rights(&open_grant("")), &Stores::none()).await
+}
+
+pub(super) fn text(response: &Response) -> String {
+    String::from_utf8_lossy(&response.body).into_owned()
 }

@@ -75,7 +75,7 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     let policy = world.policy(
         "policy",
         &format!(
-            "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{origin}' }}]\n\
+            "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{origin}' }}]\noperations = ['hmac']\n\
              [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.1/32']\n\
              secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n\
              [[grant]]\nplugins = ['rungs']\nhttp = [{{ origin = '{hanging}' }}]\n\

@@ -53,12 +53,22 @@ struct Document {
     session_token: Option<String>,
 }
 
+/// Why a secret is not the key that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAwsKey {
+    /// It says another id than the operator or the plugin does.
+    OfAnotherId,
+    /// It does not say whose it is, or is none.
+    Otherwise,
+}
+
 impl AwsCredentials {
     /// Reads them from a secret: a JSON document with the id, or the secret access key itself,
-    /// where the id is known from elsewhere. None if it is neither, or the ids differ.
-    pub(crate) fn read(value: &[u8], key_id: Option<&str>) -> Option<Self> {
+    /// where the id is known from elsewhere.
+    pub(crate) fn read(value: &[u8], key_id: Option<&str>) -> Result<Self, NoAwsKey> {
         if value.trim_ascii_start().starts_with(b"{") {
-            let document: Document = serde_json::from_slice(value).ok()?;
+            let document: Document =
+                serde_json::from_slice(value).map_err(|_| NoAwsKey::Otherwise)?;
             let read = Self {
                 key_id: document.access_key_id,
                 secret_key: Zeroizing::new(document.secret_access_key),
@@ -67,11 +77,15 @@ impl AwsCredentials {
                     .filter(|token| !token.is_empty())
                     .map(Zeroizing::new),
             };
-            return key_id.is_none_or(|id| id == read.key_id).then_some(read);
+            return match key_id {
+                Some(id) if id != read.key_id => Err(NoAwsKey::OfAnotherId),
+                _ => Ok(read),
+            };
         }
-        Some(Self {
-            key_id: key_id?.to_owned(),
-            secret_key: Zeroizing::new(std::str::from_utf8(value).ok()?.to_owned()),
+        let text = std::str::from_utf8(value).map_err(|_| NoAwsKey::Otherwise)?;
+        Ok(Self {
+            key_id: key_id.ok_or(NoAwsKey::Otherwise)?.to_owned(),
+            secret_key: Zeroizing::new(text.to_owned()),
             session_token: None,
         })
     }
@@ -87,7 +101,13 @@ pub(super) async fn sign(
     now: SystemTime,
 ) -> Result<(), EgressError> {
     let key_id = how.access_key_id.as_ref().map(|id| id.as_str());
-    let credentials = AwsCredentials::read(value.expose(), key_id).ok_or_else(|| {
+    let credentials = AwsCredentials::read(value.expose(), key_id).map_err(|why| {
+        if why == NoAwsKey::OfAnotherId {
+            return EgressError::Denied(format!(
+                "the secret `{}` is the AWS key of another id than is asked for: leave `access-key-id` out, for the secret says it itself",
+                binding.name,
+            ));
+        }
         let with_id = AwsSigv4 {
             access_key_id: AwsWord::try_from(SOME_ID.to_owned()).ok(),
             ..how.clone()
@@ -118,12 +138,18 @@ pub(super) async fn sign(
         let token = Zeroizing::new(token.as_bytes().to_vec());
         place::set(request, binding, name, token)?;
     }
+    let path = PathStyle::of(how.service.as_str());
+    if path == PathStyle::OfObject && request.url.path().contains('+') {
+        // Signed it is `%2B`, and S3 reads a plain one as a space.
+        let path = request.url.path().replace('+', "%2B");
+        request.url.set_path(&path);
+    }
     let scope = Scope {
         region: how.region.as_str(),
         service: how.service.as_str(),
         key_id: &credentials.key_id,
         secret_key: &credentials.secret_key,
-        path: PathStyle::of(how.service.as_str()),
+        path,
     };
     let signable = Signable {
         method: request.method.as_str(),
@@ -220,7 +246,8 @@ mod tests {
                 ("AKID", "sk")
             );
             assert_eq!(read.session_token.as_ref().map(|t| t.as_str()), token);
-            assert!(AwsCredentials::read(text.as_bytes(), Some("OTHER")).is_none());
+            let other = AwsCredentials::read(text.as_bytes(), Some("OTHER"));
+            assert_eq!(other.err(), Some(NoAwsKey::OfAnotherId));
         }
     }
 
@@ -231,8 +258,13 @@ mod tests {
             (read.key_id.as_str(), read.secret_key.as_str()),
             ("AKID", "sk")
         );
-        assert!(AwsCredentials::read(b"sk", None).is_none());
-        assert!(AwsCredentials::read(b"{\"key\":1}", Some("AKID")).is_none());
-        assert!(AwsCredentials::read(b"\xff\xff", Some("AKID")).is_none());
+        for (value, id) in [
+            (&b"sk"[..], None),
+            (b"{\"key\":1}", Some("AKID")),
+            (b"\xff\xff", Some("AKID")),
+        ] {
+            let read = AwsCredentials::read(value, id);
+            assert_eq!(read.err(), Some(NoAwsKey::Otherwise));
+        }
     }
 }

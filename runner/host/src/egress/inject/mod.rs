@@ -39,6 +39,17 @@ pub(crate) enum Guest<'a> {
     },
 }
 
+impl<'a> Guest<'a> {
+    /// The secret that it names, and on which rung.
+    pub(super) fn names(self) -> Option<(&'a SecretName, Rung)> {
+        match self {
+            Self::AddsNothing => None,
+            Self::Attaches(name) => Some((name, Rung::Attach)),
+            Self::Operates { secret, .. } => Some((secret, Rung::Operate)),
+        }
+    }
+}
+
 /// A manner of authenticating a request that a guest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Manner {
@@ -146,16 +157,25 @@ fn named<'r>(
     }))
 }
 
-/// Where the credential goes in the manner that the guest names. What the operator says of AWS
-/// stands, and the guest cannot say otherwise.
+/// Where the credential goes in the manner that the guest names. What the operator says of a user or
+/// of AWS stands, and the guest cannot say otherwise.
 fn asked(binding: &SecretBinding, manner: &Manner) -> Result<Placement, EgressError> {
     let invalid = |error: wharf_policy::ParseError| EgressError::Invalid(error.to_string());
     let word = |text: &String| AwsWord::try_from(text.clone()).map_err(invalid);
     Ok(match manner {
         Manner::Bearer => Placement::Bearer,
-        Manner::Basic { user } => Placement::Basic {
-            user: BasicUser::try_from(user.clone()).map_err(invalid)?,
-        },
+        Manner::Basic { user } => {
+            let user = BasicUser::try_from(user.clone()).map_err(invalid)?;
+            let wanted = Placement::Basic { user };
+            if matches!(binding.placement, Placement::Basic { .. }) && binding.placement != wanted {
+                return Err(EgressError::Denied(format!(
+                    "to send the secret `{}` with another user than its [[secret]] block says is not allowed: ask for that one; there `{}` would allow it",
+                    binding.name,
+                    wanted.line(),
+                )));
+            }
+            wanted
+        }
         Manner::AwsSigv4 {
             region,
             service,

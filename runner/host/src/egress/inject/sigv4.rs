@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use ::http::header::HOST;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::{Digest, Sha256};
+use aws_lc_rs::digest::{self, SHA256};
+use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::percent;
@@ -147,9 +147,9 @@ fn date(days: u64) -> (u64, u64, u64) {
     (year, month, day - (153 * shifted + 2) / 5 + 1)
 }
 
-/// The digest of a body.
+/// The digest of a body, in hexadecimal.
 pub(super) fn payload(body: &[u8]) -> String {
-    hex::encode(Sha256::digest(body))
+    hex::encode(digest::digest(&SHA256, body))
 }
 
 /// The value of the `authorization` header.
@@ -171,9 +171,9 @@ pub(super) fn authorization(
     let to_sign = format!(
         "AWS4-HMAC-SHA256\n{}\n{area}\n{}",
         now.as_str(),
-        hex::encode(Sha256::digest(canonical.as_bytes()))
+        payload(canonical.as_bytes())
     );
-    let signature = hex::encode(mac(&*signing_key(scope, now), to_sign.as_bytes()));
+    let signature = hex::encode(mac(&signing_key(scope, now), to_sign.as_bytes()));
     Ok(format!(
         "AWS4-HMAC-SHA256 Credential={}/{area}, SignedHeaders={signed}, Signature={signature}",
         scope.key_id
@@ -181,24 +181,20 @@ pub(super) fn authorization(
 }
 
 /// The key of one day, region and service.
-fn signing_key(scope: &Scope<'_>, now: &Moment) -> Zeroizing<[u8; 32]> {
+fn signing_key(scope: &Scope<'_>, now: &Moment) -> Zeroizing<Vec<u8>> {
     let mut first = Zeroizing::new(Vec::with_capacity(4 + scope.secret_key.len()));
     first.extend_from_slice(b"AWS4");
     first.extend_from_slice(scope.secret_key.as_bytes());
-    let mut key = Zeroizing::new(mac(&first, now.day().as_bytes()));
+    let mut key = mac(&first, now.day().as_bytes());
     for part in [scope.region, scope.service, "aws4_request"] {
-        key = Zeroizing::new(mac(&*key, part.as_bytes()));
+        key = mac(&key, part.as_bytes());
     }
     key
 }
 
-fn mac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    // HMAC takes keys of any length, so there is always one.
-    let Ok(mut mac) = <Hmac<Sha256> as KeyInit>::new_from_slice(key) else {
-        return [0; 32];
-    };
-    mac.update(message);
-    mac.finalize().into_bytes().into()
+fn mac(key: &[u8], message: &[u8]) -> Zeroizing<Vec<u8>> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    Zeroizing::new(hmac::sign(&key, message).as_ref().to_vec())
 }
 
 /// The canonical request, and the names of the headers that are signed.
