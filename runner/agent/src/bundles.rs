@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
-use wharf_bundle::{MAX_COMPONENT, Term, TrustPolicy, Verified};
+use wharf_bundle::{MAX_COMPONENT, Refusal, Term, TrustPolicy, Verified};
 use wharf_engine::{Engine, EngineError, Plugin};
 use wharf_policy::{Digest, Moment};
 
@@ -33,7 +33,7 @@ pub(crate) enum Unready {
         /// Which.
         digest: Digest,
         /// Why.
-        why: wharf_bundle::Refusal,
+        why: Refusal,
     },
     /// It is trusted, and cannot be run.
     #[error(transparent)]
@@ -108,17 +108,18 @@ impl Bundles {
     }
 
     /// The plugin with this digest. Many that ask at a time fetch, verify and load it once. One that is
-    /// loaded and may run no more is verified anew: that says why, or finds others who signed it.
+    /// loaded and whose term is over is verified anew: that says why, or finds others who signed it.
     pub(crate) async fn plugin(&self, digest: Digest) -> Result<Loaded, Unready> {
         let mut entry = self.entry(digest);
-        if entry
-            .plugin
-            .get()
-            .is_some_and(|loaded| !self.may_run(loaded))
-        {
-            self.loaded
-                .remove_if(&digest, |_, known| Arc::ptr_eq(known, &entry));
-            entry = self.entry(digest);
+        if let Some(loaded) = entry.plugin.get() {
+            // No signature makes it newer: to verify it anew for each that asks would be for nothing.
+            self.check_version(loaded)
+                .map_err(|why| Unready::Refused { digest, why })?;
+            if self.is_over(loaded) {
+                self.loaded
+                    .remove_if(&digest, |_, known| Arc::ptr_eq(known, &entry));
+                entry = self.entry(digest);
+            }
         }
         let now = self.uses.fetch_add(1, Ordering::Relaxed);
         entry.used.store(now, Ordering::Relaxed);
@@ -126,20 +127,26 @@ impl Bundles {
         plugin.cloned()
     }
 
-    /// Whether what let a plugin in still holds: nothing newer has run, and no key or block ended.
-    fn may_run(&self, loaded: &Loaded) -> bool {
+    /// Refuses a plugin of which something newer has run since it was loaded.
+    fn check_version(&self, loaded: &Loaded) -> Result<(), Refusal> {
         let manifest = loaded.plugin.manifest();
-        let version = &manifest.version;
-        let versions = self
-            .versions
-            .check(&manifest.name, version, loaded.may_be_older);
-        versions.is_ok() && !loaded.term.is_over((self.clock)())
+        self.versions
+            .check(&manifest.name, &manifest.version, loaded.may_be_older)
     }
 
-    /// The components that are loaded.
+    /// Whether a key or a block that let a plugin in has ended.
+    fn is_over(&self, loaded: &Loaded) -> bool {
+        loaded.term.is_over((self.clock)())
+    }
+
+    /// The components that are loaded and of which nothing newer has run.
     pub(crate) fn loaded(&self) -> Vec<Digest> {
-        let ready = self.loaded.iter().filter(|e| e.plugin.initialized());
-        ready.map(|entry| *entry.key()).collect()
+        let runs = |entry: &Entry| {
+            let loaded = entry.plugin.get();
+            loaded.is_some_and(|loaded| self.check_version(loaded).is_ok())
+        };
+        let entries = self.loaded.iter().filter(|entry| runs(entry));
+        entries.map(|entry| *entry.key()).collect()
     }
 
     fn entry(&self, digest: Digest) -> Arc<Entry> {

@@ -127,6 +127,28 @@ async fn a_version_that_is_loaded_is_refused_once_a_newer_one_has_run() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_is_loaded_and_superseded_is_verified_once_however_often_it_is_asked_for() {
+    let key = SigningKey::generate().unwrap();
+    let policy = "[[trust]]\nplugins = ['*']\nkeys = ['a.pub']\n\
+        valid-until = '2026-06-01T00:01:00Z'\n";
+    let runner = Runner::new(policy, &[("a.pub", &key)]).await;
+    let old = runner.keep("1.0.0", &[&key]);
+    let new = runner.keep("1.1.0", &[&key]);
+    runner.signers(old).await;
+    runner.signers(new).await;
+    // Neither here nor at the controller is anything left that could be verified.
+    std::fs::remove_dir_all(runner.folder.path().join("bundles")).unwrap();
+    // Also after the end of the block: that does not make it newer.
+    for second in [0, 0, 60, 60] {
+        runner.seconds.store(second, Ordering::Relaxed);
+        let why = runner.refused(old).await;
+        assert!(why.contains("1.1.0"), "{why}");
+    }
+    let fetched = runner.bundles.plugin(new).await.err().unwrap();
+    assert!(matches!(fetched, Unready::Fetch(_)), "{fetched}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_loaded_and_may_be_older_runs_on_beside_a_newer_one() {
     let key = SigningKey::generate().unwrap();
     let policy = "[[trust]]\nplugins = ['*']\nkeys = ['a.pub']\nallow-older = true\n";

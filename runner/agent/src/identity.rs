@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
+use wharf_bundle::read_file;
 use wharf_protocol::{BootId, Challenge, GroupName, Pipe, RunnerId, hello_message};
 use wharf_stores::{Membership, Newest, Shelf};
 use zeroize::Zeroizing;
@@ -16,6 +17,9 @@ use crate::private_file::{private_folder, require_private, write_whole};
 
 const KEY_FILE: &str = "runner.key";
 const CARD_FILE: &str = "runner.json";
+
+/// The largest card, in bytes.
+const MAX_CARD: usize = 64 << 10;
 
 /// What enrolment gave: `runner.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +95,7 @@ pub(crate) fn key_of(folder: &Path) -> Result<SigningKey, AgentError> {
 
 pub(crate) fn read_card(folder: &Path) -> Result<Option<Card>, AgentError> {
     let path = folder.join(CARD_FILE);
-    let bytes = match fs::read(&path) {
+    let bytes = match read_file(&path, MAX_CARD) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(AgentError::file("read", &path, error)),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use wharf_bundle::read_file;
 use wharf_protocol::{AuditHead, GroupName, RunnerId};
 
 use crate::AgentError;
@@ -13,6 +14,9 @@ use crate::refusals::RecentRefusal;
 
 /// How often the file is written at most.
 const PACE: Duration = Duration::from_secs(1);
+
+/// The largest such file, in bytes.
+const MAX_FILE: usize = 4 << 20;
 
 /// A snapshot of a runner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,7 +119,8 @@ impl Status {
     /// There is none, or it is not one.
     pub fn read(state_dir: &Path) -> Result<Self, AgentError> {
         let path = file(state_dir);
-        let bytes = std::fs::read(&path).map_err(|error| AgentError::file("read", &path, error))?;
+        let bytes =
+            read_file(&path, MAX_FILE).map_err(|error| AgentError::file("read", &path, error))?;
         serde_json::from_slice(&bytes).map_err(|error| AgentError::Damaged {
             path,
             reason: error.to_string(),

@@ -3,7 +3,6 @@
 //! It is read strictly: a field that is not known is an error, never ignored.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Component, Path};
 
@@ -11,7 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use wharf_policy::{ActionName, Capabilities, LimitRequest, PluginName};
 
-use crate::{Action, BundleError, Command, FORMAT, Manifest};
+use crate::{Action, BundleError, Command, FORMAT, Manifest, read_file, read_text_file};
+
+/// The largest such file, and the largest schema, in bytes: as a manifest, which holds them all.
+const MAX_FILE: usize = 1 << 20;
 
 /// A `plugin.toml`, with the schemas that it names by path read in.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,12 +67,12 @@ impl PluginToml {
     /// # Errors
     /// The file or a schema cannot be read or is not understood.
     pub fn load(path: &Path) -> Result<Self, BundleError> {
-        let text = fs::read_to_string(path).map_err(|error| BundleError::File {
+        let text = read_text_file(path, MAX_FILE).map_err(|error| BundleError::File {
             path: path.display().to_string(),
             why: error.to_string(),
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, |name| fs::read(folder.join(name)))
+        Self::parse(&text, |name| read_file(&folder.join(name), MAX_FILE))
     }
 
     /// Reads it from text. `schema` answers the content of a schema file that the text names.
@@ -198,6 +200,24 @@ mod tests {
         assert!(missing.to_string().contains("schemas/out.json"));
         let broken = PluginToml::parse(WHOLE, |_| Ok(b"{".to_vec())).unwrap_err();
         assert!(broken.to_string().contains("not JSON"), "{broken}");
+    }
+
+    #[test]
+    fn a_file_or_schema_that_does_not_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let endless = PluginToml::load(Path::new("/dev/zero")).unwrap_err();
+        let (file, schema) = ("plugin.toml", "out.json");
+        let text = WHOLE.replace("schemas/out.json", schema);
+        std::fs::write(folder.path().join(file), text).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(schema)).unwrap();
+        let named = PluginToml::load(&folder.path().join(file)).unwrap_err();
+        for (error, name) in [(endless, "/dev/zero"), (named, schema)] {
+            let error = error.to_string();
+            assert!(
+                error.contains(name) && error.contains("more than"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

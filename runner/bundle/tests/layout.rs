@@ -10,7 +10,7 @@ use std::sync::Arc;
 use common::{TRUST_ALL, key, stranger, trust};
 use proptest::prelude::*;
 use wharf_bundle::layout::{LayoutError, load, save};
-use wharf_bundle::oci::{Descriptor, OciError, Published, Trust};
+use wharf_bundle::oci::{Descriptor, Index, OciError, Published, Trust};
 use wharf_bundle::{Beside, SigningKey, attest};
 
 const BLOCK: usize = 512;
@@ -243,14 +243,55 @@ fn variants(component: &Arc<[u8]>, count: usize) -> Vec<Published> {
     images
 }
 
+/// What `save` would write of images that nobody signed, if it refused nothing.
+fn unchecked(images: &[Published]) -> Vec<u8> {
+    let mut index = Index::default();
+    let mut blobs: BTreeMap<String, &[u8]> = BTreeMap::new();
+    for image in images {
+        index.add(image.descriptor());
+        for blob in [image.manifest(), image.config(), image.component()] {
+            let name = format!("blobs/sha256/{}", wharf_bundle::digest(blob).to_hex());
+            blobs.insert(name, blob);
+        }
+    }
+    let index = index.to_bytes();
+    let layout = br#"{"imageLayoutVersion":"1.0.0"}"#;
+    let documents = [("oci-layout", layout.as_slice()), ("index.json", &index)];
+    let blobs = blobs.iter().map(|(name, blob)| (name.as_str(), *blob));
+    archive(documents.into_iter().chain(blobs))
+}
+
 #[test]
-fn images_share_a_component_and_not_as_often_as_they_like() {
-    let component: Arc<[u8]> = vec![0; 1 << 16].into();
-    let two = load(saved(&variants(&component, 2)).as_slice()).unwrap();
-    assert!(Arc::ptr_eq(two[0].component(), two[1].component()));
-    let many = saved(&variants(&component, 64));
-    let why = why(&many);
-    assert!(why.contains("as often as it is used"), "{why}");
+fn images_share_a_component_and_not_as_often_as_they_like_whether_written_or_read() {
+    let component: Arc<[u8]> = vec![0; 1 << 20].into();
+    let eight = variants(&component, 8);
+    let read = load(unchecked(&eight).as_slice()).unwrap();
+    assert!(Arc::ptr_eq(read[0].component(), read[7].component()));
+    assert_eq!(load(saved(&eight).as_slice()).unwrap(), read);
+
+    let nine = variants(&component, 9);
+    let mut written = Vec::new();
+    let refused = [
+        save(&nine, &mut written).unwrap_err(),
+        load(unchecked(&nine).as_slice()).unwrap_err(),
+    ];
+    let [write, read] = refused.map(|error| error.to_string());
+    assert_eq!(write, read);
+    for says in ["as often as it is used", "several", "wharf bundle save"] {
+        assert!(write.contains(says), "{says}: {write}");
+    }
+    assert!(written.is_empty());
+}
+
+#[test]
+fn more_entries_than_are_read_are_not_written() {
+    // Each image has a manifest of its own, and all have one configuration and one component.
+    let most = 4096 - 4;
+    let images = variants(&vec![0].into(), most + 1);
+    load(saved(&images[..most]).as_slice()).unwrap();
+    let refused = save(&images, &mut Vec::new()).unwrap_err().to_string();
+    assert!(refused.contains("more than 4096 entries"), "{refused}");
+    assert_eq!(why(&unchecked(&images)), refused);
 }
 
 #[test]

@@ -50,13 +50,11 @@ impl Connection {
             Some(file) => file.clone(),
             None => home::controller_data()?.join("admin.token"),
         };
-        std::fs::read_to_string(&file)
-            .map(|token| token.trim().to_owned())
-            .map_err(|error| {
-                Failure::usage(format!("no API token: {}: {error}", file.display())).help(
-                    "set WHARF_TOKEN, or name a file with --token-file; `wharf token create --role operator` makes one",
-                )
-            })
+        local::read_token(&file).map_err(|error| {
+            Failure::usage(format!("no API token: {}: {error}", file.display())).help(
+                "set WHARF_TOKEN, or name a file with --token-file; `wharf token create --role operator` makes one",
+            )
+        })
     }
 }
 

@@ -13,6 +13,9 @@ use wharf_policy::Policy;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::replace::{self, Change};
 
+/// The largest file with a token, in bytes.
+const MAX_TOKEN: usize = 64 << 10;
+
 /// The bytes of a file, which has no more than a plugin may have.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>> {
     read_up_to(file, MAX_COMPONENT)
@@ -100,6 +103,12 @@ pub(crate) fn load_grants(file: &Path) -> Result<Policy> {
 pub(crate) fn read_text(file: &Path) -> Result<String> {
     read_text_file(file, MAX_COMPONENT)
         .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))
+}
+
+/// The token in a file, whose bytes are few.
+pub(crate) fn read_token(file: &Path) -> std::io::Result<String> {
+    let text = read_text_file(file, MAX_TOKEN)?;
+    Ok(text.trim().to_owned())
 }
 
 /// Writes a file whole or not at all, by writing another one beside it and renaming that: nobody reads

@@ -27,6 +27,7 @@ mod rights;
 mod secret;
 mod store;
 mod suggest;
+mod tables;
 mod tcp;
 mod trust;
 

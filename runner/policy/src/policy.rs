@@ -20,9 +20,11 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use serde::{Deserialize, Serialize};
 
+use crate::tables::misread_list;
 use crate::{
     ActionName, HttpRule, LimitRequest, NamePattern, Networks, Operation, PluginName, PolicyError,
     Rung, SecretBinding, SecretGrant, SecretName, StoreConfig, StoreName, TcpRule, TrustRule,
@@ -99,8 +101,15 @@ impl Policy {
     /// # Errors
     /// Anything that is not understood: a policy is used as a whole or not at all.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
-        let policy: Self =
-            toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        let policy: Self = toml::from_str(text).map_err(syntax)?;
+        let written = toml::Value::try_from(&policy).map_err(syntax)?;
+        let read = text.parse().map(toml::Value::Table).map_err(syntax)?;
+        if let Some(place) = misread_list(&read, Some(&written)) {
+            let place = place.trim_start_matches('.');
+            return Err(syntax(format!(
+                "`{place}` is a list, and a table belongs there: write {{ NAME = VALUE, … }}"
+            )));
+        }
         policy.check()?;
         Ok(policy)
     }
@@ -175,6 +184,10 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+fn syntax(why: impl Display) -> PolicyError {
+    PolicyError::Syntax(why.to_string())
 }
 
 /// What must agree within one `[[secret]]` block.

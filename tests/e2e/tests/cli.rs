@@ -250,6 +250,22 @@ fn a_controller_that_is_not_there_exits_5() {
 }
 
 #[test]
+fn a_file_with_a_token_that_does_not_end_is_refused() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().to_str().unwrap();
+    for args in [
+        &["exec", "list"][..],
+        &["runner", "enroll", "--state", state],
+    ] {
+        let more = ["--controller", "http://127.0.0.1:9"];
+        let file = ["--token-file", "/dev/zero"];
+        let answer = wharf(&[args, &more, &file].concat());
+        assert_eq!(answer.code, 2, "{}", answer.err);
+        assert!(answer.err.contains("more than"), "{}", answer.err);
+    }
+}
+
+#[test]
 fn what_is_not_a_component_cannot_be_packed_and_the_reason_is_said() {
     let desk = Desk::new();
     let toml = desk.file(

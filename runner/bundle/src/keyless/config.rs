@@ -1,6 +1,7 @@
 //! Which services sign: by addresses, or by the signing configuration of a Sigstore instance.
 
 use std::fmt;
+use std::path::Path;
 
 use sigstore_trust_root::{
     SIGSTORE_PRODUCTION_SIGNING_CONFIG, ServiceConfiguration, ServiceEndpoint, ServiceSelector,
@@ -10,6 +11,7 @@ use sigstore_trust_root::{
 use super::SigningError;
 use super::rekor::{Log, LogVersion};
 use super::service::{Service, TlsRoots};
+use crate::read_text_file;
 
 /// The largest signing configuration, in bytes.
 const MAX_CONFIG: usize = 1 << 20;
@@ -32,6 +34,16 @@ impl Services {
     /// The copy cannot be read, which the tests rule out.
     pub fn public_good(roots: &TlsRoots) -> Result<Self, SigningError> {
         Self::from_config(SIGSTORE_PRODUCTION_SIGNING_CONFIG, roots)
+    }
+
+    /// Reads the signing configuration in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or as [`Services::from_config`].
+    pub fn load(path: &Path, roots: &TlsRoots) -> Result<Self, SigningError> {
+        let config = read_text_file(path, MAX_CONFIG)
+            .map_err(|error| bad(format!("{}: {error}", path.display())))?;
+        Self::from_config(&config, roots)
     }
 
     /// Reads a signing configuration (JSON, version 0.2).
@@ -210,5 +222,8 @@ mod tests {
         let plain = [endpoint("http://one.test", 1, "a", None)];
         assert!(read(&plain, json!({ "selector": "ANY" })).is_err());
         assert!(Services::from_config("{}", &TlsRoots::default()).is_err());
+        let endless = Services::load(Path::new("/dev/zero"), &TlsRoots::default());
+        let error = endless.unwrap_err().to_string();
+        assert!(error.contains("more than"), "{error}");
     }
 }

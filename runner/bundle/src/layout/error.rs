@@ -29,7 +29,9 @@ pub enum LayoutError {
     #[error("the archive has the entry {0:?} twice")]
     Twice(String),
     /// More than an archive may hold.
-    #[error("the archive has more than {limit} {what}")]
+    #[error(
+        "the archive has more than {limit} {what}: make several, each with fewer of the plugins (`wharf bundle save`)"
+    )]
     TooMuch {
         /// Of what.
         what: &'static str,

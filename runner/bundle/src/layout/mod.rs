@@ -5,6 +5,7 @@
 //! afterwards, by the same code as for a registry. Nothing here touches a file or a network: names in
 //! an archive never become paths.
 
+mod bounds;
 mod error;
 mod read;
 mod tar;

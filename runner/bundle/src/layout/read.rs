@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use wharf_policy::Digest;
 
+use super::bounds::{Entries, Uses};
 use super::tar::{Kind, Reader};
 use super::{BLOBS, INDEX_FILE, LAYOUT, LAYOUT_FILE, LayoutError, index};
 use crate::MAX_COMPONENT;
@@ -13,14 +14,6 @@ use crate::oci::{
     BUNDLE_TYPE, Descriptor, EMPTY, EMPTY_TYPE, ImageManifest, Index, MAX_MANIFEST, OciError,
     Published, Referrer,
 };
-
-/// The most entries of an archive, and the most bytes in it.
-const MAX_ENTRIES: usize = 4096;
-const MAX_ARCHIVE: u64 = 1 << 30;
-
-/// How often the bytes of an archive may be used, on the average: images can share a component, and each
-/// costs what it holds.
-const MAX_USES: u64 = 8;
 
 /// Reads an archive as `save` writes it. Whether anybody trusts what is in it is another question.
 ///
@@ -86,22 +79,10 @@ fn referrer(
 struct Blobs {
     blobs: BTreeMap<Digest, Arc<[u8]>>,
     used: BTreeSet<Digest>,
-    /// Bytes that may be used, and those that still may.
-    limit: u64,
-    left: u64,
+    uses: Uses,
 }
 
 impl Blobs {
-    fn new(blobs: BTreeMap<Digest, Arc<[u8]>>, total: u64) -> Self {
-        let limit = total.saturating_mul(MAX_USES);
-        Self {
-            blobs,
-            used: BTreeSet::new(),
-            limit,
-            left: limit,
-        }
-    }
-
     fn of(&mut self, entry: &Descriptor, what: &'static str) -> Result<Arc<[u8]>, LayoutError> {
         let bytes = self
             .blobs
@@ -115,13 +96,7 @@ impl Blobs {
                 actual: bytes.len() as u64,
             }));
         }
-        self.left = self
-            .left
-            .checked_sub(entry.size)
-            .ok_or(LayoutError::TooMuch {
-                what: "bytes, each counted as often as it is used",
-                limit: self.limit,
-            })?;
+        self.uses.add(entry.size)?;
         self.used.insert(entry.digest);
         Ok(Arc::clone(bytes))
     }
@@ -138,44 +113,25 @@ impl Blobs {
 fn files(from: impl Read) -> Result<(Vec<u8>, Blobs), LayoutError> {
     let mut reader = Reader::new(from);
     let (mut layout, mut index, mut blobs) = (None, None, BTreeMap::new());
-    let (mut entries, mut total) = (0, 0);
+    let mut entries = Entries::default();
     while let Some(entry) = reader.next()? {
-        entries += 1;
-        total += entry.size;
-        if entries > MAX_ENTRIES {
-            return Err(LayoutError::TooMuch {
-                what: "entries",
-                limit: MAX_ENTRIES as u64,
-            });
-        }
-        if total > MAX_ARCHIVE {
-            return Err(LayoutError::TooMuch {
-                what: "bytes",
-                limit: MAX_ARCHIVE,
-            });
-        }
         let name = entry.name.strip_prefix("./").unwrap_or(&entry.name);
         if entry.kind == Kind::Folder {
             match name {
-                "" | "blobs/" | "blobs/sha256/" => continue,
+                "" | "blobs/" | "blobs/sha256/" => entries.add(0, 0)?,
                 _ => return Err(LayoutError::Stranger(entry.name)),
             }
+            continue;
         }
         let named: Option<Digest> = name
             .strip_prefix(BLOBS)
             .and_then(|hex| format!("sha256:{hex}").parse().ok());
-        let limit = match (name, named) {
+        let most = match (name, named) {
             (LAYOUT_FILE | INDEX_FILE, _) => MAX_MANIFEST,
             (_, Some(_)) => MAX_COMPONENT as u64,
             _ => return Err(LayoutError::Stranger(entry.name)),
         };
-        if entry.size > limit {
-            return Err(LayoutError::Oci(OciError::TooLarge {
-                what: "an entry",
-                size: entry.size,
-                limit,
-            }));
-        }
+        entries.add(entry.size, most)?;
         let bytes = reader.bytes(entry.size)?;
         let replaced = match named {
             Some(named) => {
@@ -200,5 +156,10 @@ fn files(from: impl Read) -> Result<(Vec<u8>, Blobs), LayoutError> {
         None => return Err(LayoutError::Missing(LAYOUT_FILE.to_owned())),
     }
     let index = index.ok_or_else(|| LayoutError::Missing(INDEX_FILE.to_owned()))?;
-    Ok((index, Blobs::new(blobs, total)))
+    let blobs = Blobs {
+        blobs,
+        used: BTreeSet::new(),
+        uses: entries.uses(),
+    };
+    Ok((index, blobs))
 }

@@ -23,6 +23,7 @@ use super::credentials::{Credentials, SecretText};
 use super::docker_config::{DockerConfig, MAX_CONFIG, Source};
 use super::origin::{may_ask, may_know, origin};
 use super::{Access, RegistryError, Silent, helper};
+use crate::read_file;
 
 /// The most that a token service may answer, in bytes.
 const MAX_TOKEN: u64 = 256 << 10;
@@ -211,18 +212,15 @@ async fn find(folder: Option<&Path>, registry: &str) -> Result<Option<Credential
     };
     let file = folder.join("config.json");
     let bad = |why: String| RegistryError::Credentials(format!("{}: {why}", file.display()));
-    let size = match tokio::fs::metadata(&file).await {
-        Ok(metadata) => metadata.len(),
+    let path = file.clone();
+    let read =
+        tokio::task::spawn_blocking(move || read_file(&path, MAX_CONFIG).map(Zeroizing::new));
+    let text = match read.await.map_err(std::io::Error::other).flatten() {
+        Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(bad(error.to_string())),
     };
-    if size > MAX_CONFIG {
-        return Err(bad(format!("it has {size} bytes")));
-    }
-    let text = tokio::fs::read(&file)
-        .await
-        .map_err(|error| bad(error.to_string()))?;
-    let config = DockerConfig::parse(&Zeroizing::new(text)).map_err(bad)?;
+    let config = DockerConfig::parse(&text).map_err(bad)?;
     match config.source(registry).map_err(bad)? {
         Source::Here(credentials) => Ok(Some(credentials)),
         Source::Helper { name, key } => helper::ask(&name, &key).await,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::credentials::{Credentials, SecretText};
 
 /// The largest configuration file, in bytes.
-pub(super) const MAX_CONFIG: u64 = 1 << 20;
+pub(super) const MAX_CONFIG: usize = 1 << 20;
 
 /// Under which name Docker keeps the credentials of Docker Hub.
 const DOCKER_HUB: &str = "docker.io";

@@ -91,7 +91,13 @@ impl Client {
             }
             let layer = Referrer::layer(image, &manifest)?;
             let bundle = self.blob("a signature", &layer, &Silent).await?;
-            signatures.push(Referrer::from_parts(image, manifest, bundle)?);
+            let referrer = Referrer::from_parts(image, manifest, bundle)?;
+            if referrer.form() != Form::Attestation {
+                signatures.push(referrer);
+            } else if wanted == Wanted::AttestationsToo && attestations.has_room_for(&layer) {
+                // It did not say so, and takes the room of none that did.
+                attestations.add(referrer);
+            }
         }
         signatures.append(&mut attestations.found);
         Ok(signatures)

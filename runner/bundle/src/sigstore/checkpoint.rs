@@ -28,6 +28,16 @@ pub struct Checkpoint {
     signatures: Vec<NoteSignature>,
 }
 
+/// What a log is, which its entries say. It decides as whom the log signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rekor {
+    /// The origin is the name, and mostly the number of the tree behind it: not every log of this kind
+    /// has many trees, and the conformance suite of Sigstore has one without.
+    V1,
+    /// The origin is the name.
+    V2,
+}
+
 /// One line below the note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NoteSignature {
@@ -96,13 +106,14 @@ impl Checkpoint {
     /// name of the origin verifies. Others are of witnesses, or of nobody, and are not looked at.
     pub(super) fn is_signed(
         &self,
+        rekor: Rekor,
         key_hint: [u8; 4],
         verifies: impl Fn(&[u8], &[u8]) -> bool,
     ) -> Result<(), String> {
         let mut of_log = self
             .signatures
             .iter()
-            .filter(|line| line.key_hint == key_hint && self.is_origin(&line.name))
+            .filter(|line| line.key_hint == key_hint && self.is_by(rekor, &line.name))
             .peekable();
         if of_log.peek().is_none() {
             return Err(format!(
@@ -117,14 +128,16 @@ impl Checkpoint {
         }
     }
 
-    /// Rekor v2 signs in the name of the origin; v1 adds the number of its tree to the origin.
-    fn is_origin(&self, name: &str) -> bool {
-        match self.origin.strip_prefix(name) {
-            Some("") => true,
-            Some(tree) => tree
-                .strip_prefix(" - ")
-                .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit())),
-            None => false,
+    /// Whether the origin is that of a log of this name.
+    fn is_by(&self, rekor: Rekor, name: &str) -> bool {
+        let is_tree = |rest: &str| {
+            let number = rest.strip_prefix(" - ");
+            number.is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+        };
+        match (self.origin.strip_prefix(name), rekor) {
+            (Some(""), _) => true,
+            (Some(rest), Rekor::V1) => is_tree(rest),
+            (Some(_), Rekor::V2) | (None, _) => false,
         }
     }
 }
@@ -178,11 +191,12 @@ mod tests {
         assert_eq!(note.tree_size(), 7);
         assert_eq!(note.signed, format!("log\n7\n{ROOT}\nTimestamp: 1\n"));
         assert!(
-            note.is_signed([0; 4], |_, signature| signature == [1])
+            note.is_signed(Rekor::V2, [0; 4], |_, signature| signature == [1])
                 .is_ok()
         );
         assert!(
-            note.is_signed([1, 2, 3, 4], |_, _| true).is_err(),
+            note.is_signed(Rekor::V2, [1, 2, 3, 4], |_, _| true)
+                .is_err(),
             "a witness is not the log"
         );
     }
@@ -192,30 +206,31 @@ mod tests {
         let text = note("log", "— other AAAAAAM=\n— log AAAAAAE=\n— log AAAAAAI=\n");
         let note = Checkpoint::parse(&text).unwrap();
         assert!(
-            note.is_signed([0; 4], |_, signature| signature == [2])
+            note.is_signed(Rekor::V2, [0; 4], |_, signature| signature == [2])
                 .is_ok()
         );
         assert!(
-            note.is_signed([0; 4], |_, signature| signature == [3])
+            note.is_signed(Rekor::V2, [0; 4], |_, signature| signature == [3])
                 .is_err()
         );
     }
 
     #[test]
     fn a_line_in_another_name_is_not_the_logs() {
-        for (origin, name, whose) in [
-            ("rekor.test - 12", "rekor.test", true),
-            ("rekor.test", "rekor.test", true),
-            ("rekor.test - 12", "rekor", false),
-            ("rekor.test - x", "rekor.test", false),
-            ("rekor.test - ", "rekor.test", false),
-            ("rekor.test", "other", false),
+        for (origin, name, in_v1, in_v2) in [
+            ("rekor.test - 12", "rekor.test", true, false),
+            ("rekor.test", "rekor.test", true, true),
+            ("rekor.test - 12", "rekor", false, false),
+            ("rekor.test - x", "rekor.test", false, false),
+            ("rekor.test - ", "rekor.test", false, false),
+            ("rekor.test", "other", false, false),
         ] {
             let text = note(origin, &format!("— {name} AAAAAAE=\n"));
-            let signed = Checkpoint::parse(&text)
-                .unwrap()
-                .is_signed([0; 4], |_, _| true);
-            assert_eq!(signed.is_ok(), whose, "{origin} {name}");
+            let note = Checkpoint::parse(&text).unwrap();
+            for (rekor, whose) in [(Rekor::V1, in_v1), (Rekor::V2, in_v2)] {
+                let signed = note.is_signed(rekor, [0; 4], |_, _| true);
+                assert_eq!(signed.is_ok(), whose, "{origin} {name} {rekor:?}");
+            }
         }
     }
 

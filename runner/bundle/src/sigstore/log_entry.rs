@@ -11,7 +11,7 @@ use wharf_policy::Digest;
 
 use super::Rejection;
 use super::bundle::{Entry, Proof};
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Rekor};
 use super::trusted_log::Log;
 use super::trusted_root::TrustRoot;
 
@@ -72,12 +72,17 @@ fn included(entry: &Entry, proof: &Proof, log: &Log) -> Result<(), Rejection> {
         &Sha256Hash::new(proof.root),
     )
     .map_err(|error| refused(format!("its inclusion proof: {error}")))?;
-    if entry.kind.is_v2() {
+    // By what the entry is, not by what the checkpoint looks like.
+    let rekor = match entry.kind.is_v2() {
+        true => Rekor::V2,
+        false => Rekor::V1,
+    };
+    if rekor == Rekor::V2 {
         of_that_log(checkpoint, log)?;
     }
     let [a, b, c, d, ..] = entry.log_id;
     checkpoint
-        .is_signed([a, b, c, d], |note, signature| {
+        .is_signed(rekor, [a, b, c, d], |note, signature| {
             log.verifies(note, signature)
         })
         .map_err(refused)
@@ -134,4 +139,74 @@ fn promised(
 
 fn refused(why: impl Into<String>) -> Rejection {
     Rejection::Log(why.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::SigningKey;
+    use crate::sigstore::bundle::Kind;
+    use crate::sigstore::trusted_log::read_logs;
+    use crate::strict_json;
+
+    /// An entry that is alone in its log, whose checkpoint the log signed as `name`, with that origin.
+    fn verified(kind: Kind, host: &str, origin: &str, name: &str) -> Result<(), Rejection> {
+        let (key, body) = (SigningKey::generate().unwrap(), b"an entry".to_vec());
+        let root = *hash_leaf(&body).as_bytes();
+        let log = json!({
+            "baseUrl": format!("https://{host}"),
+            "hashAlgorithm": "SHA2_256",
+            "publicKey": {
+                "rawBytes": STANDARD.encode(key.public().spki().as_bytes()),
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                "validFor": { "start": "2026-01-01T00:00:00Z" },
+            },
+            "logId": { "keyId": STANDARD.encode([7; 32]) },
+        });
+        let logs = read_logs(&[strict_json::from_value(&log).unwrap()]).unwrap();
+        let note = format!("{origin}\n1\n{}\n", STANDARD.encode(root));
+        let signature = key.sign(note.as_bytes()).unwrap();
+        let line = STANDARD.encode([&[7; 4], signature.as_bytes()].concat());
+        let proof = Proof {
+            index: 0,
+            root,
+            tree_size: 1,
+            path: Vec::new(),
+            checkpoint: Checkpoint::parse(&format!("{note}\n— {name} {line}\n")).unwrap(),
+        };
+        let entry = Entry {
+            log_id: [7; 32],
+            index: 0,
+            kind,
+            integrated_time: None,
+            promise: None,
+            proof: None,
+            body,
+        };
+        included(&entry, &proof, &logs[&[7; 32]])
+    }
+
+    #[test]
+    fn as_whom_a_log_signs_is_held_to_what_its_entry_is() {
+        let (v1, v2) = (Kind::HashedRekordV1, Kind::HashedRekordV2);
+        for (kind, host, origin, good) in [
+            (v1, "log.test", "log.test - 12", true),
+            (v1, "elsewhere.test", "log.test - 12", true),
+            (v1, "log.test", "log.test", true),
+            (v2, "log.test", "log.test", true),
+            (v2, "elsewhere.test", "log.test", false),
+            (v2, "log.test", "log.test - 12", false),
+            // Also where the root names the log so.
+            (v2, "log.test - 12", "log.test - 12", false),
+        ] {
+            let verified = verified(kind, host, origin, "log.test");
+            assert_eq!(
+                verified.is_ok(),
+                good,
+                "{kind:?} {host} {origin}: {verified:?}"
+            );
+        }
+    }
 }

@@ -154,14 +154,17 @@ fn chain(authority: &wire::Authority) -> impl Iterator<Item = &[u8]> {
     chain.map(|each| each.raw_bytes.0.as_slice())
 }
 
-/// When somebody is trusted, if that is limited at all.
+/// When somebody is trusted, if that is limited at all. Without a start it is refused, also where clients of
+/// Sigstore would trust from ever on: whoever limits trust says from when. No window at all is good for
+/// authorities, as it is for those clients: the times in their certificates are looked at besides, up to the
+/// last. The key of a log has no such times.
 pub(super) fn window(window: Option<&wire::Window>) -> Result<Option<TimeRange>, RootError> {
     let Some(window) = window else {
         return Ok(None);
     };
-    let start = window
-        .start
-        .ok_or_else(|| unusable("a time in it (validFor) has no start"))?;
+    let start = window.start.ok_or_else(|| {
+        unusable("a time in it (validFor) has no start: write since when that is trusted")
+    })?;
     if window.end.is_some_and(|end| end < start) {
         return Err(unusable("a time in it ends before it begins"));
     }

@@ -11,6 +11,38 @@ pub struct Changed {
     pub json: Value,
 }
 
+/// What a reader makes of a changed document.
+pub enum Taken {
+    /// Nothing.
+    Refused,
+    /// What it must or may.
+    Rightly,
+    /// What it must not: which change that was, and what else tells of it.
+    Wrongly(String),
+}
+
+/// Goes through all changes, of which there must be more than `least`. None may be taken wrongly.
+pub fn none_is_taken_wrongly(least: usize, all: impl Iterator<Item = Taken>) {
+    let (mut count, mut rightly) = (0, 0);
+    let mut wrongly = Vec::new();
+    for taken in all {
+        count += 1;
+        match taken {
+            Taken::Refused => {}
+            Taken::Rightly => rightly += 1,
+            Taken::Wrongly(what) => wrongly.push(what),
+        }
+    }
+    println!("{count} changes, {rightly} of them taken");
+    assert!(
+        wrongly.is_empty(),
+        "{} of {count} are taken wrongly:\n{}",
+        wrongly.len(),
+        wrongly.join("\n")
+    );
+    assert!(count > least, "only {count}");
+}
+
 /// Every place in a document, as JSON pointers, the root not among them.
 pub fn places(value: &Value, at: &str, into: &mut Vec<String>) {
     let mut visit = |key: &str, inner: &Value| {

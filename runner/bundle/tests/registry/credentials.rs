@@ -277,4 +277,10 @@ async fn credentials_that_cannot_be_read_are_not_taken_for_none() {
             "{config}: {error}"
         );
     }
+    let file = folder.path().join("config.json");
+    std::fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", file).unwrap();
+    let error = pull_from(&fake, &options).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Credentials(_)), "{error}");
+    assert!(error.to_string().contains("more than"), "{error}");
 }

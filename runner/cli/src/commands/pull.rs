@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use wharf_bundle::MAX_COMPONENT;
 use wharf_bundle::oci::Reference;
+use wharf_bundle::{MAX_COMPONENT, read_file};
 
 use crate::exit::{Exit, Failure, Result};
 use crate::registry::{Reach, Whom, note_form, write_plugin};
@@ -42,8 +42,7 @@ impl Pull {
             .output
             .unwrap_or_else(|| format!("{}.wasm", self.reference.short_name()).into());
         replace::check(&file)?;
-        let small = std::fs::metadata(&file).is_ok_and(|file| file.len() <= MAX_COMPONENT as u64);
-        let here = small.then(|| std::fs::read(&file).ok()).flatten();
+        let here = read_file(&file, MAX_COMPONENT).ok();
         let (published, transferred) = self.reach.fetch(&self.reference, here, self.json).await?;
         let pinned = self.reference.at(published.digest());
         let accepted = trusted.verify(&pinned, &published)?;

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use wharf_agent::{Asked, By, RunAudit, Who};
 use wharf_audit::Audit;
-use wharf_bundle::Verified;
+use wharf_bundle::{MAX_COMPONENT, Verified};
 use wharf_engine::{Call, Cancel, Engine, EngineConfig, Outcome, Plugin, Report};
 use wharf_host::{
     AuditEvent, AuditUnavailable, Events, LogLine, Progress, RunSecrets, SecretError, Services,
@@ -63,10 +63,17 @@ const LAST_LEASES: Duration = Duration::from_secs(10);
 pub(super) fn read_json(input: &str) -> Result<Value> {
     let text = match input {
         "-" => {
+            let most = MAX_COMPONENT as u64;
             let mut text = String::new();
-            std::io::stdin()
+            let read = std::io::stdin()
+                .take(most + 1)
                 .read_to_string(&mut text)
                 .or_exit(Exit::Usage, "cannot read stdin")?;
+            if read as u64 > most {
+                return Err(Failure::usage(format!(
+                    "cannot read stdin: it has more than {most} bytes"
+                )));
+            }
             text
         }
         input => match input.strip_prefix('@') {

@@ -12,7 +12,7 @@ use wharf_stores::RunnerKey;
 use super::group::rows;
 use crate::client::{Client, Connection};
 use crate::exit::{Context, Exit, Failure, Result};
-use crate::{harden, home, terminal};
+use crate::{harden, home, local, terminal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -128,9 +128,9 @@ impl Command {
 impl Enroll {
     async fn run(self) -> Result<Exit> {
         let token = match (&self.token_file, std::env::var("WHARF_TOKEN")) {
-            (Some(file), _) => std::fs::read_to_string(file)
+            (Some(file), _) => local::read_token(file)
                 .or_exit(Exit::Usage, format_args!("cannot read {}", file.display()))?,
-            (None, Ok(token)) => token,
+            (None, Ok(token)) => token.trim().to_owned(),
             (None, Err(_)) => {
                 return Err(Failure::usage("no enrolment token").help(
                     "set WHARF_TOKEN or name a file with --token-file; on the controller's side `wharf token create --group NAME` makes one",
@@ -139,7 +139,7 @@ impl Enroll {
         };
         let enrolled = wharf_agent::enrol(EnrolRequest {
             url: self.controller,
-            token: token.trim().to_owned(),
+            token,
             state_dir: state_folder(self.state)?,
             ca_bundle: self.ca_file,
         })

@@ -14,7 +14,7 @@ use wharf_bundle::keyless::{
 use wharf_bundle::sigstore::{Signer, TrustRoot};
 use wharf_bundle::{
     AddError, Kept, MAX_CA_FILE, MAX_SIGNATURE_FILE, SignatureFile, SigningKey, add_signature,
-    may_replace, signature_path,
+    may_replace, read_file, signature_path,
 };
 
 use super::attest::{self, Attest};
@@ -260,9 +260,7 @@ impl With {
 
     fn named(&self, identity: bool, roots: &TlsRoots) -> Result<Services, SigningError> {
         if let Some(file) = &self.signing_config {
-            let config = fs::read_to_string(file)
-                .map_err(|error| SigningError::Config(format!("{}: {error}", file.display())))?;
-            return Services::from_config(&config, roots);
+            return Services::load(file, roots);
         }
         let nobody =
             self.fulcio_url.is_none() && self.rekor_url.is_none() && self.timestamp_url.is_none();
@@ -330,7 +328,9 @@ fn existing(target: &Path) -> Result<Option<Vec<u8>>> {
             there.len()
         ))
         .help("write the signature elsewhere with --bundle, or over it with --replace")),
-        Ok(_) => fs::read(target).map(Some).or_exit(Exit::Usage, cannot()),
+        Ok(_) => read_file(target, MAX_SIGNATURE_FILE)
+            .map(Some)
+            .or_exit(Exit::Usage, cannot()),
     }
 }
 
