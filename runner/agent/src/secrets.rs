@@ -1,75 +1,70 @@
 //! The secrets of an action's runs: resolved once for many where that is allowed, for each run by
 //! itself where a store lends them.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
-use wharf_host::{RunSecrets, SecretError, Secrets};
+use wharf_host::{SecretError, Secrets};
 use wharf_policy::Rights;
 use wharf_stores::{Freshness, Leases, Stores};
 
-/// What is kept of the secrets of one action's rights.
+/// What is kept of the secrets of one action's rights: the same for every run, until then.
 #[derive(Default)]
-pub(crate) struct KeptSecrets(Arc<Mutex<Kept>>);
-
-#[derive(Default)]
-enum Kept {
-    /// Nothing that may still be used.
-    #[default]
-    Nothing,
-    /// The same for every run, until then.
-    Fresh(Arc<Secrets>, Instant),
-    /// Nothing, ever: some of them are lent to one run.
-    Lent,
-}
+pub(crate) struct KeptSecrets(Arc<Mutex<Option<(Arc<Secrets>, Instant)>>>);
 
 impl KeptSecrets {
-    /// The secrets for one run, and what was lent for it.
+    /// The secrets for one run, and what was lent for it. Runs ask beside one another: their stores
+    /// see to it that who may be told the same is asked for once.
     pub(crate) async fn for_run(
         &self,
         rights: &Rights,
         stores: &Stores,
     ) -> Result<(Arc<Secrets>, Leases), SecretError> {
-        let mut kept = self.0.lock().await;
-        match &*kept {
-            Kept::Fresh(secrets, until) if Instant::now() < *until => {
-                return Ok((Arc::clone(secrets), Leases::default()));
-            }
-            Kept::Lent => {
-                drop(kept);
-                let run = wharf_host::resolve(rights, stores).await?;
-                return Ok((run.secrets, run.leases));
-            }
-            Kept::Fresh(..) | Kept::Nothing => *kept = Kept::Nothing,
+        if let Some(secrets) = self.fresh() {
+            return Ok((secrets, Leases::default()));
         }
-        // With the lock held: whoever else waits gets the same.
-        let RunSecrets {
-            secrets,
-            leases,
-            freshness,
-        } = wharf_host::resolve(rights, stores).await?;
-        match freshness {
-            Freshness::Once => *kept = Kept::Lent,
+        let run = wharf_host::resolve(rights, stores).await?;
+        match run.freshness {
             Freshness::Until(until) if until > Instant::now() => {
-                *kept = Kept::Fresh(Arc::clone(&secrets), until);
-                wipe_later(&self.0, until);
+                Ok((self.keep(run.secrets, until), run.leases))
             }
-            Freshness::Until(_) => {}
+            Freshness::Until(_) | Freshness::Once => Ok((run.secrets, run.leases)),
         }
-        Ok((secrets, leases))
+    }
+
+    fn fresh(&self) -> Option<Arc<Secrets>> {
+        let kept = self.kept();
+        let (secrets, until) = kept.as_ref()?;
+        (Instant::now() < *until).then(|| Arc::clone(secrets))
+    }
+
+    /// Keeps them, unless another run's are kept by now, which are then used.
+    fn keep(&self, secrets: Arc<Secrets>, until: Instant) -> Arc<Secrets> {
+        if let Some(kept) = self.fresh() {
+            return kept;
+        }
+        *self.kept() = Some((Arc::clone(&secrets), until));
+        wipe_later(&self.0, until);
+        secrets
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<(Arc<Secrets>, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets go of values when their time is over, whether or not the action is run again.
-fn wipe_later(kept: &Arc<Mutex<Kept>>, until: Instant) {
+fn wipe_later(kept: &Arc<Mutex<Option<(Arc<Secrets>, Instant)>>>, until: Instant) {
     let kept: Weak<_> = Arc::downgrade(kept);
     tokio::spawn(async move {
         sleep_until(until).await;
         let Some(kept) = kept.upgrade() else { return };
-        let mut kept = kept.lock().await;
-        if matches!(&*kept, Kept::Fresh(_, until) if *until <= Instant::now()) {
-            *kept = Kept::Nothing;
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept
+            .as_ref()
+            .is_some_and(|(_, until)| *until <= Instant::now())
+        {
+            *kept = None;
         }
     });
 }

@@ -80,6 +80,35 @@ async fn static_secrets_are_resolved_once_until_the_store_says_they_are_old_and_
     assert_eq!(store.fetched.load(Ordering::SeqCst), 2);
 }
 
+/// Answers nobody until two ask at the same time.
+struct Together(tokio::sync::Barrier);
+
+#[async_trait]
+impl SecretStore for Together {
+    async fn fetch(&self, _: &Place) -> Result<Document, StoreError> {
+        self.0.wait().await;
+        Ok(Document::whole(SecretValue::new(b"a value".to_vec())))
+    }
+}
+
+#[tokio::test]
+async fn runs_whose_secrets_are_never_kept_ask_beside_one_another() {
+    let store = Arc::new(Together(tokio::sync::Barrier::new(2)));
+    let stores = Stores::none().with_cached("mem", store as _, Duration::ZERO);
+    let (rights, kept) = (rights("static"), KeptSecrets::default());
+    for _ in 0..2 {
+        let both = async {
+            tokio::join!(
+                kept.for_run(&rights, &stores),
+                kept.for_run(&rights, &stores)
+            )
+        };
+        let both = tokio::time::timeout(Duration::from_secs(10), both).await;
+        let (one, other) = both.expect("one waits for the other");
+        assert!(one.is_ok() && other.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn what_is_lent_is_lent_to_each_run_and_given_back_after_it() {
     let (stores, store) = stores(Duration::from_secs(60));

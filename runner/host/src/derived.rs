@@ -5,8 +5,10 @@
 //! Signatures and tokens of *operate* are not among it: they are what the plugin asked for, and
 //! good for one request or a bounded time.
 
+use std::collections::BTreeMap;
+
 use wharf_policy::{Placement, SecretBinding};
-use wharf_stores::SecretValue;
+use wharf_stores::{ALL_FIELDS, SecretValue};
 use zeroize::Zeroizing;
 
 use crate::SHORTEST;
@@ -23,6 +25,12 @@ pub(crate) fn of(binding: &SecretBinding, value: &SecretValue) -> Vec<Zeroizing<
     if let Ok(credentials) = AwsCredentials::read(value.expose(), None) {
         derived.push(credentials.secret_key);
         derived.extend(credentials.session_token);
+    }
+    // All fields of a place at once: whoever gets one of them apart from the others has it too.
+    if binding.from.field() == Some(ALL_FIELDS) {
+        let fields: Option<BTreeMap<String, String>> = serde_json::from_slice(value.expose()).ok();
+        let texts = fields.into_iter().flat_map(BTreeMap::into_values);
+        derived.extend(texts.map(Zeroizing::new));
     }
     derived.retain(|text| text.len() >= SHORTEST);
     derived

@@ -44,7 +44,7 @@ pub use events::{
 };
 pub use limiter::{LimitHit, LimitKind, Limiter};
 pub use link::{LinkError, link, link_all};
-pub use resolve::{RunSecrets, SHORTEST, SecretError, Secrets, resolve};
+pub use resolve::{RunSecrets, SHORTEST, SecretError, Secrets, resolve, test};
 pub use scrub::{Scrubber, StreamScrubber};
 pub use services::{Services, ServicesConfig, ServicesError};
 pub use state::State;

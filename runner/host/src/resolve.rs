@@ -11,7 +11,7 @@ use ::http::HeaderValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use wharf_policy::{Placement, Rights, Rung, SecretBinding, SecretName};
-use wharf_stores::{Freshness, Leases, ResolveError, SecretValue, Stores, Trouble};
+use wharf_stores::{Freshness, Leases, Presence, ResolveError, SecretValue, Stores, Trouble};
 use zeroize::Zeroizing;
 
 use crate::lowered::NameScrubber;
@@ -172,6 +172,22 @@ pub async fn resolve(rights: &Rights, stores: &Stores) -> Result<RunSecrets, Sec
         leases: resolution.leases,
         freshness: resolution.freshness,
     })
+}
+
+/// Whether a secret is to be had, and can be used as it is. What is lent for the question is given
+/// back.
+///
+/// # Errors
+/// The store cannot be asked, or no run could use what it has.
+pub async fn test(binding: &SecretBinding, stores: &Stores) -> Result<Presence, SecretError> {
+    let mut resolution = stores.resolve([binding]).await;
+    let Some(answer) = resolution.values.remove(&binding.name) else {
+        return Ok(Presence::Absent);
+    };
+    if let Ok(value) = &answer {
+        check(binding, value, !binding.to.is_empty())?;
+    }
+    Ok(Presence::of(answer)?)
 }
 
 /// The credentials of RFC 7617.

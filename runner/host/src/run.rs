@@ -265,7 +265,7 @@ impl Run {
     /// Tells the auditor and the log why a secret is not used.
     pub(crate) fn refuse_secret(&self, name: &str, rung: Rung, why: &str) {
         let secret = cut(self.scrubber().scrub(name).into_owned(), SHOWN);
-        let why = cut(self.scrubber().scrub(why).into_owned(), WHY);
+        let why = cut(self.name_scrubber().scrub(why).into_owned(), WHY);
         self.line(Level::Warn, LogSource::Host, why.clone(), Vec::new());
         self.refused(|| AuditEvent::SecretRefused { secret, rung, why });
     }

@@ -121,7 +121,7 @@ pub enum JwtRefusal {
     HostsClaim(&'static str),
     /// The plugin names a claim that a reader may take for one of the host's or the operator's.
     #[error(
-        "the claim `{wanted}` is too like `{claim}`, which is set here: some readers take one for the other; spell it so, or leave it out"
+        "the claim `{wanted}` is too like `{claim}`, which the host or the operator may set: some readers take one for the other; spell it so, or leave it out"
     )]
     Alike {
         /// What is set.

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hmac_is_allowed_where_no_operation_is_listed() {
+    fn nothing_is_allowed_where_no_operation_is_listed() {
         assert_eq!(bound("").unwrap().secrets[0].operations, []);
         let policy = bound("operations = ['sign', 'aws-sigv4']").unwrap();
         assert_eq!(

@@ -40,8 +40,30 @@ impl Credential {
     /// Its value now.
     pub(crate) async fn read(&self) -> Result<SecretValue, StoreError> {
         match self {
-            Self::File(path, readers) => file::value(path.clone(), *readers).await,
+            Self::File(path, readers) => {
+                let value = file::value(path.clone(), *readers).await;
+                value.map_err(|error| StoreError::NoCredential(Box::new(error)))
+            }
             Self::Variable(value) => Ok(value.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Trouble;
+
+    #[tokio::test]
+    async fn a_login_that_is_not_there_is_no_secret_that_is_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let reference = CredentialRef::File("role.secret-id".into());
+        let credential = Credential::find(&reference, folder.path(), Readers::Owner).unwrap();
+        let error = credential.read().await.unwrap_err();
+        assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
+        assert!(
+            error.to_string().contains("role.secret-id: create it"),
+            "{error}"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::{LARGEST, Place, SecretValue, StoreError};
 
 /// In the place of a field: all of them, as one JSON object. For what is of use only together, such as
 /// a key, its id and its token.
-const ALL: &str = "*";
+pub const ALL_FIELDS: &str = "*";
 
 /// What a store has at a place.
 #[derive(Debug)]
@@ -130,10 +130,14 @@ impl Document {
                     field: field.to_owned(),
                 });
             }
+            (Content::Text(value), Some(ALL_FIELDS)) => {
+                let members = members(value.expose()).ok_or_else(|| no_field(ALL_FIELDS))?;
+                object(&members, place)?
+            }
             (Content::Text(value), Some(field)) => members(value.expose())
                 .and_then(|mut members| members.remove(field))
                 .ok_or_else(|| no_field(field))?,
-            (Content::Fields(fields), Some(ALL)) => object(fields, place)?,
+            (Content::Fields(fields), Some(ALL_FIELDS)) => object(fields, place)?,
             (Content::Fields(fields), Some(field)) => {
                 fields.get(field).cloned().ok_or_else(|| no_field(field))?
             }
@@ -161,7 +165,11 @@ fn object(fields: &Fields, place: &Place) -> Result<SecretValue, StoreError> {
     let texts: Result<BTreeMap<&String, &str>, std::str::Utf8Error> = texts.collect();
     let texts =
         texts.map_err(|_| bad("one of its fields is no text, so that all cannot be had"))?;
-    let json = serde_json::to_vec(&texts).map_err(|_| bad("its fields are no JSON"))?;
+    // Sized for the whole, so that nothing is left behind by growing: `\u0000` is the longest way to
+    // write a byte.
+    let most = |(name, value): (&&String, &&str)| 6 * (name.len() + value.len()) + 8;
+    let mut json = Vec::with_capacity(2 + texts.iter().map(most).sum::<usize>());
+    serde_json::to_writer(&mut json, &texts).map_err(|_| bad("its fields are no JSON"))?;
     Ok(SecretValue::new(json))
 }
 
@@ -249,11 +257,14 @@ mod tests {
         let secret = ("secret_key".to_owned(), value(b"a\"b"));
         let all = Document::fields([key.clone(), secret].into());
         assert_eq!(
-            all.value(&place(), Some(ALL)).unwrap().expose(),
+            all.value(&place(), Some(ALL_FIELDS)).unwrap().expose(),
             br#"{"access_key":"AKIA","secret_key":"a\"b"}"#
         );
+        let object = text(r#"{ "a": "x", "b": 7, "c": null }"#);
+        let all = object.value(&place(), Some(ALL_FIELDS)).unwrap();
+        assert_eq!(all.expose(), br#"{"a":"x","b":"7"}"#);
         let odd = Document::fields([key, ("b".to_owned(), value(b"\xff"))].into());
-        let error = odd.value(&place(), Some(ALL)).unwrap_err();
+        let error = odd.value(&place(), Some(ALL_FIELDS)).unwrap_err();
         assert!(matches!(error, StoreError::BadAnswer(..)), "{error}");
     }
 

@@ -79,6 +79,9 @@ pub enum StoreError {
     /// The store does not let this runner in at all.
     #[error("{0} does not accept this runner's login: {1}")]
     Login(String, String),
+    /// What the store lets this runner in by is not there. It was not asked.
+    #[error("the store cannot be asked without what it lets this runner in by: {0}")]
+    NoCredential(Box<StoreError>),
     /// The store cannot be asked for such a thing.
     #[error("{place} cannot be a place in this store: {why}")]
     BadPlace {
@@ -135,6 +138,7 @@ impl StoreError {
             | Self::TooLarge(_)
             | Self::FieldNeeded(_)
             | Self::BadPlace { .. }
+            | Self::NoCredential(_)
             | Self::NotTaken { .. }
             | Self::BadAnswer(..) => Trouble::Unusable,
         }

@@ -54,7 +54,7 @@ mod vault;
 #[cfg(any(feature = "aws", feature = "gcp", feature = "kubernetes"))]
 mod within;
 
-pub use document::{Document, Fields, Lease, Lifetime};
+pub use document::{ALL_FIELDS, Document, Fields, Lease, Lifetime};
 pub use env::EnvStore;
 pub use error::{StoreError, Trouble};
 #[cfg(any(feature = "vault", feature = "gcp"))]

@@ -87,6 +87,23 @@ pub enum Presence {
     Denied,
 }
 
+impl Presence {
+    /// What an answer says of it.
+    ///
+    /// # Errors
+    /// The store cannot be asked, or the binding cannot be used as it is.
+    pub fn of(answer: Result<SecretValue, ResolveError>) -> Result<Self, ResolveError> {
+        match answer {
+            Ok(_) => Ok(Self::Present),
+            Err(error) => match error.trouble() {
+                Trouble::Absent => Ok(Self::Absent),
+                Trouble::Denied => Ok(Self::Denied),
+                Trouble::Outage | Trouble::Unusable => Err(error),
+            },
+        }
+    }
+}
+
 /// The stores of a runner. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Stores {
@@ -181,15 +198,8 @@ impl Stores {
     /// The store cannot be asked, or the binding cannot be used as it is.
     pub async fn test(&self, binding: &SecretBinding) -> Result<Presence, ResolveError> {
         let mut resolution = self.resolve([binding]).await;
-        match resolution.values.remove(&binding.name) {
-            Some(Ok(_)) => Ok(Presence::Present),
-            Some(Err(error)) => match error.trouble() {
-                Trouble::Absent => Ok(Presence::Absent),
-                Trouble::Denied => Ok(Presence::Denied),
-                Trouble::Outage | Trouble::Unusable => Err(error),
-            },
-            None => Ok(Presence::Absent),
-        }
+        let answer = resolution.values.remove(&binding.name);
+        answer.map_or(Ok(Presence::Absent), Presence::of)
     }
 
     /// Waits until everything that was lent is given back, no longer than this, and leaves the

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::json;
 use wharf_policy::{SecretName, StoreConfig};
-use wharf_stores::{Presence, Stores, Trouble};
+use wharf_stores::{Presence, Stores};
 
 use super::sealed::{Put, Remove, Where, list};
 use crate::exit::{Context, Exit, Failure, Result};
@@ -93,7 +93,7 @@ impl Test {
         let stores =
             Stores::open(&policy, folder, None).or_exit(Exit::Refused, self.policy.display())?;
         let answer = tokio::select! {
-            answer = stores.test(&binding) => Ok(answer),
+            answer = wharf_host::test(&binding, &stores) => Ok(answer),
             signal = super::stop_signal() => {
                 signal.and_then(|()| Err(Failure::new(Exit::Failed, "interrupted")))
             }
@@ -101,9 +101,9 @@ impl Test {
         // However it ended.
         stores.finish(LAST_LEASES).await;
         let presence = answer?.map_err(|error| {
-            let exit = match error.trouble() {
-                Trouble::Outage => Exit::Unreachable,
-                Trouble::Absent | Trouble::Denied | Trouble::Unusable => Exit::Refused,
+            let exit = match error.may_pass() {
+                true => Exit::Unreachable,
+                false => Exit::Refused,
             };
             Failure::new(exit, error)
         })?;

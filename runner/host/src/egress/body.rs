@@ -94,10 +94,14 @@ impl Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some((incoming, _)) = &self.from
-            && incoming.is_end_stream()
-        {
-            self.ends();
+        match &self.from {
+            Some((incoming, _)) if incoming.is_end_stream() => self.ends(),
+            Some((_, exchange)) => {
+                if let Some(error) = exchange.broken() {
+                    self.told.refused(&self.run, error);
+                }
+            }
+            None => {}
         }
     }
 }

@@ -68,10 +68,10 @@ impl Egress {
         granted: &Granted<'_>,
     ) -> Result<Channel, EgressError> {
         let by = Instant::now() + WITHIN;
-        let too_late = |_| EgressError::not_taken(target);
         let what = || format!("a request to {}", target.origin());
         let found = self.addresses(run, target.host(), granted, what);
-        let found = timeout_at(by, found).await.map_err(too_late)?;
+        let found = timeout_at(by, found).await;
+        let found = found.map_err(|_| EgressError::not_looked_up(target))?;
         let addresses = found.map_err(|unresolved| match unresolved {
             Unresolved::Denied(denied) => EgressError::Prohibited(denied.to_string()),
             Unresolved::Failed(error) => EgressError::unreachable(&error, target),
@@ -82,7 +82,7 @@ impl Egress {
             Err(None) => return Err(EgressError::not_taken(target)),
         };
         let spoken = timeout_at(by, self.speak(run, target, stream)).await;
-        spoken.map_err(too_late)?
+        spoken.map_err(|_| EgressError::not_taken(target))?
     }
 
     /// What is spoken over a new connection to there: TLS where that is asked for, and HTTP.
@@ -137,24 +137,34 @@ async fn connect(
             {
                 first.abort();
             }
-            begun.push_back(tries.spawn(TcpStream::connect((address, port))));
+            begun.push_back(tries.spawn(try_one(address, port)));
         }
         let wait = match left.len() {
             0 => by,
             _ => by.min(Instant::now() + HEAD_START),
         };
-        match timeout_at(wait, tries.join_next()).await {
-            Ok(Some(Ok(Ok(stream)))) => {
-                // Requests are written whole: waiting for more would only delay them.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Some(Ok(Err(error)))) => why = Some(error),
-            // Given up for a later one.
-            Ok(Some(Err(_))) => {}
+        match timeout_at(wait, ended(&mut tries)).await {
+            Ok(Some(Ok(stream))) => return Ok(stream),
+            Ok(Some(Err(error))) => why = Some(error),
             Ok(None) => return Err(why),
             Err(_) if wait == by => return Err(why),
             Err(_) => {}
+        }
+    }
+}
+
+async fn try_one(address: IpAddr, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((address, port)).await?;
+    // Requests are written whole: waiting for more would only delay them.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The next try that came to an end by itself, and was not given up for a later one.
+async fn ended(tries: &mut JoinSet<io::Result<TcpStream>>) -> Option<io::Result<TcpStream>> {
+    loop {
+        if let Ok(ended) = tries.join_next().await? {
+            return Some(ended);
         }
     }
 }
@@ -231,6 +241,20 @@ mod tests {
             let stream = connect(&[on(first), on(1)], port, by(3)).await;
             assert_eq!(stream.unwrap().peer_addr().unwrap().ip(), on(1), "{first}");
         }
+    }
+
+    #[tokio::test]
+    async fn each_of_many_that_lead_nowhere_has_its_head_start() {
+        let (_live, port) = live().await;
+        let mut silent_ones = Vec::new();
+        for last in 2..10 {
+            silent_ones.push(silent(on(last), port).await);
+        }
+        let addresses: Vec<IpAddr> = (2..10).chain([1]).map(on).collect();
+        let begun = Instant::now();
+        let stream = connect(&addresses, port, by(10)).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap().ip(), on(1));
+        assert!(begun.elapsed() >= HEAD_START * 8, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

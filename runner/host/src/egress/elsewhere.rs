@@ -1,7 +1,7 @@
 //! Headers that name another path, method, host or sender than those that were checked.
 //!
 //! What proxies and frameworks heed in place of the request line is the host's to say and is
-//! dropped. What a protocol defines as a second path, such as the source of a copy, is refused
+//! dropped. What a protocol takes for somebody else's request is refused where a credential goes. What a protocol defines as a second path, such as the source of a copy, is refused
 //! where the first one is bound: a credential for one folder would otherwise work in all of them. Nor
 //! may it lead to another server, or another bucket, than those that are granted and bound.
 
@@ -13,16 +13,13 @@ use super::EgressError;
 use super::inject::Planned;
 
 /// What a server, or a proxy before it, may take for another path, method, host or sender.
-const OVERRIDES: [&str; 18] = [
+const OVERRIDES: [&str; 16] = [
     "forwarded",
     "client-ip",
-    "es-security-runas-user",
     // What a gateway in the manner of CGI takes off the path, or for it.
     "path-info",
     "remote-user",
     "script-name",
-    // Of GitLab: somebody else than whose token it is.
-    "sudo",
     "true-client-ip",
     "x-client-ip",
     "x-cluster-client-ip",
@@ -35,9 +32,7 @@ const OVERRIDES: [&str; 18] = [
     "x-request-uri",
     "x-script-name",
 ];
-const OVERRIDE_PREFIXES: [&str; 11] = [
-    // Of Kubernetes: somebody else than whose token it is.
-    "impersonate-",
+const OVERRIDE_PREFIXES: [&str; 10] = [
     "x-accel-",
     "x-auth-request-",
     "x-envoy-",
@@ -65,6 +60,11 @@ const PLACES: [&str; 8] = [
 /// And of S3, Azure and those that speak as they do, whatever they put before it.
 const PLACE_SUFFIXES: [&str; 2] = ["-copy-source", "-rename-source"];
 
+/// What asks to act as somebody else than whose credential it is: of Kubernetes, GitLab and
+/// Elasticsearch. Dropped, it would be done with all the rights of the credential.
+const STAND_INS: [&str; 2] = ["es-security-runas-user", "sudo"];
+const STAND_IN_PREFIX: &str = "impersonate-";
+
 /// Gateways in the manner of CGI make one of `a_b` and `a-b`, so both are taken for the same.
 pub(super) fn plain(name: &HeaderName) -> String {
     name.as_str().replace('_', "-")
@@ -82,7 +82,11 @@ fn is_place(plain: &str) -> bool {
     PLACES.contains(&plain) || PLACE_SUFFIXES.iter().any(|end| plain.ends_with(end))
 }
 
-/// Whether the headers name no other place, or every path of that server may be asked for: by the
+fn is_stand_in(plain: &str) -> bool {
+    STAND_INS.contains(&plain) || plain.starts_with(STAND_IN_PREFIX)
+}
+
+/// Whether the headers ask for nobody else where a credential goes, and name no other place, or every path of that server may be asked for: by the
 /// grant, and by the binding of each credential that goes onto the request.
 ///
 /// # Errors
@@ -94,6 +98,13 @@ pub(super) fn check(
     plan: &[Planned<'_>],
     headers: &HeaderMap,
 ) -> Result<(), EgressError> {
+    let stand_in = headers.keys().find(|name| is_stand_in(&plain(name)));
+    if let (Some(header), Some(planned)) = (stand_in, plan.first()) {
+        return Err(EgressError::Denied(format!(
+            "the header `{header}` asks to act as somebody else than whom the secret `{}` is of, and no grant allows that: leave it out, or use a secret of that one",
+            planned.binding.name
+        )));
+    }
     for (header, value) in headers.iter().filter(|(name, _)| is_place(&plain(name))) {
         let denied = |why: String| EgressError::Denied(format!("the header `{header}` {why}"));
         let text = value.to_str().ok();
@@ -184,9 +195,6 @@ mod tests {
             "X_Remote_User",
             "X-WebAuth-User",
             "X-Auth-Request-Email",
-            "Impersonate-Extra-Scopes",
-            "ES-Security-RunAs-User",
-            "Sudo",
         ] {
             assert_eq!(of(name), (true, false), "{name}");
         }
@@ -207,6 +215,19 @@ mod tests {
             "X-Vault-Namespace",
         ] {
             assert_eq!(of(name), (false, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_asks_to_act_as_somebody_else_is_known() {
+        for name in [
+            "Impersonate-User",
+            "Impersonate_Extra-Scopes",
+            "Sudo",
+            "ES-Security-RunAs-User",
+        ] {
+            let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+            assert!(is_stand_in(&plain(&name)), "{name}");
         }
     }
 

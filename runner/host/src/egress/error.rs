@@ -51,6 +51,14 @@ impl EgressError {
         ))
     }
 
+    /// Nobody says where it is.
+    pub(super) fn not_looked_up(target: &Target) -> Self {
+        Self::Timeout(format!(
+            "the name of {} was not looked up; check the name servers of the runner",
+            target.origin()
+        ))
+    }
+
     /// Nobody takes the connection, and nobody refuses it.
     pub(super) fn not_taken(target: &Target) -> Self {
         Self::Timeout(format!(

@@ -255,24 +255,23 @@ async fn dispatch(
         request.headers.remove(RANGE);
         request.headers.remove(IF_RANGE);
     }
-    // Last, because a signature covers all the rest.
-    inject::apply(run, &mut request, way.plan).await?;
-
-    let connections = run.traffic.connections();
-    let exchange = Exchange::new(connections, place, To::new(target, granted.networks()));
-    let uri = Uri::try_from(request.url.as_str())
-        .map_err(|error| EgressError::Invalid(format!("the URL cannot be sent: {error}")))?;
     let begin = request
         .first_byte
         .and_then(|wait| Instant::now().checked_add(wait))
         .map_or(run.deadline, |at| at.min(run.deadline));
-    let is_usual = has_body(&request.method);
+    let (method, between_bytes) = (request.method.clone(), request.between_bytes);
+    let connections = run.traffic.connections();
+    let exchange = Exchange::new(connections, place, To::new(target, granted.networks()));
     let answered = async {
+        // Last, because a signature covers all the rest.
+        inject::apply(run, &mut request, way.plan).await?;
+        let is_usual = has_body(&method);
         let expected = sent::Expected { length, is_usual };
         let body = sent::request(run, way.told, request.body, expected, &exchange).await?;
         let mut outgoing = Request::new(body);
-        *outgoing.method_mut() = request.method.clone();
-        *outgoing.uri_mut() = uri;
+        *outgoing.method_mut() = request.method;
+        *outgoing.uri_mut() = Uri::try_from(request.url.as_str())
+            .map_err(|error| EgressError::Invalid(format!("the URL cannot be sent: {error}")))?;
         *outgoing.headers_mut() = request.headers;
         if outgoing.body().is_end_stream() && is_usual {
             // Some servers insist on being told that there is none.
@@ -293,12 +292,12 @@ async fn dispatch(
     headers::strip_response(&mut headers);
     run.traffic.received(headers::size(&headers))?;
     headers::scrub(&mut headers, run);
-    if !run.scrubber().is_empty() && request.method != Method::HEAD {
+    if !run.scrubber().is_empty() && method != Method::HEAD {
         // What is removed changes the length of what comes.
         headers.remove(CONTENT_LENGTH);
     }
     let most = run.limits().between_bytes.duration();
-    let wait = request.between_bytes.map_or(most, |wait| wait.min(most));
+    let wait = between_bytes.map_or(most, |wait| wait.min(most));
     Ok(Incoming {
         status: parts.status,
         headers,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::WasiBody;
 
 use super::connections::{Exchange, Sending};
 use super::{EgressError, OutBody, Told};
@@ -66,12 +66,11 @@ pub(super) async fn request(
     };
     let mut first = None;
     if expected.length.is_none() && !expected.is_usual {
-        first = stream.frame().await;
+        first = first_part(&mut stream).await?;
         if first.is_none() {
             return Ok(nothing());
         }
-    }
-    if first.is_none() && stream.is_end_stream() {
+    } else if stream.is_end_stream() {
         return expected.is(0).map(|()| nothing());
     }
     let counted = Counted {
@@ -86,6 +85,19 @@ pub(super) async fn request(
         sending: exchange.sending(),
     };
     Ok(counted.boxed_unsync())
+}
+
+/// The first part with any bytes, if there is one.
+async fn first_part(stream: &mut WasiBody) -> Result<Option<Bytes>, EgressError> {
+    while let Some(frame) = stream.frame().await {
+        let frame =
+            frame.map_err(|error| EgressError::Invalid(format!("the body broke off: {error}")))?;
+        match frame.into_data() {
+            Ok(data) if !data.is_empty() => return Ok(Some(data)),
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 fn nothing() -> Sent {
@@ -133,7 +145,7 @@ impl HttpBody for Whole {
 
 /// A body that the guest is still writing.
 struct Counted {
-    first: Option<Part>,
+    first: Option<Bytes>,
     stream: WasiBody,
     length: Option<Length>,
     /// Not held: what is left of a run is wiped when it is over.
@@ -142,7 +154,7 @@ struct Counted {
     sending: Sending,
 }
 
-type Part = Result<Frame<Bytes>, Error>;
+type Part = Result<Frame<Bytes>, wasmtime_wasi_http::Error>;
 
 struct Length {
     declared: u64,
@@ -152,7 +164,7 @@ struct Length {
 impl Counted {
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         match self.first.take() {
-            Some(part) => Poll::Ready(Some(part)),
+            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
             None => Pin::new(&mut self.stream).poll_frame(cx),
         }
     }

@@ -87,8 +87,8 @@ fn sign(
 }
 
 /// RFC 7518 wants a key as long as the digest, or whoever has a token could guess the key. A
-/// private key is no such key: a verifier would have to know it. Nor is a public one or a
-/// certificate: anyone may know that.
+/// private key is no such key: a verifier would have to know it. Nor is any other PEM, such as a
+/// public key or a certificate: anyone may know that.
 fn keyed(
     digest: DigestAlgorithm,
     shortest: usize,

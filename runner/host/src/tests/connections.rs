@@ -154,6 +154,7 @@ async fn what_became_of_no_answer_makes_room_at_once_though_its_body_is_still_se
             };
             let why = answer.await.unwrap_err().to_string();
             assert!(why.contains(expected), "{why}");
+            assert!(shared.traffic.open_socket().is_ok(), "{expected}");
             writers.push(writer);
         }
         for writer in writers {
@@ -176,25 +177,34 @@ async fn a_request_that_is_no_longer_waited_for_makes_room_at_once() {
             // There is room for the next part as soon as the first one is being sent.
             taken = writer.reserve() => drop(taken.unwrap()),
         }
+        assert!(shared.traffic.open_socket().is_ok());
     }
 }
 
 #[tokio::test]
-async fn a_body_that_goes_on_past_its_limit_after_the_answer_is_told_to_the_auditor() {
-    let run = bound_to(&open_grant("limits={request-bytes='1KiB'}")).await;
-    let shared = run.state.run.clone().unwrap();
-    let (request, writer) = writing(&hasty(reply("", b"x")).await).await;
-    let answer = egress::send(&shared, request, Guest::AddsNothing).await;
-    let answer = answer.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(answer.body.collect(10).await.unwrap(), b"x");
-    let rest = Frame::data(Bytes::from(vec![b'x'; 2_000]));
-    writer.send(Ok(rest)).await.unwrap();
-    writer.closed().await;
-    let told = run.events.audit.lock().unwrap().pop();
-    assert!(
-        matches!(&told, Some(AuditEvent::RequestDenied { why, .. }) if why.contains("`limits = { request-bytes")),
-        "{told:?}"
-    );
+async fn a_body_that_goes_on_past_its_limit_after_the_answer_is_told_to_the_auditor_once() {
+    let unread = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n".to_vec();
+    for (answer, is_read) in [(reply("", b"x"), true), (unread, false)] {
+        let run = bound_to(&open_grant("limits={request-bytes='1KiB'}")).await;
+        let shared = run.state.run.clone().unwrap();
+        let (request, writer) = writing(&hasty(answer).await).await;
+        let answer = egress::send(&shared, request, Guest::AddsNothing).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{error}"));
+        let mut body = Some(answer.body);
+        if is_read {
+            let read = body.take().unwrap().collect(10).await;
+            assert_eq!(read.unwrap(), b"x");
+        }
+        let rest = Frame::data(Bytes::from(vec![b'x'; 2_000]));
+        writer.send(Ok(rest)).await.unwrap();
+        writer.closed().await;
+        drop(body);
+        let told = run.events.audit.lock().unwrap().clone();
+        let refused = told.iter().filter(|event| {
+            matches!(event, AuditEvent::RequestDenied { why, .. } if why.contains("`limits = { request-bytes"))
+        });
+        assert_eq!(refused.count(), 1, "{told:?}");
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use wharf_stores::Stores;
 
 use super::support::*;
 use crate::bindings::http::{HttpError, Request};
+use crate::bindings::{http_credentials, secrets, signed_http};
 
 /// Bound to a secret with capitals in it.
 async fn with_capitals(policy: &str) -> Bound {
@@ -42,8 +43,20 @@ async fn a_header_whose_name_is_a_secret_is_dropped_though_names_are_in_small_le
 #[tokio::test]
 async fn a_secret_in_the_name_of_a_host_is_told_to_nobody() {
     let policy = "[[secret]]\nname='api'\nfrom='mem:token'\nto=[{origin='http://granted.test'}]\n\
-                  [[grant]]\nplugins=['http']\nhttp=[{origin='http://granted.test'}, {origin='http://*.gone.test'}]\nsecrets=[{name='api'}]";
+                  operations=['bearer']\n\
+                  [[grant]]\nplugins=['http']\nhttp=[{origin='http://granted.test'}, {origin='http://*.gone.test'}]\n\
+                  secrets=[{name='api',rungs=['inject','attach','operate']}]";
     let mut run = with_capitals(policy).await;
+    let url = format!("http://{CAPITALS}.gone.test/{CAPITALS}");
+    let credential = http_credentials::HostCredential::open(&mut run.state, "api".into());
+    let credential = credential.unwrap().unwrap();
+    let attached = http_credentials::Host::send(&mut run.state, get(&url), credential).await;
+    says_nothing("attached", &format!("{:?}", attached.unwrap().unwrap_err()));
+    let secret = secrets::HostSecret::open(&mut run.state, "api".into());
+    let secret = secret.unwrap().unwrap();
+    let bearer = signed_http::Authentication::Bearer;
+    let signed = signed_http::Host::send(&mut run.state, get(&url), secret, bearer).await;
+    says_nothing("operated", &format!("{:?}", signed.unwrap().unwrap_err()));
     for host in ["evil.test", "gone.test"] {
         let url = format!("http://{CAPITALS}.{host}/{CAPITALS}");
         let error = send(&mut run, get(url)).await.unwrap_err();
@@ -53,6 +66,38 @@ async fn a_secret_in_the_name_of_a_host_is_told_to_nobody() {
     let told = run.events.everything();
     says_nothing("what was told", &told);
     assert!(told.matches("[secret api]").count() >= 4, "{told}");
+}
+
+#[tokio::test]
+async fn a_request_with_a_credential_asks_for_nobody_else() {
+    let server = Server::echo().await;
+    let policy = secret_grant(&server.url(""), "'bearer'", "inject");
+    let mut run = bound_to(&policy).await;
+    for header in ["Impersonate-User", "impersonate_group", "Sudo"] {
+        for (path, is_refused) in [("/v1/x", true), ("/other", false)] {
+            let mut request = get(server.url(path));
+            request.headers = vec![(header.to_owned(), b"admin".to_vec())];
+            let answer = send(&mut run, request).await;
+            match answer {
+                Err(HttpError::Denied(why)) => {
+                    assert!(is_refused && why.contains("`api`"), "{why}")
+                }
+                answer => assert!(!is_refused && answer.is_ok(), "{header}: {answer:?}"),
+            }
+        }
+    }
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn all_fields_of_a_secret_are_removed_one_by_one_too() {
+    let server = Server::start(|_| vec![reply("", b"who-it-is and a-pass-word")]).await;
+    let policy = secret_grant(&server.url(""), "'bearer'", "attach");
+    let policy = policy.replace("mem:token", "mem:token#*");
+    let fields = r#"{"username": "who-it-is", "password": "a-pass-word"}"#;
+    let mut run = bound(&rights(&policy), &stores(&[("token", fields)])).await;
+    let answer = send(&mut run, get(server.url("/v1/x"))).await.unwrap();
+    assert_eq!(text(&answer), "[secret api] and [secret api]");
 }
 
 #[tokio::test]

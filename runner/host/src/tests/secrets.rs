@@ -6,6 +6,7 @@ use super::support::*;
 use crate::bindings::{http, http_credentials, reveal, secrets};
 use crate::{AuditEvent, SecretError, resolve};
 use wharf_policy::Rung;
+use wharf_stores::Presence;
 
 fn granted(from: &str, rungs: &str) -> String {
     format!(
@@ -43,6 +44,20 @@ async fn a_secret_that_is_too_short_to_be_found_is_refused_without_showing_it() 
     let error = refused(&granted("mem:token", "'inject'"), &[("token", "q7x!z")]).await;
     assert!(matches!(error, SecretError::TooShort { .. }));
     assert!(!format!("{error} {error:?}").contains("q7x"));
+}
+
+#[tokio::test]
+async fn a_secret_that_no_run_could_use_is_not_told_as_present() {
+    let policy = wharf_policy::Policy::from_toml(&granted("mem:token", "'inject'")).unwrap();
+    let test = async |value| {
+        let answer = crate::test(&policy.secrets[0], &stores(&[("token", value)])).await;
+        answer.map_err(|error| error.to_string())
+    };
+    assert_eq!(test("long-enough").await, Ok(Presence::Present));
+    assert!(test("short").await.unwrap_err().contains("shorter than 6"));
+    assert!(test("long\nenough").await.unwrap_err().contains("line end"));
+    let gone = crate::test(&policy.secrets[0], &stores(&[])).await;
+    assert_eq!(gone.unwrap(), Presence::Absent);
 }
 
 #[tokio::test]

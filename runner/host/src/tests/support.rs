@@ -77,7 +77,7 @@ pub(super) struct Memory(pub(super) HashMap<&'static str, &'static str>);
 impl SecretStore for Memory {
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
         match self.0.get(&*place.path) {
-            Some(value) => Ok(Document::whole(SecretValue::new(value.as_bytes().to_vec()))),
+            Some(value) => Ok(Document::text(SecretValue::new(value.as_bytes().to_vec()))),
             None if place.path == "down" => {
                 Err(StoreError::Unavailable("mem".into(), "it is down".into()))
             }

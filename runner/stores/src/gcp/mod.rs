@@ -131,9 +131,14 @@ impl SecretStore for GcpStore {
         match segments[..] {
             [name] if named(name) => Ok(()),
             ["projects", project, "secrets", name] if named(project) && named(name) => Ok(()),
+            ["projects", project, "locations", location, "secrets", name]
+                if named(project) && named(location) && named(name) =>
+            {
+                Ok(())
+            }
             _ => Err(StoreError::BadPlace {
                 place: place.to_string(),
-                why: "write NAME or projects/PROJECT/secrets/NAME",
+                why: "write NAME, projects/PROJECT/secrets/NAME or projects/PROJECT/locations/LOCATION/secrets/NAME",
             }),
         }
     }

@@ -129,6 +129,11 @@ pub enum SealError {
     /// Sealed to nobody.
     #[error("there is no runner to seal it to: enrol one first")]
     NoRunners,
+    /// No runner would read what is sealed to so many.
+    #[error(
+        "sealed to {0} runners it has more than {LARGEST_SEALED} bytes, which no runner reads: take runners that are gone out of the group, or split it"
+    )]
+    TooManyRunners(usize),
     /// Nothing, or more than a secret is.
     #[error("a secret has from 1 to {LARGEST} bytes, this has {0}")]
     BadSize(usize),
@@ -222,7 +227,7 @@ const KEY: &str = "wharf sealed secret: key";
 /// that have taken a value with a later `put` will not take this one.
 ///
 /// # Errors
-/// There are no runners, or the value is empty or too large.
+/// There are no runners or too many, or the value is empty or too large.
 pub fn seal(
     label: &Label,
     put: PutAt,
@@ -251,7 +256,12 @@ pub fn seal(
             })
             .collect::<Result<_, SealError>>()?,
     };
-    serde_json::to_vec(&wire).map_err(|error| SealError::Failed(error.to_string()))
+    let sealed = serde_json::to_vec(&wire);
+    let sealed = sealed.map_err(|error| SealError::Failed(error.to_string()))?;
+    if sealed.len() > LARGEST_SEALED {
+        return Err(SealError::TooManyRunners(to.len()));
+    }
+    Ok(sealed)
 }
 
 /// The runners that a sealed secret is for, as far as it says.

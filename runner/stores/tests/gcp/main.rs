@@ -18,6 +18,8 @@ async fn project() -> Gcp {
     gcp.refuse(&app("2"), 400, "FAILED_PRECONDITION");
     let other = "projects/other/secrets/app/versions/latest";
     gcp.put(other, b"of-another-project");
+    let region = "projects/other/locations/europe-west3/secrets/app/versions/latest";
+    gcp.put(region, b"of-a-region");
     for (name, code, status) in [
         ("closed", 403, "PERMISSION_DENIED"),
         ("odd", 400, "INVALID_ARGUMENT"),
@@ -66,11 +68,16 @@ async fn the_machine_reads_names_projects_versions_and_fields() {
             "gcp:app#token",
             "gcp:app?version=1#token",
             "gcp:projects/other/secrets/app",
+            "gcp:projects/other/locations/europe-west3/secrets/app",
         ],
     )
     .await;
     let got: Vec<_> = got.into_iter().map(Result::unwrap).collect();
-    assert_eq!(got, ["second-token", "first-token", "of-another-project"]);
+    let others = ["of-another-project", "of-a-region"];
+    assert_eq!(
+        got,
+        [&["second-token", "first-token"][..], &others].concat()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

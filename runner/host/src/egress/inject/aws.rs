@@ -1,12 +1,13 @@
 //! AWS credentials out of a secret, and a request signed with them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::http::{HeaderName, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use serde::Deserialize;
+use serde_json::Value;
 use url::Position;
 use wasmtime_wasi_http::WasiBody;
 use wharf_policy::{AwsSigv4, AwsWord, Placement, SecretBinding};
@@ -28,30 +29,18 @@ pub(crate) struct AwsCredentials {
     pub(crate) session_token: Option<Zeroizing<String>>,
 }
 
-/// The documents that keys come in: as AWS itself writes them, and as Vault's engine does.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(
-        alias = "AccessKeyId",
-        alias = "access_key",
-        alias = "aws_access_key_id"
-    )]
-    access_key_id: String,
-    #[serde(
-        alias = "SecretAccessKey",
-        alias = "secret_key",
-        alias = "aws_secret_access_key"
-    )]
-    secret_access_key: String,
-    #[serde(
-        default,
-        alias = "SessionToken",
-        alias = "Token",
-        alias = "security_token",
-        alias = "aws_session_token"
-    )]
-    session_token: Option<String>,
-}
+/// How the documents that keys come in call their parts: as AWS itself writes them, its tools, and
+/// Vault's engine, which may say one thing in two ways.
+const KEY_ID: [&str; 3] = ["AccessKeyId", "access_key", "aws_access_key_id"];
+const SECRET_KEY: [&str; 3] = ["SecretAccessKey", "secret_key", "aws_secret_access_key"];
+const SESSION_TOKEN: [&str; 6] = [
+    "SessionToken",
+    "Token",
+    "session_token",
+    "security_token",
+    "aws_session_token",
+    "aws_security_token",
+];
 
 /// Why a secret is not the key that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +56,19 @@ impl AwsCredentials {
     /// where the id is known from elsewhere.
     pub(crate) fn read(value: &[u8], key_id: Option<&str>) -> Result<Self, NoAwsKey> {
         if value.trim_ascii_start().starts_with(b"{") {
-            let document: Document =
+            let mut document: BTreeMap<String, Value> =
                 serde_json::from_slice(value).map_err(|_| NoAwsKey::Otherwise)?;
+            // Vault writes null or nothing for the token of keys that are not temporary.
+            let mut part = |names: &[&str]| {
+                names.iter().find_map(|name| match document.remove(*name)? {
+                    Value::String(text) if !text.is_empty() => Some(text),
+                    _ => None,
+                })
+            };
             let read = Self {
-                key_id: document.access_key_id,
-                secret_key: Zeroizing::new(document.secret_access_key),
-                // Vault writes null or nothing for keys that are not temporary.
-                session_token: (document.session_token)
-                    .filter(|token| !token.is_empty())
-                    .map(Zeroizing::new),
+                key_id: part(&KEY_ID).ok_or(NoAwsKey::Otherwise)?,
+                secret_key: Zeroizing::new(part(&SECRET_KEY).ok_or(NoAwsKey::Otherwise)?),
+                session_token: part(&SESSION_TOKEN).map(Zeroizing::new),
             };
             return match key_id {
                 Some(id) if id != read.key_id => Err(NoAwsKey::OfAnotherId),
@@ -98,7 +91,6 @@ pub(super) async fn sign(
     binding: &SecretBinding,
     how: &AwsSigv4,
     value: &SecretValue,
-    now: SystemTime,
 ) -> Result<(), EgressError> {
     let key_id = how.access_key_id.as_ref().map(|id| id.as_str());
     let credentials = AwsCredentials::read(value.expose(), key_id).map_err(|why| {
@@ -123,7 +115,8 @@ pub(super) async fn sign(
         headers::remove_alike(&mut request.headers, name);
     }
     let payload = payload(run, request, how).await?;
-    let now = Moment::of(now);
+    // After the body, which may have taken its time.
+    let now = Moment::of(SystemTime::now());
     for (name, text) in [
         ("x-amz-date", now.as_str()),
         ("x-amz-content-sha256", payload.as_str()),
@@ -234,6 +227,10 @@ mod tests {
             (
                 r#"{"access_key":"AKID","secret_key":"sk","security_token":null}"#,
                 None,
+            ),
+            (
+                r#"{"access_key":"AKID","secret_key":"sk","security_token":"st","session_token":"st","ttl":"3599"}"#,
+                Some("st"),
             ),
             (
                 r#" {"aws_access_key_id":"AKID","aws_secret_access_key":"sk","aws_session_token":""}"#,

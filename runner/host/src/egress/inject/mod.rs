@@ -11,7 +11,6 @@ mod sigv4;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use wharf_policy::{
     AwsSigv4, AwsWord, BasicUser, Operation, Placement, Rights, Rung, SecretBinding, SecretName,
@@ -228,7 +227,7 @@ pub(super) async fn apply(
         }
     }
     if let Some((binding, how, value)) = signature {
-        aws::sign(run, request, binding, how, value, SystemTime::now()).await?;
+        aws::sign(run, request, binding, how, value).await?;
     }
     Ok(())
 }
