@@ -21,6 +21,8 @@ attacks! {
         for why in ["tcp = [{ host = ", "looking up a.test", "datagrams (UDP)"] {
             assert!(audited.contains(why), "{why}: {audited}");
         }
+        // What is no host cannot be read as one.
+        assert!(audited.contains("RequestDenied { method: \"TCP\", destination: \"any place\""), "{audited}");
     }
     other_hosts_and_ports: "connects to other ports and hosts than are granted, by name and by address" => "refused, naming the line that would allow it", |world| {
         let (port, other) = (world.bytes.port(), world.evil.port());
@@ -37,7 +39,11 @@ attacks! {
         assert!(told[..4].iter().all(|result| result.get("err").is_some()), "{told:?}");
         assert_eq!(told[4]["ok"], "select 1", "{told:?}");
         assert!(!world.evil.was_reached());
-        assert!(world.spy.told().contains("tcp = [{ host = \\\"db.test\\\""), "{}", world.spy.told());
+        let audited = world.spy.told();
+        assert!(audited.contains("tcp = [{ host = \\\"db.test\\\""), "{audited}");
+        // Told by the name that was looked up, as the refusal names it, and not by its address.
+        let refused = format!("RequestDenied {{ method: \"TCP\", destination: \"db.test:{other}\"");
+        assert!(audited.contains(&refused), "{audited}");
     }
     an_address_that_no_name_led_to: "connects to the address of a granted name before any lookup has led there" => "refused; after the lookup it is allowed", |world| {
         let port = world.bytes.port();

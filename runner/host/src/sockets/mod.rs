@@ -98,7 +98,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Tells the auditor and the log of what is refused.
+/// Tells the auditor and the log of what is refused. A destination that is no `host:port` and no
+/// name is words with a space between them, so that nobody takes it for a host.
 fn refuse(run: &Run, method: &str, destination: &str, why: &str) -> ErrorCode {
     tell(run, why);
     run.request_refused(method, destination, why);

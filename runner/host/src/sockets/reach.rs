@@ -31,13 +31,14 @@ impl Names {
 /// Whether the run may connect there, and as which destination it is then told.
 ///
 /// # Errors
-/// Why not, and what would allow it.
-pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, String> {
+/// It may not: as which destination it is told, and why not, with what would allow it.
+pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, (String, String)> {
     let (ip, port) = (address.ip(), address.port());
     if let SocketAddr::V6(v6) = address
         && (v6.scope_id() != 0 || v6.flowinfo() != 0)
     {
-        return Err(format!("TCP to {ip} with a zone or a flow is not allowed"));
+        let why = format!("TCP to {ip} with a zone or a flow is not allowed");
+        return Err(("an address with a zone or a flow".to_owned(), why));
     }
     let literal = match ip {
         IpAddr::V4(v4) => Host::Ipv4(v4),
@@ -47,13 +48,14 @@ pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, String> {
     let named = run.names.of(ip);
     // A name that was looked up says more about what was meant than the bare address.
     for host in named.into_iter().chain([literal]) {
+        let destination = format!("{host}:{port}");
         let decided = run
             .rights
             .check_tcp(&host, Some(port))
-            .and_then(|granted| granted.check(&host, ip, || format!("TCP to {host}:{port}")));
+            .and_then(|granted| granted.check(&host, ip, || format!("TCP to {destination}")));
         match decided {
-            Ok(()) => return Ok(format!("{host}:{port}")),
-            Err(denied) => refused = refused.or(Some(denied.to_string())),
+            Ok(()) => return Ok(destination),
+            Err(denied) => refused = refused.or(Some((destination, denied.to_string()))),
         }
     }
     Err(refused.unwrap_or_default())
