@@ -23,10 +23,10 @@ impl PathPrefix {
     /// Whether the path is this one or below it. An [`ambiguous`] path is below none but `/`.
     pub fn covers(&self, path: &str) -> bool {
         self.is_root()
-            || (ambiguous(path).is_none()
-                && path
-                    .strip_prefix(self.0.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            || (path
+                .strip_prefix(self.0.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                && ambiguous(path).is_none())
     }
 
     /// The prefix as text.

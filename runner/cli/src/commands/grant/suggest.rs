@@ -49,6 +49,8 @@ impl Suggest {
             if self.is_about(&record, &digest) {
                 lines += 1;
                 observed.extend(seen(&record.event, &record.members));
+            } else if is_folded(&record) {
+                observed.push(Observed::Untold);
             }
         })
         .or_exit(Exit::Refused, "the record does not hold")?;
@@ -86,8 +88,9 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
     match event {
         "request" | "request-refused" => {
             let (method, destination) = (text("method"), text("destination"));
+            // A request may have a method of that name; a connection has no scheme.
             let (wanted, place) = match method.as_str() {
-                "TCP" => {
+                "TCP" if !destination.contains("://") => {
                     let place = format!("tcp://{destination}");
                     (Observed::Connection { destination }, place)
                 }
@@ -130,8 +133,16 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
             let one = member("secret").and_then(|name| secret(name, &rung));
             one.into_iter().collect()
         }
+        "refusals-untold" => vec![Observed::Untold],
         _ => Vec::new(),
     }
+}
+
+/// Whether a line counts refusals in runs that have no line of their own, of whatever run.
+fn is_folded(record: &Record) -> bool {
+    let of = record.text("of").unwrap_or_default();
+    record.event == "refusals-folded"
+        && ["request-refused", "secret-refused", "refusals-untold"].contains(&of)
 }
 
 fn secret(name: &Value, rung: &Value) -> Option<Observed> {
@@ -179,6 +190,22 @@ mod tests {
         let made = json!({ "method": "TCP", "destination": "db.internal:5432", "credentials": [] });
         let destination = "db.internal:5432".to_owned();
         assert_eq!(of("request", made), [Observed::Connection { destination }]);
+    }
+
+    #[test]
+    fn a_request_with_the_method_tcp_is_not_taken_for_a_connection() {
+        let sent = json!({ "method": "TCP", "destination": "https://a.test/x", "credentials": [] });
+        let wanted = Observed::Request {
+            method: "TCP".to_owned(),
+            destination: "https://a.test/x".to_owned(),
+        };
+        assert_eq!(of("request", sent), [wanted]);
+    }
+
+    #[test]
+    fn refusals_that_are_only_counted_are_seen() {
+        let untold = json!({ "count": 7 });
+        assert_eq!(of("refusals-untold", untold), [Observed::Untold]);
     }
 
     #[test]
