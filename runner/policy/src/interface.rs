@@ -102,16 +102,16 @@ impl Interface {
                 "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"db.example\", ports = [5432] }]` (with what is meant) in a [[grant]]",
             ),
             Self::HttpCredentials => Some(
-                "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`",
+                "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`, with a [[secret]] block of that name that has `to`",
             ),
             Self::SignedHttp => Some(
-                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`",
+                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`, with a [[secret]] block of that name",
             ),
             Self::Secrets => Some(
-                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]]",
+                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]], with a [[secret]] block of that name",
             ),
             Self::Reveal => Some(
-                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]]",
+                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]], with a [[secret]] block of that name",
             ),
         }
     }
