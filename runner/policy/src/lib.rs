@@ -28,6 +28,7 @@ mod secret;
 mod store;
 mod suggest;
 mod tcp;
+mod text;
 mod trust;
 
 pub use address::{AddressClass, Nature, Networks, classify};

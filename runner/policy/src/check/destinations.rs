@@ -32,7 +32,7 @@ impl Destination for HttpRule {
         self.by_method()
     }
     fn is_any_host(&self) -> bool {
-        Self::is_any_host(self)
+        self.origin.is_any_host()
     }
     fn differs_in_scheme_alone(&self, other: &Self) -> bool {
         let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
