@@ -72,7 +72,12 @@ attacks! {
             { "do": "tcp", "to": "2852039166:80", "receive": 0 },
         ])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
-        assert!(world.spy.told().contains("a cloud metadata address"), "{}", world.spy.told());
+        let audited = world.spy.told();
+        assert!(audited.contains("a cloud metadata address"), "{audited}");
+        // By name and by address, told where no words of the plugin's stand.
+        for address in ["address: Some(169.254.169.254)", "address: Some(10.0.0.1)"] {
+            assert!(audited.contains(address), "{address}: {audited}");
+        }
     }
     rebinding_for_sockets: "has a name change its address between lookups, and connects to what it led to before and after" => "each address is checked; only what was allowed is remembered", |world| {
         let port = world.bytes.port();

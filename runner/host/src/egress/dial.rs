@@ -73,7 +73,7 @@ impl Egress {
         let found = self.addresses(run, target.host(), granted, what);
         let found = timeout_at(by, found).await.map_err(too_late)?;
         let addresses = found.map_err(|unresolved| match unresolved {
-            Unresolved::Denied(denied) => EgressError::Prohibited(denied.to_string()),
+            Unresolved::Denied(denied) => EgressError::prohibited(&denied),
             Unresolved::Failed(error) => EgressError::unreachable(&error, target),
         })?;
         let stream = match connect(&addresses, target.port(), by).await {

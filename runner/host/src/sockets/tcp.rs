@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::{
 use wharf_policy::{AddressClass, Interface, classify};
 
 use super::streams::{Received, Sent};
-use super::{reach, refuse, tell};
+use super::{deny, reach, refuse, tell};
 use crate::run::Run;
 use crate::{AuditEvent, State};
 
@@ -135,13 +135,12 @@ impl HostTcpSocket for State {
         let address = SocketAddr::from(remote);
         let (destination, allowed) = match reach::decide(&run, address) {
             Ok(destination) => (destination, Ok(())),
-            Err((destination, why)) => (destination, Err(why)),
+            Err((destination, denied)) => (destination, Err(denied)),
         };
-        let refused = |why: String| refuse(&run, "TCP", &destination, &why);
         run.traffic
             .request()
-            .map_err(|error| refused(error.to_string()))?;
-        allowed.map_err(refused)?;
+            .map_err(|error| refuse(&run, "TCP", &destination, &error.to_string()))?;
+        allowed.map_err(|denied| deny(&run, &destination, &denied))?;
         began(&run, &destination, address)?;
         HostTcpSocket::start_connect(&mut self.tcp(), this, network, remote)
     }

@@ -142,6 +142,7 @@ pub(crate) fn of_credential(
         ),
         why: "its [[secret]] block names other destinations".to_owned(),
         hint: allows(path, &format!("{line}{beside}")),
+        address: None,
     }
 }
 
@@ -158,6 +159,7 @@ impl Refusal {
             what: format!("{method} {origin}{}", told(path)),
             why: (*why).to_owned(),
             hint,
+            address: None,
         }
     }
 
@@ -183,6 +185,7 @@ impl Refusal {
             what,
             why: (*why).to_owned(),
             hint,
+            address: None,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Said {
             what: format!("to {rung} the secret `{shown}`"),
             why: why.to_owned(),
             hint,
+            address: None,
         }
     }
 
@@ -135,5 +136,6 @@ pub(super) fn unlisted(binding: &SecretBinding, operation: Operation) -> Denied 
         what: format!("{operation} with the secret `{}`", binding.name),
         why: "its [[secret]] block does not list it".to_owned(),
         hint,
+        address: None,
     }
 }
