@@ -145,12 +145,12 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
         is_asked_for(host, ports, subject.asks, &mut notes)
     });
     let tcp = connections.rules(subject, &mut notes);
-    if let Some((name, _)) = secrets
+    for (name, _) in secrets
         .iter()
-        .find(|(_, rungs)| rungs.contains(&Rung::Reveal))
+        .filter(|(_, rungs)| rungs.contains(&Rung::Reveal))
     {
         notes.add(format!(
-            "`reveal` gives the plugin the value, here of `{name}`, and it can do with it what it likes"
+            "`reveal` gives the plugin the value of `{name}`, and it can do with it what it likes"
         ));
     }
     let unbound = secrets
@@ -213,14 +213,15 @@ fn allowed(
     allowed
 }
 
-/// Whether a host can be connected to at all as far as the manifest goes. Keeps the ports that can,
-/// and tells of the others.
+/// Whether a host can be looked up, or connected to at one of these ports, as far as the manifest
+/// goes. Keeps the ports that can be, and tells of the rest.
 fn is_asked_for(
     host: &Host<String>,
     ports: &mut BTreeSet<u16>,
     asks: &Capabilities,
     notes: &mut Notes,
 ) -> bool {
+    let looked_up_alone = ports.is_empty();
     ports.retain(|port| {
         let asked = asks.tcp.iter().any(|ask| ask.matches(host, *port));
         if !asked {
@@ -228,6 +229,9 @@ fn is_asked_for(
         }
         asked
     });
+    if !looked_up_alone {
+        return !ports.is_empty();
+    }
     let asked = asks.tcp.iter().any(|ask| ask.host.matches(host));
     if !asked {
         notes.add(unasked(format_args!("for TCP to {host}")));

@@ -334,8 +334,7 @@ fn when_nothing_was_seen_yet_a_rule_that_leads_nowhere_links_the_interface() {
 fn a_secret_that_only_the_manifest_names_gets_a_block_to_fill_in() {
     let asking = Asking::new(&["wharf:plugin/reveal@0.1.0", "wharf:plugin/secrets@0.1.0"]);
     let suggestion = asking.suggest(&[]);
-    let shown =
-        |note: &String| note.starts_with("`reveal` gives the plugin the value, here of `key`");
+    let shown = |note: &String| note.starts_with("`reveal` gives the plugin the value of `key`");
     assert_eq!(suggestion.notes.iter().filter(|n| shown(n)).count(), 1);
     assert_eq!(suggestion.unbound, ["key".parse().unwrap()]);
     let policy = parsed(&suggestion);
@@ -410,6 +409,20 @@ fn what_the_manifest_does_not_ask_for_makes_no_line_and_is_told_of() {
             "{note:?}"
         );
     }
+}
+
+#[test]
+fn a_host_of_which_no_port_is_asked_for_is_not_taken_for_one_that_was_only_looked_up() {
+    let mut asking = Asking::new(&[]);
+    asking.asks.tcp =
+        toml::from_str::<Capabilities>("tcp = [{ host = 'db.test', ports = [5432] }]")
+            .unwrap()
+            .tcp;
+    let suggestion = asking.suggest(&[connection("db.test:22")]);
+    assert!(suggestion.grants[0].tcp.is_empty());
+    assert_eq!(suggestion.notes.len(), 1, "{:?}", suggestion.notes);
+    let looked_up = asking.suggest(&[connection("db.test")]);
+    assert_eq!(looked_up.grants[0].tcp.len(), 1);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(super) fn link(
     let (sends, rung) = match Interface::of_import(import) {
         None => {
             notes.add(format!(
-                "no grant links {import}: this host offers it to no plugin"
+                "no grant links {import}: this host offers it to no plugin, or not in that version"
             ));
             return;
         }
