@@ -348,16 +348,27 @@ fn a_method_for_anywhere_is_not_met_by_another_and_a_scheme_is() {
     let get = "[[grant]]\nplugins=['tickets']\nhttp=[{origin='https://a.test',methods=['GET']}]";
     let found = |first: &str, second: &str| {
         let asks = format!(
-            "http = [{{ origin = 'https://*:*', methods = ['GET'] }}, {{ origin = '{first}://*:*', methods = ['{second}'] }}]"
+            "http = [{{ origin = 'https://*:*', methods = ['GET'] }}, {{ origin = '{first}://*:*', methods = [{second}] }}]"
         );
         found(&rows(&asks, &[HTTP], get), Kind::Http)
     };
     assert_eq!(
-        found("https", "DELETE"),
+        found("https", "'DELETE'"),
         [Finding::Partly, Finding::Missing]
     );
-    assert_eq!(found("http", "DELETE"), [Finding::Partly, Finding::Missing]);
-    assert_eq!(found("http", "GET"), [Finding::Partly, Finding::Optional]);
+    assert_eq!(
+        found("http", "'DELETE'"),
+        [Finding::Partly, Finding::Missing]
+    );
+    assert_eq!(
+        found("http", "'GET', 'DELETE'"),
+        [Finding::Partly, Finding::Missing]
+    );
+    assert_eq!(found("http", "'GET'"), [Finding::Partly, Finding::Optional]);
+    let asks = "http = [{ origin = 'https://*', methods = ['GET'] }, { origin = 'http://*', methods = ['GET', 'DELETE'] }]";
+    let delete = get.replace("https", "http").replace("GET", "DELETE");
+    let first = rows(asks, &[HTTP], &delete);
+    assert_eq!(first[1].finding, Finding::Missing, "{first:?}");
 }
 
 #[test]
@@ -386,6 +397,21 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
     let (ask, granted) = (of(two), of("'POST','PUT'"));
     assert_eq!(
         finding(&ask, &granted, &to("'GET','PUT'"), "attach"),
+        Unused
+    );
+    // And as their paths.
+    let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
+    let to = |path: &str| format!("to=[{}]", below(path));
+    assert_eq!(
+        finding(&below("/"), &below("/v1"), &to("/v1/x"), "inject"),
+        Granted
+    );
+    assert_eq!(
+        finding(&below("/"), &below("/v1"), &to("/v2"), "inject"),
+        Unused
+    );
+    assert_eq!(
+        finding(&below("/v1"), &below("/v2"), &to("/"), "inject"),
         Unused
     );
     let other = "to=[{origin='https://b.test'}]\noperations=";
