@@ -118,6 +118,9 @@ pub enum AuditEvent {
         destination: String,
         /// Why, and what would allow it.
         why: String,
+        /// The address that was refused, where the destination itself is granted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        address: Option<std::net::IpAddr>,
     },
     /// A connection to an address that is not a public one; told once a run for each.
     SpecialAddress {

@@ -124,7 +124,7 @@ impl From<EgressError> for HttpError {
     fn from(error: EgressError) -> Self {
         match error {
             EgressError::Invalid(why) => Self::Invalid(why),
-            EgressError::Denied(why) | EgressError::Prohibited(why) => Self::Denied(why),
+            EgressError::Denied(why) | EgressError::Prohibited(why, _) => Self::Denied(why),
             EgressError::Unreachable(why) => Self::Unreachable(why),
             EgressError::Protocol(why) | EgressError::Withheld(why) => Self::Protocol(why),
             EgressError::Timeout(_) => Self::Timeout,

@@ -239,12 +239,19 @@ impl Run {
         }
     }
 
-    /// Tells the auditor that a request was refused.
-    pub(crate) fn request_refused(&self, method: &str, destination: &str, why: &str) {
+    /// Tells the auditor that a request was refused, and for which address if it was for one.
+    pub(crate) fn request_refused(
+        &self,
+        method: &str,
+        destination: &str,
+        why: &str,
+        address: Option<IpAddr>,
+    ) {
         self.refused(|| AuditEvent::RequestDenied {
             method: method.to_owned(),
             destination: self.name_scrubber().scrub(destination).into_owned(),
             why: cut(self.name_scrubber().scrub(why).into_owned(), WHY),
+            address,
         });
     }
 

@@ -104,7 +104,7 @@ fn translate(run: &Run, error: EgressError) -> Error {
     match error {
         EgressError::Invalid(_) => Error::HttpRequestUriInvalid,
         EgressError::Denied(_) => Error::HttpRequestDenied,
-        EgressError::Prohibited(_) => Error::DestinationIpProhibited,
+        EgressError::Prohibited(..) => Error::DestinationIpProhibited,
         EgressError::Unreachable(_) => Error::DestinationUnavailable,
         EgressError::Protocol(why) | EgressError::Withheld(why) => Error::InternalError(Some(why)),
         EgressError::Timeout(_) => Error::ConnectionReadTimeout,

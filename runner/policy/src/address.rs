@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::class::{AddressClass, Nature, classify};
-use self::inside::inside;
+pub(crate) use self::inside::inside;
 use crate::ParseError;
 
 /// The networks beyond the public ones that a grant opens.

@@ -5,8 +5,11 @@
 //! missing or has no effect, it is because the rights of the run say so.
 
 mod destinations;
+mod limits;
 mod networks;
 mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -60,7 +63,7 @@ pub enum Finding {
     Missing,
     /// Granted, and more than was asked for or more than is wise.
     Wider,
-    /// Granted, and without effect because it was not asked for.
+    /// Granted, and without effect: it was not asked for, or nothing else lets it be used.
     Unused,
     /// A part of what is asked for is granted.
     Partly,
@@ -105,10 +108,12 @@ pub fn check(subject: &Subject<'_>, policy: &Policy) -> Vec<Row> {
     destinations::http(subject.asks, &grants, &mut rows);
     destinations::tcp(subject.asks, &grants, &mut rows);
     networks::rows(subject.asks, &grants, &mut rows);
-    secrets::asked(subject.asks, &rights, &mut rows);
+    secrets::asked(subject.asks, &grants, &rights, &mut rows);
     secrets::granted(subject.asks, policy, &grants, &mut rows);
+    secrets::shared(&rights, &mut rows);
     config(subject.asks, &grants, &mut rows);
-    limits(&grants, &mut rows);
+    limits::raised(&grants, &mut rows);
+    limits::capped(subject.needs, &rights, &mut rows);
     patterns(&grants, &mut rows);
     rows.sort_by_key(|row| row.kind);
     rows
@@ -124,7 +129,8 @@ fn imports(subject: &Subject<'_>, rights: &Rights, rows: &mut Vec<Row>) {
         let (finding, note) = match Interface::of_import(import) {
             None => (
                 Finding::Missing,
-                "this host offers it to no plugin: no grant can allow it".to_owned(),
+                "this host offers it to no plugin, or not in that version: no grant links it"
+                    .to_owned(),
             ),
             Some(interface) => match interface.grant_hint() {
                 // What every plugin has is not worth a row.
@@ -153,50 +159,37 @@ pub(crate) fn as_toml(rule: &impl Serialize) -> String {
 }
 
 fn config(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
-    let names: Vec<&str> = grants
-        .iter()
-        .flat_map(|grant| grant.config.keys().map(String::as_str))
-        .collect();
-    let (finding, note) = match (asks.config, names.is_empty()) {
+    let mut settings: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut several = BTreeSet::new();
+    for (name, value) in grants.iter().flat_map(|grant| &grant.config) {
+        if settings
+            .insert(name, value)
+            .is_some_and(|before| before != value)
+        {
+            several.insert(format!("`{name}`"));
+        }
+    }
+    let (finding, note) = match (asks.config, settings.is_empty()) {
         (false, true) => return,
-        (false, false) => (Finding::Unused, "the manifest does not ask for it"),
-        (true, true) => (Finding::Optional, ""),
-        (true, false) => (Finding::Granted, ""),
+        (false, false) => (
+            Finding::Unused,
+            "the manifest does not ask for it".to_owned(),
+        ),
+        (true, true) => (Finding::Optional, String::new()),
+        (true, false) => {
+            let last =
+                |names| format!("several grants set {names}: the last of them in the file counts");
+            let note = joined(several.into_iter()).map_or_else(String::new, last);
+            (Finding::Granted, note)
+        }
     };
     rows.push(Row {
         kind: Kind::Config,
         finding,
         asked: asks.config.then(|| "settings".to_owned()),
-        granted: joined(names.into_iter().map(str::to_owned)),
-        note: note.to_owned(),
+        granted: joined(settings.into_keys().map(str::to_owned)),
+        note,
     });
-}
-
-/// Limits that are above the defaults.
-fn limits(grants: &[&Grant], rows: &mut Vec<Row>) {
-    let granted = grants.iter().fold(LimitRequest::default(), |all, grant| {
-        all.widest(grant.limits)
-    });
-    let defaults = crate::Limits::default();
-    let table = |limits: &crate::Limits| serde_json::to_value(limits).unwrap_or_default();
-    let (ours, usual) = (table(&granted.over_defaults()), table(&defaults));
-    // What is lowered by this has been raised by the grant.
-    let capped = table(&granted.over_defaults().lowered_by(&as_request(&defaults)));
-    for (name, value) in ours.as_object().into_iter().flatten() {
-        if capped[name] != *value {
-            let what = format!("{name} = {value}");
-            let note = format!("above the default of {}", usual[name]);
-            rows.push(granted_row(Kind::Limit, Finding::Wider, what, &note));
-        }
-    }
-}
-
-/// Limits as a request that names every one of them.
-fn as_request(limits: &crate::Limits) -> LimitRequest {
-    // Both have the same members with the same forms.
-    serde_json::to_value(limits)
-        .and_then(serde_json::from_value)
-        .unwrap_or_default()
 }
 
 /// Grants for every plugin that give more than limits.

@@ -7,13 +7,17 @@ use super::*;
 const HTTP: &str = "wharf:plugin/http@0.1.0";
 
 fn rows(asks: &str, imports: &[&str], policy: &str) -> Vec<Row> {
+    needing("", asks, imports, policy)
+}
+
+fn needing(needs: &str, asks: &str, imports: &[&str], policy: &str) -> Vec<Row> {
     let imports: Vec<String> = imports.iter().map(|i| (*i).to_owned()).collect();
     check(
         &Subject {
             plugin: &"tickets".parse().unwrap(),
             action: &"create".parse().unwrap(),
             asks: &toml::from_str(asks).unwrap(),
-            needs: &LimitRequest::default(),
+            needs: &toml::from_str(needs).unwrap(),
             imports: &imports,
         },
         &Policy::from_toml(policy).unwrap(),
@@ -270,7 +274,239 @@ fn an_ask_for_anywhere_is_met_by_any_origin_and_wants_one() {
 #[test]
 fn an_import_that_no_host_offers_is_missing_for_good() {
     let rows = rows("", &["evil:thing/now@1.0.0"], "");
-    assert!(!can_run(&rows) && rows[0].note.contains("no grant can"));
+    assert!(!can_run(&rows) && rows[0].note.contains("no grant links it"));
+}
+
+#[test]
+fn a_limit_that_the_manifest_asks_for_above_the_grant_is_told_with_its_line() {
+    let grant = |lines: &str| format!("[[grant]]\nplugins=['tickets']\n{lines}\n");
+    let needs = "deadline = '5m'\nmemory = '64MiB'\nrequests = 2000";
+    let capped = |policy: &str| -> Vec<Row> {
+        let rows = needing(needs, "", &[], policy);
+        let capped = |row: &Row| row.kind == Kind::Limit && row.asked.is_some();
+        rows.into_iter().filter(capped).collect()
+    };
+    let rows = capped(&grant("limits={deadline='30s'}"));
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row.finding, row.asked.as_deref(), row.granted.as_deref()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                Finding::Partly,
+                Some("deadline = \"5m\""),
+                Some("deadline = \"30s\"")
+            ),
+            (
+                Finding::Partly,
+                Some("requests = 2000"),
+                Some("requests = 1000")
+            ),
+        ]
+    );
+    assert!(can_run(&rows));
+    let lines: String = rows
+        .iter()
+        .map(|row| grant(&crate::hints_tests::line(&row.note, "limits")))
+        .collect();
+    assert_eq!(capped(&lines), []);
+}
+
+#[test]
+fn what_is_not_granted_of_a_wish_is_named_as_a_line_unless_it_is_for_any_host() {
+    let grant = |rules: &str| format!("[[grant]]\nplugins=['tickets']\n{rules}\n");
+    for (asks, granted, member) in [
+        (
+            "http = [{ origin = 'https://a.test', methods = ['GET', 'PUT', 'DELETE'] }]",
+            "http = [{ origin = 'https://a.test', methods = ['GET'] }]",
+            "http",
+        ),
+        (
+            "tcp = [{ host = '*.a.test', ports = [1, 2] }]",
+            "tcp = [{ host = 'b.a.test', ports = [2] }]",
+            "tcp",
+        ),
+    ] {
+        let first = rows(asks, &[], &grant(granted));
+        assert_eq!(first[0].finding, Finding::Partly, "{first:?}");
+        let line = crate::hints_tests::line(&first[0].note, member);
+        let then = rows(asks, &[], &(grant(granted) + &grant(&line)));
+        assert_eq!(then[0].finding, Finding::Granted, "{then:?}");
+    }
+    let any = rows(
+        "http = [{ origin = 'https://*' }]",
+        &[],
+        &grant("http = [{ origin = 'https://a.test' }]"),
+    );
+    assert!(!any[0].note.contains("http ="), "{any:?}");
+}
+
+#[test]
+fn a_method_for_anywhere_is_not_met_by_another_and_a_scheme_is() {
+    let get = "[[grant]]\nplugins=['tickets']\nhttp=[{origin='https://a.test',methods=['GET']}]";
+    let found = |first: &str, second: &str| {
+        let asks = format!(
+            "http = [{{ origin = 'https://*:*', methods = ['GET'] }}, {{ origin = '{first}://*:*', methods = [{second}] }}]"
+        );
+        found(&rows(&asks, &[HTTP], get), Kind::Http)
+    };
+    assert_eq!(
+        found("https", "'DELETE'"),
+        [Finding::Partly, Finding::Missing]
+    );
+    assert_eq!(
+        found("http", "'DELETE'"),
+        [Finding::Partly, Finding::Missing]
+    );
+    assert_eq!(
+        found("http", "'GET', 'DELETE'"),
+        [Finding::Partly, Finding::Missing]
+    );
+    assert_eq!(found("http", "'GET'"), [Finding::Partly, Finding::Optional]);
+    let asks = "http = [{ origin = 'https://*', methods = ['GET'] }, { origin = 'http://*', methods = ['GET', 'DELETE'] }]";
+    let delete = get.replace("https", "http").replace("GET", "DELETE");
+    let first = rows(asks, &[HTTP], &delete);
+    assert_eq!(first[1].finding, Finding::Missing, "{first:?}");
+}
+
+#[test]
+fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
+    let finding = |asks: &str, granted: &str, secret: &str, rung: &str| {
+        let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");
+        let policy = format!(
+            "[[secret]]\nname='token'\nfrom='env:T'\n{secret}\n\
+             [[grant]]\nplugins=['tickets']\nhttp=[{granted}]\nsecrets=[{{name='token',rungs=['{rung}']}}]"
+        );
+        let rows = rows(&asks, &[HTTP], &policy);
+        let row = rows
+            .iter()
+            .find(|row| row.kind == Kind::Secret && row.asked.is_some())
+            .unwrap();
+        assert_eq!(row.finding == Finding::Unused, row.note.contains("`to`"));
+        row.finding
+    };
+    use Finding::{Granted, Unused};
+    let of = |methods: &str| format!("{{origin='https://a.test',methods=[{methods}]}}");
+    let to = |methods: &str| format!("to=[{}]", of(methods));
+    let two = "'GET','POST'";
+    assert_eq!(finding(&of(two), &of(two), &to("'GET'"), "inject"), Granted);
+    assert_eq!(finding(&of(two), &of(two), &to("'PUT'"), "inject"), Unused);
+    // Each two of them share a method, and the three share none.
+    let (ask, granted) = (of(two), of("'POST','PUT'"));
+    assert_eq!(
+        finding(&ask, &granted, &to("'GET','PUT'"), "attach"),
+        Unused
+    );
+    // And as their paths.
+    let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
+    let to = |path: &str| format!("to=[{}]", below(path));
+    assert_eq!(
+        finding(&below("/"), &below("/v1"), &to("/v1/x"), "inject"),
+        Granted
+    );
+    assert_eq!(
+        finding(&below("/"), &below("/v1"), &to("/v2"), "inject"),
+        Unused
+    );
+    assert_eq!(
+        finding(&below("/v1"), &below("/v2"), &to("/"), "inject"),
+        Unused
+    );
+    let other = "to=[{origin='https://b.test'}]\noperations=";
+    let operate = |operations: &str| {
+        finding(
+            &of(two),
+            &of(two),
+            &format!("{other}{operations}"),
+            "operate",
+        )
+    };
+    assert_eq!(operate("['bearer']"), Unused);
+    assert_eq!(operate("['bearer','hmac']"), Granted);
+    assert_eq!(finding(&of(two), &of(two), "", "reveal"), Granted);
+}
+
+#[test]
+fn secrets_that_are_injected_into_one_place_of_the_same_requests_are_told_of() {
+    let shared = |place: &str, path: &str| {
+        let asks = "http=[{origin='https://a.test'}]\nsecrets=[{name='*',rungs=['inject']}]";
+        let policy = format!(
+            "[[secret]]\nname='one'\nfrom='env:A'\nto=[{{origin='https://a.test',path='/v1'}}]\n\
+             [[secret]]\nname='two'\nfrom='env:B'\nto=[{{origin='https://a.test',path='{path}'}}]\nas={place}\n\
+             [[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://a.test'}}]\nsecrets=[{{name='one'}},{{name='two'}}]"
+        );
+        let rows = rows(asks, &[HTTP], &policy);
+        rows.iter().any(|row| row.note.contains("ambiguous"))
+    };
+    for place in [
+        "'bearer'",
+        "{basic={user='u'}}",
+        "{aws-sigv4={region='r',service='s'}}",
+    ] {
+        assert!(shared(place, "/v1/x"), "{place}");
+        assert!(!shared(place, "/v2"), "{place}");
+    }
+    assert!(!shared("{header={name='x-key'}}", "/v1"));
+}
+
+#[test]
+fn a_network_of_gateways_says_that_what_is_behind_them_must_be_open_as_well() {
+    for gateways in [
+        "64:ff9b::/96",
+        "::ffff:0:0/96",
+        "64:ff9b:1::/48",
+        "2002:a00::/24",
+    ] {
+        let (finding, note) = network(gateways);
+        assert_eq!(finding, Finding::Granted, "{gateways}");
+        assert!(note.contains("must be open as well"), "{gateways}: {note}");
+    }
+    for other in ["10.0.0.0/8", "fd00::/48", "::/64", "fe80::/64"] {
+        assert!(!network(other).1.contains("as well"), "{other}");
+    }
+}
+
+#[test]
+fn a_setting_that_several_grants_make_is_told_of_where_they_differ() {
+    let grant = |value: &str| format!("[[grant]]\nplugins=['*']\nconfig={{region='{value}'}}\n");
+    let row = |policy: String| {
+        let rows = rows("config=true", &[], &policy);
+        rows.into_iter()
+            .find(|row| row.kind == Kind::Config)
+            .unwrap()
+    };
+    let differ = row(grant("eu") + &grant("us"));
+    assert!(differ.note.contains("`region`") && differ.note.contains("the last"));
+    assert_eq!(differ.granted.as_deref(), Some("region"));
+    assert_eq!(row(grant("eu") + &grant("eu")).note, "");
+}
+
+#[test]
+fn an_import_of_a_version_that_is_not_linked_is_missing_for_good() {
+    let policy = "[[grant]]\nplugins=['tickets']\nhttp=[{origin='https://api.test'}]";
+    let finding = |import: &str| found(&rows(ASKS, &[import], policy), Kind::Import);
+    for linked in [
+        HTTP,
+        "wharf:plugin/http@0.1.7",
+        "wasi:http/types@0.2.99",
+        "wasi:http/types@0.3.0",
+    ] {
+        assert_eq!(finding(linked), [Finding::Granted], "{linked}");
+    }
+    for other in [
+        "wharf:plugin/http@9.0.0",
+        "wharf:plugin/http@0.2.0",
+        "wharf:plugin/http@0.1.0-rc.1",
+        "wharf:plugin/http",
+        "wasi:http/types@0.4.0",
+        "wasi:http/types@1.2.0",
+        "wasi:io/poll@0.3.0",
+        "wharf:plugin/log@9.0.0",
+    ] {
+        assert_eq!(finding(other), [Finding::Missing], "{other}");
+    }
 }
 
 #[test]

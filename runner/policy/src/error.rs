@@ -1,5 +1,7 @@
 //! What can be wrong with a value, a file, or a request, said so that it can be mended.
 
+use std::net::IpAddr;
+
 use crate::Operation;
 
 /// The longest text that is repeated, in bytes: a host of the longest name with its scheme has room.
@@ -116,4 +118,6 @@ pub struct Denied {
     pub why: String,
     /// The line of the grant or manifest that would allow it.
     pub hint: String,
+    /// The address that was refused, where the destination itself is granted.
+    pub address: Option<IpAddr>,
 }

@@ -101,6 +101,7 @@ impl<'r> Granted<'r> {
                 "in the [[grant]] for this plugin that has {rule} the line {}{beside} would allow the address{opens}",
                 nature.line()
             ),
+            address: Some(address),
         }
     }
 }

@@ -11,8 +11,106 @@ const SECRETS: &str =
 const ASKS: &str = "http=[{origin='https://*:*'},{origin='http://*:*'}]\ntcp=[{host='*',ports='*'}]\nconfig=true\n\
     secrets=[{name='*',rungs=['inject','attach','operate','reveal']}]";
 
+/// What each of the three says of destinations.
+#[derive(Debug, Clone, Default)]
+struct World {
+    asks: Capabilities,
+    grants: Vec<String>,
+    call: CallRights,
+}
+
+impl World {
+    /// Each of them silent about what is asked for, and with a word about something else or without.
+    fn silent(asks: &str, call: &str) -> Self {
+        Self {
+            asks: toml::from_str(asks).unwrap(),
+            grants: Vec::new(),
+            call: toml::from_str(call).unwrap(),
+        }
+    }
+
+    fn rights(&self) -> Rights {
+        let block = |lines: &String| format!("[[grant]]\nplugins=['http']\n{lines}\n");
+        let policy: String = self.grants.iter().map(block).collect();
+        Rights::effective(
+            &"http".parse().unwrap(),
+            &"request".parse().unwrap(),
+            &self.asks,
+            &LimitRequest::default(),
+            &Policy::from_toml(&policy).unwrap_or_else(|error| panic!("{error}: {policy}")),
+            &self.call,
+        )
+    }
+
+    /// With the line of a refusal in every place that it names, and nowhere else.
+    fn mended(&self, refusal: &Denied, member: &str) -> Self {
+        let mut mended = self.clone();
+        let line = line(&refusal.hint, member);
+        // Before them may stand what is odd about a path.
+        let places = refusal.hint.split(&line).next().unwrap();
+        let places = places.rsplit(": ").next().unwrap();
+        let named: Capabilities = toml::from_str(&line).unwrap();
+        for place in places.split(" and ") {
+            let beside = place.contains("beside those that it has");
+            if place.starts_with("in the manifest's [capabilities]") {
+                add(&mut mended.asks.http, &named.http, beside);
+                add(&mut mended.asks.tcp, &named.tcp, beside);
+            } else if place.starts_with("in a [[grant]] for this plugin") {
+                mended.grants.push(line.clone());
+            } else {
+                assert!(place.starts_with("in the call's rights"), "{refusal}");
+                let call = &mut mended.call;
+                call.http
+                    .iter_mut()
+                    .for_each(|list| add(list, &named.http, beside));
+                call.tcp
+                    .iter_mut()
+                    .for_each(|list| add(list, &named.tcp, beside));
+            }
+        }
+        mended
+    }
+}
+
+/// What is not said to go beside what is there takes its place.
+fn add<R: Clone>(list: &mut Vec<R>, named: &[R], beside: bool) {
+    if named.is_empty() {
+        return;
+    }
+    assert_eq!(beside, !list.is_empty());
+    if !beside {
+        list.clear();
+    }
+    list.extend_from_slice(named);
+}
+
+/// All ways in which manifest, grant and call can be silent: with a word about something else, or
+/// none, or all of what is asked for.
+fn worlds() -> Vec<World> {
+    let mut worlds = Vec::new();
+    for asks in ["", OTHER, ASKS] {
+        for grant in [None, Some(ASKS)] {
+            for call in ["", "http=[]\ntcp=[]", OTHER] {
+                let mut world = World::silent(asks, call);
+                // A grant asks for nothing: only the destinations of it.
+                let lines = |asks: &str| asks.split("config").next().unwrap_or_default().to_owned();
+                world.grants.extend(grant.map(lines));
+                worlds.push(world);
+            }
+        }
+    }
+    worlds
+}
+
+const OTHER: &str =
+    "http=[{origin='https://other.example'}]\ntcp=[{host='other.example',ports=[9]}]";
+
 fn rights(asks: &str, grant: &str) -> Rights {
-    let policy = format!("{SECRETS}[[grant]]\nplugins=['http']\n{grant}\n");
+    secretive(SECRETS, asks, grant)
+}
+
+fn secretive(secrets: &str, asks: &str, grant: &str) -> Rights {
+    let policy = format!("{secrets}[[grant]]\nplugins=['http']\n{grant}\n");
     Rights::effective(
         &"http".parse().unwrap(),
         &"request".parse().unwrap(),
@@ -44,14 +142,12 @@ proptest! {
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         let Ok(url) = Url::parse(&format!("https://{host}{port}{path}")) else { return Ok(()) };
         let Ok(target) = Target::of(&url) else { return Ok(()) };
-        let refusal = rights(ASKS, "").check_request(&method, &target).unwrap_err().to_string();
-        let pasted = rights(ASKS, &line(&refusal, "http"));
-        prop_assert!(pasted.check_request(&method, &target).is_ok(), "{}", refusal);
-        // What the manifest does not ask for is allowed by a line in the manifest.
-        let refusal = rights("", "").check_request(&method, &target).unwrap_err().to_string();
-        prop_assert!(refusal.contains("manifest"));
-        let asked = line(&refusal, "http");
-        prop_assert!(rights(&asked, &asked).check_request(&method, &target).is_ok(), "{}", refusal);
+        for world in worlds() {
+            let rights = world.rights();
+            let Err(refusal) = rights.check_request(&method, &target) else { continue };
+            let mended = world.mended(&refusal, "http").rights();
+            prop_assert!(mended.check_request(&method, &target).is_ok(), "{}", refusal);
+        }
     }
 }
 
@@ -59,18 +155,44 @@ proptest! {
 fn a_refused_connection_names_a_line_that_allows_it() {
     for host in ["db.internal", "10.0.0.7", "fd00::7"] {
         let host = tcp_host(host).unwrap();
-        let refusal = rights(ASKS, "").check_tcp(&host, Some(5432)).unwrap_err();
-        let pasted = rights(ASKS, &line(&refusal.to_string(), "tcp"));
-        assert!(pasted.check_tcp(&host, Some(5432)).is_ok(), "{refusal}");
-        // Looking up a name is not for one port.
-        let refusal = rights(ASKS, "").check_tcp(&host, None).unwrap_err();
-        let pasted = rights(ASKS, &line(&refusal.to_string(), "tcp"));
-        assert!(pasted.check_tcp(&host, None).is_ok(), "{refusal}");
-        assert!(refusal.hint.contains("the lookup alone"), "{refusal}");
-        for port in [22, 5432, u16::MAX] {
-            assert!(pasted.check_tcp(&host, Some(port)).is_err(), "{refusal}");
+        for world in worlds() {
+            let Err(refusal) = world.rights().check_tcp(&host, Some(5432)).map(drop) else {
+                continue;
+            };
+            let mended = world.mended(&refusal, "tcp").rights();
+            assert!(mended.check_tcp(&host, Some(5432)).is_ok(), "{refusal}");
+            // Looking up a name is not for one port.
+            let refusal = world.rights().check_tcp(&host, None).unwrap_err();
+            let mended = world.mended(&refusal, "tcp").rights();
+            assert!(mended.check_tcp(&host, None).is_ok(), "{refusal}");
+            assert!(refusal.hint.contains("the lookup alone"), "{refusal}");
+            for port in [22, 5432, u16::MAX] {
+                assert!(mended.check_tcp(&host, Some(port)).is_err(), "{refusal}");
+            }
         }
     }
+}
+
+#[test]
+fn a_refused_destination_names_every_place_that_lacks_it_and_no_other() {
+    let target = Target::of(&Url::parse("https://a.test/v1").unwrap()).unwrap();
+    let mut refused = 0;
+    for world in worlds() {
+        let Err(refusal) = world.rights().check_request("GET", &target).map(drop) else {
+            continue;
+        };
+        refused += 1;
+        let asks = world.asks.http.len() > 1;
+        let called = world.call.http.is_none();
+        for (place, silent) in [
+            ("manifest's", !asks),
+            ("[[grant]]", world.grants.is_empty()),
+            ("call's", !called),
+        ] {
+            assert_eq!(refusal.hint.contains(place), silent, "{refusal}");
+        }
+    }
+    assert_eq!(refused, 17, "all but the one where all three allow it");
 }
 
 /// The policy with the networks of a refusal in the one grant that the refusal points to by its
@@ -237,9 +359,20 @@ fn an_import_that_is_not_granted_names_lines_that_link_it() {
         }
         assert!(!lines.is_empty(), "no line: {hint}");
         let grant: String = lines.iter().map(|(k, v)| format!("{k} = {v}\n")).collect();
+        // Without the block that it names, if it names one, the policy is not even taken.
+        let block = hint.contains("with a [[secret]] block of that name");
+        let to = if hint.contains("that has `to`") {
+            TO
+        } else {
+            ""
+        };
+        let secret = format!("[[secret]]\nname='api-token'\nfrom='env:T'\n{to}");
+        let secrets = if block { secret } else { String::new() };
         assert!(
-            rights(ASKS, &grant).allows(interface),
+            secretive(&secrets, ASKS, &grant).allows(interface),
             "{interface}: {hint}"
         );
     }
 }
+
+const TO: &str = "to=[{origin='https://api.example'}]\n";

@@ -52,12 +52,32 @@ impl HostPattern {
         match (self, host) {
             (Self::Any, _) => true,
             (Self::Exactly(exact), host) => exact == host,
-            (Self::Below(suffix), Host::Domain(name)) => name
-                .strip_suffix(suffix.as_str())
-                .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.')),
+            (Self::Below(suffix), Host::Domain(name)) => is_below(suffix, name),
             (Self::Below(_), Host::Ipv4(_) | Host::Ipv6(_)) => false,
         }
     }
+
+    /// Whether it is about all hosts that the other is about.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) => true,
+            (Self::Below(suffix), Self::Below(other)) => suffix == other || is_below(suffix, other),
+            (_, Self::Exactly(host)) => self.matches(host),
+            (Self::Below(_) | Self::Exactly(_), _) => false,
+        }
+    }
+
+    /// Whether any host is one that both are about.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        // Two sets of names are disjoint, or one holds the other.
+        self.covers(other) || other.covers(self)
+    }
+}
+
+/// Whether a name has one or more labels before the suffix.
+fn is_below(suffix: &str, name: &str) -> bool {
+    name.strip_suffix(suffix)
+        .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
 }
 
 impl fmt::Display for HostPattern {

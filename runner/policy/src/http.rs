@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use crate::host::{HostPattern, parse_host};
+use crate::text::text_conversions;
 use crate::{ParseError, PathPrefix};
 
 /// An HTTP method, compared as it is written: of the tokens of RFC 9110 those in capitals, with or
-/// without dashes, which are all that are registered and all that a request goes out with.
+/// without dashes, which are all that are registered and all that a request goes out with. Without
+/// those for proxies, for probes and for the protocol itself, with which none goes out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Method(String);
@@ -31,6 +33,10 @@ impl TryFrom<String> for Method {
     type Error = ParseError;
     fn try_from(text: String) -> Result<Self, ParseError> {
         let known = |b: u8| b.is_ascii_uppercase() || b == b'-';
+        if matches!(&*text, "CONNECT" | "TRACE" | "TRACK" | "PRI") {
+            let why = "it is for proxies and probes, and no request goes out with it: leave it out";
+            return Err(ParseError::new("method", &text, why));
+        }
         if !text.is_empty() && text.len() <= 32 && text.bytes().all(known) {
             Ok(Self(text))
         } else {
@@ -277,21 +283,6 @@ impl Target {
     }
 }
 
-macro_rules! text_conversions {
-    ($type:ident) => {
-        impl TryFrom<String> for $type {
-            type Error = ParseError;
-            fn try_from(text: String) -> Result<Self, ParseError> {
-                text.parse()
-            }
-        }
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.to_string()
-            }
-        }
-    };
-}
 text_conversions!(OriginPattern);
 
 #[cfg(test)]

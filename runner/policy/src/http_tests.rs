@@ -68,6 +68,12 @@ fn a_rule_names_every_method_that_goes_out_and_no_other() {
         let error = named(name).unwrap_err().to_string();
         assert!(error.contains("capitals"), "{name}: {error}");
     }
+    for name in ["CONNECT", "TRACE", "TRACK", "PRI"] {
+        let error = named(name).unwrap_err().to_string();
+        assert!(error.contains("no request goes out with it"), "{error}");
+        let rule = format!("origin = 'https://a.test'\nmethods = ['GET', '{name}']");
+        assert!(toml::from_str::<HttpRule>(&rule).is_err(), "{name}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use semver::Version;
+
 /// One interface of the host, named as components import it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Interface {
@@ -59,9 +61,22 @@ impl Interface {
     ];
 
     /// The interface behind an import such as `wharf:plugin/http@0.1.0`, or none if this host has
-    /// no such interface.
+    /// no such interface, or not in a version that stands in for that one.
     pub fn of_import(import: &str) -> Option<Self> {
-        let path = import.split('@').next().unwrap_or(import);
+        let (path, version) = import.split_once('@')?;
+        let interface = Self::of_path(path)?;
+        let version = Version::parse(version).ok()?;
+        // Below 1.0 the second number is the one by which versions break.
+        let linked: &[u64] = match path.split(['/', ':']).take(2).collect::<Vec<_>>()[..] {
+            ["wharf", _] => &[1],
+            ["wasi", "io"] => &[2],
+            _ => &[2, 3],
+        };
+        let fits = version.major == 0 && version.pre.is_empty() && linked.contains(&version.minor);
+        fits.then_some(interface)
+    }
+
+    fn of_path(path: &str) -> Option<Self> {
         Some(match path {
             "wharf:plugin/log" => Self::Log,
             "wharf:plugin/progress" => Self::Progress,
@@ -102,16 +117,16 @@ impl Interface {
                 "`tcp` in the manifest's [capabilities] and `tcp = [{ host = \"db.example\", ports = [5432] }]` (with what is meant) in a [[grant]]",
             ),
             Self::HttpCredentials => Some(
-                "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`",
+                "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`, with a [[secret]] block of that name that has `to`",
             ),
             Self::SignedHttp => Some(
-                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`",
+                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`, with a [[secret]] block of that name",
             ),
             Self::Secrets => Some(
-                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]]",
+                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]], with a [[secret]] block of that name",
             ),
             Self::Reveal => Some(
-                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]]",
+                "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]], with a [[secret]] block of that name",
             ),
         }
     }

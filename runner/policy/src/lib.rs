@@ -29,6 +29,7 @@ mod store;
 mod suggest;
 mod tables;
 mod tcp;
+mod text;
 mod trust;
 
 pub use address::{AddressClass, Nature, Networks, classify};

@@ -1,5 +1,6 @@
 //! Paths, compared by whole segments, and paths in which a server might see other segments.
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -8,10 +9,16 @@ use crate::ParseError;
 /// Decodings that are tried. A path that is not plain after these is not meant to be.
 const ROUNDS: usize = 4;
 
-/// What some servers turn into a dot, a slash or a backslash: full-width forms and near relatives.
-const TWINS: [char; 8] = [
-    '\u{2024}', '\u{ff0e}', '\u{fe52}', '\u{2044}', '\u{2215}', '\u{ff0f}', '\u{fe68}', '\u{ff3c}',
-];
+/// What has a meaning in a path: it steps, ends a segment or the path, or escapes.
+const MARKS: &[u8] = b"./\\;?#%";
+
+/// Signs that only look like a slash or a backslash. Some servers take them for one all the same,
+/// where they convert to a character set that has no such sign.
+const TWINS: [char; 3] = ['\u{2044}', '\u{2215}', '\u{2216}'];
+
+/// Writes other forms of a character, such as full-width ones, as what they are forms of, as some
+/// servers do. By parts and not composed again, so that what is ASCII stays as it is.
+const FORMS: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
 
 /// A path and everything below it, by whole segments: `/api` covers `/api` and `/api/x`, not
 /// `/apiary`.
@@ -23,10 +30,10 @@ impl PathPrefix {
     /// Whether the path is this one or below it. An [`ambiguous`] path is below none but `/`.
     pub fn covers(&self, path: &str) -> bool {
         self.is_root()
-            || (ambiguous(path).is_none()
-                && path
-                    .strip_prefix(self.0.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            || (path
+                .strip_prefix(self.0.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                && ambiguous(path).is_none())
     }
 
     /// The prefix as text.
@@ -43,41 +50,46 @@ impl PathPrefix {
 /// twice, cuts parameters off, or takes something else for a slash or a dot.
 pub fn ambiguous(path: &str) -> Option<&'static str> {
     let mut bytes = path.as_bytes().to_vec();
-    let slashes = bytes.iter().filter(|byte| **byte == b'/').count();
+    let count = |marks: &[u8], text: &[u8]| text.iter().filter(|b| marks.contains(b)).count();
+    let slashes = count(b"/", &bytes);
     for _ in 0..ROUNDS {
         if bytes.iter().any(u8::is_ascii_control) {
             return Some("it holds a control character");
         }
-        match std::str::from_utf8(&bytes) {
-            Err(_) => {
-                return Some(
-                    "it holds bytes that are not UTF-8, which some servers take for others",
-                );
-            }
-            Ok(text) if text.contains(TWINS) => {
-                return Some("it holds a letter that some servers take for a dot or a slash");
-            }
-            Ok(text) if text.contains("%u") || text.contains("%U") => {
-                return Some("it holds a `%u` escape");
-            }
-            Ok(_) => {}
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            return Some("it holds bytes that are not UTF-8, which some servers take for others");
+        };
+        let plain = FORMS.normalize(text);
+        let plain = plain.as_bytes();
+        if text.contains(TWINS) || count(MARKS, plain) != count(MARKS, text.as_bytes()) {
+            return Some(
+                "it holds a letter that some servers take for a dot, a slash or another mark",
+            );
         }
-        if bytes.contains(&b'\\') {
+        if plain.windows(6).any(is_wide_escape) {
+            return Some("it holds a `%u` escape");
+        }
+        if plain.contains(&b'\\') {
             return Some("it holds a backslash");
         }
-        if bytes.iter().filter(|byte| **byte == b'/').count() != slashes {
+        if count(b"/", plain) != slashes {
             return Some("it holds an encoded slash");
         }
-        if bytes.split(|byte| *byte == b'/').any(is_dots) {
+        if plain.split(|byte| *byte == b'/').any(is_dots) {
             return Some("it holds a `.` or `..` segment");
         }
-        let decoded = decode(&bytes);
-        if decoded == bytes {
+        let decoded = decode(plain);
+        if decoded == plain {
             return None;
         }
         bytes = decoded;
     }
     Some("it is encoded again and again")
+}
+
+/// Whether it is a `%u` escape, such as `%u002e`.
+fn is_wide_escape(text: &[u8]) -> bool {
+    matches!(text, [b'%', b'u' | b'U', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Whether a segment is `.` or `..`, with or without spaces around, and `;parameters` behind. A

@@ -37,6 +37,9 @@ fn what_stands_encoded_and_stays_plain_is_covered() {
         "/v1/what%3F",
         "/v1/issue%231/..a%3fb",
         "/v1/a%zz",
+        "/v1/50%25users",
+        "/v1/½",
+        "/v1/ｆｕｌｌ",
     ] {
         assert!(covers("/v1", path), "{path}");
     }
@@ -82,6 +85,23 @@ fn no_way_to_write_a_step_up_stays_below() {
 }
 
 #[test]
+fn each_letter_that_some_server_takes_for_a_mark_is_odd_alone() {
+    for letter in "․‥…．﹒︙︰⁄∕∖／﹨＼;；︔﹔？︖﹖⁇＃﹟％﹪℀⒈"
+        .chars()
+        .filter(|c| !c.is_ascii())
+    {
+        for path in [format!("/v1/a{letter}b"), format!("/v1/{letter}")] {
+            assert!(!covers("/v1", &path), "{path} {}", letter.escape_unicode());
+        }
+    }
+    // Digits of an escape, and spaces around dots, in another form.
+    for path in ["/v1/%25２e%25２e", "/v1/..\u{2003}/x"] {
+        assert!(!covers("/v1", path), "{path}");
+    }
+    assert!(!covers("/v1", "/v1/%25u002e") && !covers("/v1", "/v1/%25U2215x"));
+}
+
+#[test]
 fn a_grant_of_everything_covers_everything() {
     for path in ["/", "/..%2fadmin", "/%252e"] {
         assert!(covers("/", path), "{path}");
@@ -111,8 +131,10 @@ fn a_prefix_is_written_as_it_is_compared() {
 }
 
 /// A server that decodes so many times, cuts off query and fragment, decodes as often as it can,
-/// cuts parameters off, takes `\` for `/` and merges slashes: the segments that it would serve.
-fn eager_server(path: &str, before_the_query: usize) -> Vec<String> {
+/// cuts parameters off, takes `\` for `/` and merges slashes: the segments that it would serve. It
+/// may write every form of a letter as one.
+fn eager_server(path: &str, before_the_query: usize, one_form: bool) -> Vec<String> {
+    let nfkc = icu_normalizer::ComposingNormalizerBorrowed::new_nfkc();
     let mut bytes = path.as_bytes().to_vec();
     for round in 0..32 {
         if round == before_the_query {
@@ -120,6 +142,9 @@ fn eager_server(path: &str, before_the_query: usize) -> Vec<String> {
             bytes.truncate(end.unwrap_or(bytes.len()));
         }
         bytes = decode(&bytes);
+        if one_form && let Ok(text) = std::str::from_utf8(&bytes) {
+            bytes = nfkc.normalize(text).into_owned().into_bytes();
+        }
     }
     let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
     let mut segments = Vec::new();
@@ -140,7 +165,7 @@ fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "/", "/", "/", "a", "v1", ".", "..", "%2e", "%2E", "%2f", "%5c", "%5C", "\\", ";", ";x=1",
         "%25", "%252e", "%252f", "2e", "2f", "%", "%3b", "%c0%ae", "%00", "%20", "ä", "?", "#",
-        "%3f", "%23", "%253F", "3f", "23",
+        "%3f", "%23", "%253F", "3f", "23", "．", "‥", "／", "；", "？", "％", "２", "\u{307}",
     ])
 }
 
@@ -162,8 +187,10 @@ proptest! {
         let url = Url::parse(&format!("http://h/v1/{}", pieces.concat())).unwrap();
         if prefix("/v1").covers(url.path()) {
             for before_the_query in 0..5 {
-                let seen = eager_server(url.path(), before_the_query);
-                prop_assert_eq!(seen.first().map(String::as_str), Some("v1"), "{} is {:?}", url.path(), seen);
+                for one_form in [false, true] {
+                    let seen = eager_server(url.path(), before_the_query, one_form);
+                    prop_assert_eq!(seen.first().map(String::as_str), Some("v1"), "{} is {:?}", url.path(), seen);
+                }
             }
         }
     }

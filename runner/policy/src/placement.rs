@@ -41,6 +41,17 @@ impl Placement {
     pub fn line(&self) -> String {
         format!("as = {}", as_toml(self))
     }
+
+    /// The header or parameter that it takes for itself, the same for two that want the same.
+    pub(crate) fn place(&self) -> (&'static str, String) {
+        match self {
+            Self::Bearer | Self::Basic { .. } | Self::AwsSigv4(_) => {
+                ("header", "authorization".to_owned())
+            }
+            Self::Header { name, .. } => ("header", name.as_str().to_ascii_lowercase()),
+            Self::Query { name } => ("query", name.as_str().to_ascii_lowercase()),
+        }
+    }
 }
 
 /// How to sign for AWS.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::ParseError;
+use crate::text::text_conversions;
 
 /// Splits `64MiB` into 64 and `MiB`.
 fn split(text: &str) -> Option<(u64, &str)> {
@@ -127,21 +128,6 @@ impl fmt::Display for Period {
     }
 }
 
-macro_rules! text_conversions {
-    ($type:ident) => {
-        impl TryFrom<String> for $type {
-            type Error = ParseError;
-            fn try_from(text: String) -> Result<Self, ParseError> {
-                text.parse()
-            }
-        }
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.to_string()
-            }
-        }
-    };
-}
 text_conversions!(ByteSize);
 text_conversions!(Period);
 

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
-use self::refusal::decide;
 pub(crate) use self::refusal::{LOOKUP, of_credential};
+use self::refusal::{Says, decide};
 use self::secrets::{Said, unlisted};
 use crate::granted::{Granted, Rule};
 use crate::{
@@ -157,12 +157,11 @@ impl Rights {
     /// # Errors
     /// Which of manifest, grant and call said no, and the line that would allow it.
     pub fn check_request(&self, method: &str, target: &Target) -> Result<Granted<'_>, Denied> {
-        let fits = |rule: &&HttpRule| rule.matches(method, target);
-        let any = |rules: &[HttpRule]| rules.iter().any(|rule| fits(&rule));
+        let fits = |rule: &HttpRule| rule.matches(method, target);
         decide(
-            any(&self.asked),
-            self.granted_by(|grant| grant.http.iter().find(fits).map(Rule::Http)),
-            self.called.as_deref().is_none_or(any),
+            &Says::of(&self.asked, fits),
+            self.granted_by(|grant| grant.http.iter().find(|rule| fits(rule)).map(Rule::Http)),
+            &(self.called.as_deref()).map_or(Says::ANYTHING, |rules| Says::of(rules, fits)),
         )
         .map_err(|refusal| refusal.of_request(method, target))
     }
@@ -173,15 +172,14 @@ impl Rights {
     /// # Errors
     /// Which of manifest, grant and call said no, and the line that would allow it.
     pub fn check_tcp(&self, host: &Host<String>, port: Option<u16>) -> Result<Granted<'_>, Denied> {
-        let fits = |rule: &&TcpRule| match port {
+        let fits = |rule: &TcpRule| match port {
             Some(port) => rule.matches(host, port),
             None => rule.host.matches(host),
         };
-        let any = |rules: &[TcpRule]| rules.iter().any(|rule| fits(&rule));
         decide(
-            any(&self.asked_tcp),
-            self.granted_by(|grant| grant.tcp.iter().find(fits).map(Rule::Tcp)),
-            self.called_tcp.as_deref().is_none_or(any),
+            &Says::of(&self.asked_tcp, fits),
+            self.granted_by(|grant| grant.tcp.iter().find(|rule| fits(rule)).map(Rule::Tcp)),
+            &(self.called_tcp.as_deref()).map_or(Says::ANYTHING, |rules| Says::of(rules, fits)),
         )
         .map_err(|refusal| refusal.of_connection(host, port))
     }

@@ -40,6 +40,9 @@ impl World {
             None => (hint, None),
         };
         if policy.contains("in the manifest's [capabilities]") {
+            // What is not said to go beside what is there takes its place.
+            let beside = policy.contains("[capabilities] beside those that it has");
+            assert_eq!(beside, !self.asks.is_empty(), "{hint}");
             mended.asks = line(policy, "secrets");
         }
         if policy.contains("in a [[grant]] for this plugin") {

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod connections;
+mod imports;
 mod notes;
 mod requests;
 mod write;
@@ -15,15 +16,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use url::Host;
 
 use self::addresses::{Addresses, Place};
 use self::connections::Connections;
 use self::notes::Notes;
 pub(crate) use self::requests::rule_for;
-use self::requests::{merged, narrowest};
+use self::requests::{Wanted, merged, narrowest};
+use crate::check::as_toml;
 use crate::{
-    Grant, HttpRule, Interface, NamePattern, Networks, Policy, Rung, SecretGrant, SecretName,
-    SecretPattern, Subject, TcpRule,
+    Capabilities, Grant, HttpRule, NamePattern, Networks, Policy, Rung, SecretAsk, SecretGrant,
+    SecretName, Subject, TcpRule,
 };
 
 /// Reserved for names that never resolve (RFC 2606): a rule for it links what needs a rule, and
@@ -54,7 +57,12 @@ pub enum Observed {
     },
     /// A secret on a rung.
     Secret(SecretName, Rung),
+    /// Refusals that the record has only a number of.
+    Untold,
 }
+
+/// Secrets, each with its rungs.
+type Secrets = BTreeMap<SecretName, BTreeSet<Rung>>;
 
 /// Grants to read and to paste.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +79,10 @@ pub struct Suggestion {
 /// The smallest grants for what was observed of one action, and for the imports of its component.
 pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) -> Suggestion {
     let mut notes = Notes::default();
-    let mut rules = Vec::new();
+    let mut wanted = Vec::new();
     let mut connections = Connections::default();
     let mut addresses = Addresses::default();
-    let mut secrets: BTreeMap<SecretName, BTreeSet<Rung>> = BTreeMap::new();
+    let mut secrets = Secrets::default();
     for seen in observed {
         match seen {
             Observed::Connection { destination } => {
@@ -89,7 +97,7 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
                 method,
                 destination,
             } => match narrowest(method, destination) {
-                Ok((rule, note)) => rules.push((rule, note)),
+                Ok(rule) => wanted.push(rule),
                 Err(none) => notes.add(none),
             },
             Observed::Address {
@@ -104,27 +112,53 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
                 }
             }
             Observed::Secret(name, rung) => {
-                secrets.entry(name.clone()).or_default().insert(*rung);
+                let asked = |ask: &SecretAsk| ask.covers(name, *rung);
+                if subject.asks.secrets.iter().any(asked) {
+                    secrets.entry(name.clone()).or_default().insert(*rung);
+                } else {
+                    notes.add(unasked(format_args!("to {rung} the secret `{name}`")));
+                }
             }
+            Observed::Untold => notes.add(
+                "the record has no lines about some of what was refused: run it again with this, and see what it wants then".to_owned(),
+            ),
         }
     }
-    let mut rules = allowed(rules, &addresses, &mut notes);
+    let mut rules = allowed(wanted, subject.asks, &mut addresses, &mut notes);
     for import in subject.imports {
-        link(import, subject, &mut rules, &mut secrets, &mut notes);
+        imports::link(
+            import,
+            subject,
+            policy,
+            &mut rules,
+            &mut secrets,
+            &mut notes,
+        );
     }
-    connections.retain(|host| {
-        let forbidden = addresses.forbidden(&Place::of_host(host), host);
-        let keep = forbidden.is_none();
-        forbidden.into_iter().for_each(|why| notes.add(why));
-        keep
+    connections.retain(|host, ports| {
+        let place = Place::of_host(host);
+        if let Some(why) = addresses.forbidden(&place, host) {
+            notes.add(why);
+            return false;
+        }
+        addresses.add_literal(place, host);
+        is_asked_for(host, ports, subject.asks, &mut notes)
     });
     let tcp = connections.rules(subject, &mut notes);
+    for (name, _) in secrets
+        .iter()
+        .filter(|(_, rungs)| rungs.contains(&Rung::Reveal))
+    {
+        notes.add(format!(
+            "`reveal` gives the plugin the value of `{name}`, and it can do with it what it likes"
+        ));
+    }
     let unbound = secrets
         .keys()
         .filter(|name| policy.secret(name).is_none())
         .cloned()
         .collect();
-    let mut grants = by_addresses(merged(rules), tcp, &addresses, &mut notes);
+    let mut grants = by_addresses(merged(rules, &mut notes), tcp, &addresses, &mut notes);
     for (at, grant) in grants.iter_mut().enumerate() {
         grant.plugins = vec![NamePattern::Exactly(subject.plugin.clone())];
         grant.actions = vec![subject.action.clone()];
@@ -143,25 +177,66 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
     }
 }
 
-/// The rules without those for metadata services, of which is told instead.
+/// That no grant allows what the manifest does not ask for.
+fn unasked(what: impl std::fmt::Display) -> String {
+    format!("the manifest does not ask {what}: no grant allows it")
+}
+
+/// The rules that can have an effect and are for no metadata service; of the others is told instead.
 fn allowed(
-    rules: Vec<(HttpRule, Option<String>)>,
-    addresses: &Addresses,
+    wanted: Vec<Wanted>,
+    asks: &Capabilities,
+    addresses: &mut Addresses,
     notes: &mut Notes,
 ) -> Vec<HttpRule> {
     let mut allowed = Vec::new();
-    for (rule, note) in rules {
-        // Rules that are made of what was seen are about one host.
-        let host = rule.origin.exact_host();
-        match host.and_then(|host| addresses.forbidden(&Place::of_http(&rule), host)) {
-            Some(why) => notes.add(why),
-            None => {
-                note.into_iter().for_each(|note| notes.add(note));
-                allowed.push(rule);
-            }
+    for Wanted { rule, note, target } in wanted {
+        // Rules that are made of what was seen are about one host, and one method.
+        let (Some(host), [method]) = (rule.origin.exact_host(), &rule.methods[..]) else {
+            continue;
+        };
+        let asked = asks.http.iter().any(|ask| match &target {
+            Some(target) => ask.matches(method.as_str(), target),
+            None => ask.overlaps(&rule),
+        });
+        let place = Place::of_http(&rule);
+        if let Some(why) = addresses.forbidden(&place, host) {
+            notes.add(why);
+        } else if asked {
+            note.into_iter().for_each(|note| notes.add(note));
+            addresses.add_literal(place, host);
+            allowed.push(rule);
+        } else {
+            notes.add(unasked(format_args!("for http = [{}]", as_toml(&rule))));
         }
     }
     allowed
+}
+
+/// Whether a host can be looked up, or connected to at one of these ports, as far as the manifest
+/// goes. Keeps the ports that can be, and tells of the rest.
+fn is_asked_for(
+    host: &Host<String>,
+    ports: &mut BTreeSet<u16>,
+    asks: &Capabilities,
+    notes: &mut Notes,
+) -> bool {
+    let looked_up_alone = ports.is_empty();
+    ports.retain(|port| {
+        let asked = asks.tcp.iter().any(|ask| ask.matches(host, *port));
+        if !asked {
+            notes.add(unasked(format_args!("for TCP to {host}:{port}")));
+        }
+        asked
+    });
+    if !looked_up_alone {
+        return !ports.is_empty();
+    }
+    let asked = asks.tcp.iter().any(|ask| ask.host.matches(host));
+    if !asked {
+        notes.add(unasked(format_args!("for TCP to {host}")));
+    }
+    asked
 }
 
 /// One grant for each set of addresses, with the rules that need exactly those. There is always
@@ -193,47 +268,6 @@ fn by_addresses(
         ..grant
     };
     grants.into_iter().map(with).collect()
-}
-
-/// What an import needs to be linked at all, where nothing that was observed does that.
-fn link(
-    import: &str,
-    subject: &Subject<'_>,
-    rules: &mut Vec<HttpRule>,
-    secrets: &mut BTreeMap<SecretName, BTreeSet<Rung>>,
-    notes: &mut Notes,
-) {
-    let (sends, rung) = match Interface::of_import(import) {
-        Some(Interface::Http | Interface::WasiHttp) => (true, None),
-        Some(Interface::HttpCredentials) => (true, Some(Rung::Attach)),
-        Some(Interface::SignedHttp) => (true, Some(Rung::Operate)),
-        Some(Interface::Secrets) => (false, Some(Rung::Operate)),
-        Some(Interface::Reveal) => (false, Some(Rung::Reveal)),
-        _ => return,
-    };
-    if sends && rules.is_empty() {
-        notes.add(format!(
-            "it was not seen to send anything that can be suggested: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
-        ));
-        rules.extend(narrowest("GET", NOWHERE).map(|(rule, _)| rule).ok());
-    }
-    let Some(rung) = rung else { return };
-    if secrets.values().any(|rungs| rungs.contains(&rung)) {
-        return;
-    }
-    let asked = subject.asks.secrets.iter().find_map(|ask| match &ask.name {
-        SecretPattern::Exactly(name) if ask.rungs.contains(&rung) => Some(name.clone()),
-        _ => None,
-    });
-    match asked {
-        Some(name) => {
-            notes.add(format!("{import} needs a secret to be linked: `{name}` is the one that the manifest asks for"));
-            secrets.entry(name).or_default().insert(rung);
-        }
-        None => notes.add(format!(
-            "{import} needs a secret to be linked, and the manifest leaves to you which: grant one with rungs = [\"{rung}\"]"
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ fn refused() -> AuditEvent {
         method: "GET".to_owned(),
         destination: "https://elsewhere.invalid/".to_owned(),
         why: "it is not granted".to_owned(),
+        address: None,
     }
 }
 

@@ -21,6 +21,8 @@ attacks! {
         for why in ["tcp = [{ host = ", "looking up a.test", "datagrams (UDP)"] {
             assert!(audited.contains(why), "{why}: {audited}");
         }
+        // What is no host cannot be read as one.
+        assert!(audited.contains("RequestDenied { method: \"TCP\", destination: \"any place\""), "{audited}");
     }
     other_hosts_and_ports: "connects to other ports and hosts than are granted, by name and by address" => "refused, naming the line that would allow it", |world| {
         let (port, other) = (world.bytes.port(), world.evil.port());
@@ -37,7 +39,11 @@ attacks! {
         assert!(told[..4].iter().all(|result| result.get("err").is_some()), "{told:?}");
         assert_eq!(told[4]["ok"], "select 1", "{told:?}");
         assert!(!world.evil.was_reached());
-        assert!(world.spy.told().contains("tcp = [{ host = \\\"db.test\\\""), "{}", world.spy.told());
+        let audited = world.spy.told();
+        assert!(audited.contains("tcp = [{ host = \\\"db.test\\\""), "{audited}");
+        // Told by the name that was looked up, as the refusal names it, and not by its address.
+        let refused = format!("RequestDenied {{ method: \"TCP\", destination: \"db.test:{other}\"");
+        assert!(audited.contains(&refused), "{audited}");
     }
     an_address_that_no_name_led_to: "connects to the address of a granted name before any lookup has led there" => "refused; after the lookup it is allowed", |world| {
         let port = world.bytes.port();
@@ -66,7 +72,12 @@ attacks! {
             { "do": "tcp", "to": "2852039166:80", "receive": 0 },
         ])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
-        assert!(world.spy.told().contains("a cloud metadata address"), "{}", world.spy.told());
+        let audited = world.spy.told();
+        assert!(audited.contains("a cloud metadata address"), "{audited}");
+        // By name and by address, told where no words of the plugin's stand.
+        for address in ["address: Some(169.254.169.254)", "address: Some(10.0.0.1)"] {
+            assert!(audited.contains(address), "{address}: {audited}");
+        }
     }
     rebinding_for_sockets: "has a name change its address between lookups, and connects to what it led to before and after" => "each address is checked; only what was allowed is remembered", |world| {
         let port = world.bytes.port();

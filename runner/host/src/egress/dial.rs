@@ -73,7 +73,7 @@ impl Egress {
         let found = timeout_at(by, found).await;
         let found = found.map_err(|_| EgressError::not_looked_up(target))?;
         let addresses = found.map_err(|unresolved| match unresolved {
-            Unresolved::Denied(denied) => EgressError::Prohibited(denied.to_string()),
+            Unresolved::Denied(denied) => EgressError::prohibited(&denied),
             Unresolved::Failed(error) => EgressError::unreachable(&error, target),
         })?;
         let stream = match connect(&addresses, target.port(), by).await {

@@ -2,8 +2,9 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::net::IpAddr;
 
-use wharf_policy::{ByteSize, Limits, Target, raise};
+use wharf_policy::{ByteSize, Denied, Limits, Target, raise};
 
 use crate::lowered::NameScrubber;
 
@@ -15,9 +16,9 @@ pub(crate) enum EgressError {
     /// A rule says no.
     #[error("{0}")]
     Denied(String),
-    /// The address says no.
+    /// The address says no, which one is told beside.
     #[error("{0}")]
-    Prohibited(String),
+    Prohibited(String, Option<IpAddr>),
     #[error("{0}")]
     Unreachable(String),
     #[error("{0}")]
@@ -42,6 +43,11 @@ fn larger_response(most: &u64) -> String {
 }
 
 impl EgressError {
+    /// The refusal of an address.
+    pub(super) fn prohibited(denied: &Denied) -> Self {
+        Self::Prohibited(denied.to_string(), denied.address)
+    }
+
     /// There is no connection, for want of an address or of somebody who takes it.
     pub(super) fn unreachable(error: &io::Error, target: &Target) -> Self {
         Self::Unreachable(format!(
@@ -102,11 +108,19 @@ impl EgressError {
         match self {
             Self::Invalid(_)
             | Self::Denied(_)
-            | Self::Prohibited(_)
+            | Self::Prohibited(..)
             | Self::Withheld(_)
             | Self::TooLarge(_)
             | Self::Exhausted(_) => true,
             Self::Unreachable(_) | Self::Protocol(_) | Self::Timeout(_) => false,
+        }
+    }
+
+    /// The address that said no, if it was one.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Prohibited(_, address) => *address,
+            _ => None,
         }
     }
 
@@ -141,7 +155,7 @@ impl EgressError {
         match self {
             Self::Invalid(why) => Self::Invalid(clean(why)),
             Self::Denied(why) => Self::Denied(clean(why)),
-            Self::Prohibited(why) => Self::Prohibited(clean(why)),
+            Self::Prohibited(why, address) => Self::Prohibited(clean(why), address),
             Self::Unreachable(why) => Self::Unreachable(clean(why)),
             Self::Protocol(why) => Self::Protocol(clean(why)),
             Self::Withheld(why) => Self::Withheld(clean(why)),

@@ -132,7 +132,8 @@ impl Told {
     /// Tells the auditor if it was the host that said no.
     fn refused(&self, run: &Run, error: &EgressError) {
         if error.is_refusal() {
-            run.request_refused(&self.method, &self.destination, &error.to_string());
+            let why = error.to_string();
+            run.request_refused(&self.method, &self.destination, &why, error.address());
         }
     }
 }
@@ -196,7 +197,7 @@ fn check<'r>(run: &'r Run, method: &Method, target: &Target) -> Result<Granted<'
         let what = || format!("{method} {}", shown(run, target));
         granted
             .check(target.host(), address, what)
-            .map_err(|denied| EgressError::Prohibited(denied.to_string()))?;
+            .map_err(|denied| EgressError::prohibited(&denied))?;
     }
     Ok(granted)
 }

@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress};
 use wasmtime_wasi::p2::{DynPollable, Network, Pollable, subscribe};
 use wharf_policy::{Denied, tcp_host};
 
-use super::{refuse, tell};
+use super::{deny, refuse, tell};
 use crate::State;
 use crate::egress::Unresolved;
 use crate::run::Run;
@@ -82,7 +82,7 @@ async fn resolve(run: Option<Arc<Run>>, name: &str) -> Result<Vec<IpAddr>, Error
         .request()
         .map_err(|error| refuse(&run, "TCP", "the address of a name", &error.to_string()))?;
     let host = tcp_host(name).map_err(|_| ErrorCode::InvalidArgument)?;
-    let refused = |denied: Denied| refuse(&run, "TCP", &host.to_string(), &denied.to_string());
+    let refused = |denied: Denied| deny(&run, &host.to_string(), &denied);
     let granted = run.rights.check_tcp(&host, None).map_err(refused)?;
     let what = || format!("TCP to {host}");
     let egress = &run.services.egress;

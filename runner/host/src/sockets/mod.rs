@@ -20,6 +20,7 @@ use wasmtime_wasi::WasiCtx;
 use wasmtime_wasi::p2::bindings::sockets as wasi;
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::sockets::{SocketAddrUse, WasiSocketsCtx, WasiSocketsCtxView};
+use wharf_policy::Denied;
 
 use crate::egress::Open;
 use crate::run::Run;
@@ -98,10 +99,19 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Tells the auditor and the log of what is refused.
+/// Tells the auditor and the log of what is refused. A destination that is no `host:port` and no
+/// name is words with a space between them, so that nobody takes it for a host.
 fn refuse(run: &Run, method: &str, destination: &str, why: &str) -> ErrorCode {
     tell(run, why);
-    run.request_refused(method, destination, why);
+    run.request_refused(method, destination, why, None);
+    ErrorCode::AccessDenied
+}
+
+/// The same of what the rights refuse, with the address if it was that.
+fn deny(run: &Run, destination: &str, denied: &Denied) -> ErrorCode {
+    let why = denied.to_string();
+    tell(run, &why);
+    run.request_refused("TCP", destination, &why, denied.address);
     ErrorCode::AccessDenied
 }
 

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use url::Host;
+use wharf_policy::Denied;
 
 use crate::run::Run;
 
@@ -31,30 +32,40 @@ impl Names {
 /// Whether the run may connect there, and as which destination it is then told.
 ///
 /// # Errors
-/// Why not, and what would allow it.
-pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, String> {
+/// It may not: as which destination that is told, and why.
+pub(super) fn decide(run: &Run, address: SocketAddr) -> Result<String, (String, Denied)> {
     let (ip, port) = (address.ip(), address.port());
     if let SocketAddr::V6(v6) = address
         && (v6.scope_id() != 0 || v6.flowinfo() != 0)
     {
-        return Err(format!("TCP to {ip} with a zone or a flow is not allowed"));
+        let denied = Denied {
+            what: format!("TCP to {ip} with a zone or a flow"),
+            why: "no rule can name one".to_owned(),
+            hint: "connect to the address alone".to_owned(),
+            address: None,
+        };
+        return Err(("an address with a zone or a flow".to_owned(), denied));
     }
     let literal = match ip {
         IpAddr::V4(v4) => Host::Ipv4(v4),
         IpAddr::V6(v6) => Host::Ipv6(v6),
     };
-    let mut refused = None;
-    let named = run.names.of(ip);
+    let judge = |host: &Host<String>| {
+        let destination = format!("{host}:{port}");
+        let granted = run.rights.check_tcp(host, Some(port));
+        let what = || format!("TCP to {destination}");
+        match granted.and_then(|granted| granted.check(host, ip, what)) {
+            Ok(()) => Ok(destination),
+            Err(denied) => Err((destination, denied)),
+        }
+    };
     // A name that was looked up says more about what was meant than the bare address.
-    for host in named.into_iter().chain([literal]) {
-        let decided = run
-            .rights
-            .check_tcp(&host, Some(port))
-            .and_then(|granted| granted.check(&host, ip, || format!("TCP to {host}:{port}")));
-        match decided {
-            Ok(()) => return Ok(format!("{host}:{port}")),
-            Err(denied) => refused = refused.or(Some(denied.to_string())),
+    let mut first = None;
+    for name in run.names.of(ip) {
+        match judge(&name) {
+            Ok(destination) => return Ok(destination),
+            Err(refused) => first = first.or(Some(refused)),
         }
     }
-    Err(refused.unwrap_or_default())
+    judge(&literal).map_err(|refused| first.unwrap_or(refused))
 }

@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::{
 use wharf_policy::{AddressClass, Interface, classify};
 
 use super::streams::{Received, Sent};
-use super::{reach, refuse, tell};
+use super::{deny, reach, refuse, tell};
 use crate::run::Run;
 use crate::{AuditEvent, State};
 
@@ -49,7 +49,7 @@ impl tcp_create_socket::Host for State {
         if !run.rights.allows(Interface::WasiTcp) {
             let line = Interface::WasiTcp.grant_hint().unwrap_or_default();
             let why = format!("this plugin may not open sockets: {line} would allow it");
-            return Err(refuse(&run, "TCP", "anywhere", &why).into());
+            return Err(refuse(&run, "TCP", "any place", &why).into());
         }
         let place = run.traffic.open_socket().map_err(|error| {
             refuse(&run, "TCP", "another socket", &error.to_string());
@@ -133,11 +133,14 @@ impl HostTcpSocket for State {
             return Err(ErrorCode::AccessDenied.into());
         };
         let address = SocketAddr::from(remote);
-        let refused = |why: String| refuse(&run, "TCP", &address.to_string(), &why);
+        let (destination, allowed) = match reach::decide(&run, address) {
+            Ok(destination) => (destination, Ok(())),
+            Err((destination, denied)) => (destination, Err(denied)),
+        };
         run.traffic
             .request()
-            .map_err(|error| refused(error.to_string()))?;
-        let destination = reach::decide(&run, address).map_err(refused)?;
+            .map_err(|error| refuse(&run, "TCP", &destination, &error.to_string()))?;
+        allowed.map_err(|denied| deny(&run, &destination, &denied))?;
         began(&run, &destination, address)?;
         HostTcpSocket::start_connect(&mut self.tcp(), this, network, remote)
     }

@@ -14,6 +14,6 @@ impl udp_create_socket::Host for State {
             return Err(ErrorCode::AccessDenied.into());
         };
         let why = "no plugin may send or take datagrams (UDP); no grant allows it";
-        Err(refuse(run, "UDP", "anywhere", why).into())
+        Err(refuse(run, "UDP", "any place", why).into())
     }
 }

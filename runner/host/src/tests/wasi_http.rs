@@ -160,7 +160,8 @@ async fn a_body_that_was_too_long_hides_no_refusal_of_a_later_request() {
     assert!(!matches!(error, Error::ConnectionLimitReached), "{error}");
     let last = run.events.audit.lock().unwrap().last().cloned();
     assert!(
-        matches!(&last, Some(AuditEvent::RequestDenied { why, .. }) if why.contains("10.0.0.5")),
+        matches!(&last, Some(AuditEvent::RequestDenied { why, address: Some(address), .. })
+            if why.contains("10.0.0.5") && address.to_string() == "10.0.0.5"),
         "{last:?}"
     );
 }

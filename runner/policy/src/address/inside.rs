@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// All that an address may carry inside, by where in it that is. What ISATAP reads out of the lower
 /// half counts beside what the prefix says, for a gateway that goes by the prefix does not look
 /// there.
-pub(super) fn inside(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
+pub(crate) fn inside(address: IpAddr) -> impl Iterator<Item = Ipv4Addr> {
     let v6 = match address {
         IpAddr::V4(_) => None,
         IpAddr::V6(v6) => Some(v6),

@@ -15,6 +15,8 @@ pub(super) trait Destination: Serialize + Sized {
     /// by one rule, where the whole may be allowed by several.
     fn parts(&self) -> Vec<Self>;
     fn is_any_host(&self) -> bool;
+    /// Whether both are for the same but for the scheme.
+    fn differs_in_scheme_alone(&self, other: &Self) -> bool;
     /// Why it is wider than is wise, whoever asks for it.
     fn unwise(&self) -> Option<String>;
 }
@@ -30,7 +32,15 @@ impl Destination for HttpRule {
         self.by_method()
     }
     fn is_any_host(&self) -> bool {
-        Self::is_any_host(self)
+        self.origin.is_any_host()
+    }
+    fn differs_in_scheme_alone(&self, other: &Self) -> bool {
+        let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
+        self.is_plain() != other.is_plain()
+            && self.is_any_host() == other.is_any_host()
+            && self.path == other.path
+            && among(self, other)
+            && among(other, self)
     }
     fn unwise(&self) -> Option<String> {
         let any = self.is_any_host().then(|| ANY_HOST.to_owned());
@@ -50,6 +60,9 @@ impl Destination for TcpRule {
     }
     fn is_any_host(&self) -> bool {
         Self::is_any_host(self)
+    }
+    fn differs_in_scheme_alone(&self, _: &Self) -> bool {
+        false
     }
     fn unwise(&self) -> Option<String> {
         let any = self.is_any_host().then(|| ANY_HOST.to_owned());
@@ -79,10 +92,14 @@ pub(super) fn tcp(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
     compare(Kind::Tcp, ("tcp", example), &asks.tcp, &granted, rows);
 }
 
-/// Whether everything that the rule allows is allowed by these together.
-fn together<'r, R: Destination + 'r>(rules: impl Iterator<Item = &'r R> + Clone, rule: &R) -> bool {
-    let covered = |part: &R| rules.clone().any(|one| one.covers(part));
-    rule.parts().iter().all(covered)
+/// What of a rule is not allowed by one of these as a whole, method by method or port by port.
+fn uncovered<'r, R: Destination + 'r>(
+    rules: impl Iterator<Item = &'r R> + Clone,
+    rule: &R,
+) -> Vec<R> {
+    let mut parts = rule.parts();
+    parts.retain(|part| !rules.clone().any(|one| one.covers(part)));
+    parts
 }
 
 fn compare<R: Destination>(
@@ -92,24 +109,26 @@ fn compare<R: Destination>(
     granted: &[&R],
     rows: &mut Vec<Row>,
 ) {
-    let somewhere = granted
-        .iter()
-        .any(|rule| asks.iter().any(|ask| ask.overlaps(rule)));
+    let within = |ask: &R| -> Vec<&R> {
+        let rules = granted.iter().copied();
+        rules.filter(|rule| rule.overlaps(ask)).collect()
+    };
     for ask in asks {
-        let within: Vec<&R> = granted
-            .iter()
-            .copied()
-            .filter(|rule| rule.overlaps(ask))
-            .collect();
-        let (finding, note) = if within.is_empty() {
-            match (ask.is_any_host(), somewhere) {
-                // "Anywhere" by two schemes is met by one.
-                (true, true) => (Finding::Optional, String::new()),
-                (true, false) => (
+        let within_it = within(ask);
+        let (finding, note) = if within_it.is_empty() {
+            // "Anywhere" by two schemes is met by one.
+            let mut twins = asks
+                .iter()
+                .filter(|other| ask.differs_in_scheme_alone(other));
+            match ask.is_any_host() {
+                true if twins.any(|twin| !within(twin).is_empty()) => {
+                    (Finding::Optional, String::new())
+                }
+                true => (
                     Finding::Missing,
                     format!("it goes where the operator lets it: {example}"),
                 ),
-                (false, _) => (
+                false => (
                     Finding::Missing,
                     format!(
                         "in a [[grant]] for this plugin {member} = [{}] would allow it",
@@ -117,16 +136,26 @@ fn compare<R: Destination>(
                     ),
                 ),
             }
-        } else if together(within.iter().copied(), ask) {
-            (Finding::Granted, String::new())
         } else {
-            (Finding::Partly, "the rest is refused".to_owned())
+            let rest = uncovered(within_it.iter().copied(), ask);
+            match (rest.is_empty(), ask.unwise()) {
+                (true, _) => (Finding::Granted, String::new()),
+                (false, Some(_)) => (Finding::Partly, "the rest is refused".to_owned()),
+                (false, None) => {
+                    let rest: Vec<String> = rest.iter().map(as_toml).collect();
+                    let note = format!(
+                        "the rest is refused: in a [[grant]] for this plugin {member} = [{}] would allow it",
+                        rest.join(", ")
+                    );
+                    (Finding::Partly, note)
+                }
+            }
         };
         rows.push(Row {
             kind,
             finding,
             asked: Some(as_toml(ask)),
-            granted: joined(within.into_iter().map(as_toml)),
+            granted: joined(within_it.into_iter().map(as_toml)),
             note,
         });
     }
@@ -138,7 +167,7 @@ fn compare<R: Destination>(
             )
         } else if let Some(why) = rule.unwise() {
             (Finding::Wider, why)
-        } else if !together(asks.iter(), *rule) {
+        } else if !uncovered(asks.iter(), *rule).is_empty() {
             let note = "more than the manifest asks for; the rest has no effect";
             (Finding::Wider, note.to_owned())
         } else {

@@ -3,8 +3,8 @@
 use ipnet::IpNet;
 
 use super::{Finding, Kind, Row, granted_row};
-use crate::address::metadata;
-use crate::{Capabilities, Grant, Nature};
+use crate::address::{inside, metadata};
+use crate::{Capabilities, Grant, Nature, classify};
 
 pub(super) fn rows(asks: &Capabilities, grants: &[&Grant], rows: &mut Vec<Row>) {
     for grant in grants {
@@ -51,6 +51,9 @@ fn judge(network: &IpNet) -> (Finding, String) {
     }
     let note = if network.prefix_len() == 0 {
         "every address there is but metadata services"
+    } else if is_of_gateways(network) {
+        let note = "its addresses lead to IPv4 addresses: each of those must be open as well, public or in a network of the grant";
+        return (Finding::Granted, note.to_owned());
     } else if is_wide(network) {
         "a large network: name the part that is meant"
     } else if metadata::is_any_in(network) {
@@ -60,6 +63,12 @@ fn judge(network: &IpNet) -> (Finding, String) {
         return (Finding::Granted, String::new());
     };
     (Finding::Wider, note.to_owned())
+}
+
+/// Whether all of its addresses carry another inside, by a prefix that all have.
+fn is_of_gateways(network: &IpNet) -> bool {
+    let (first, last) = (network.network(), network.broadcast());
+    classify(first) == classify(last) && inside(last).next().is_some()
 }
 
 /// Larger than one private network of a usual kind (10.0.0.0/8, fd00::/48).

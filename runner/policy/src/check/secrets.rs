@@ -6,18 +6,25 @@ use crate::{
     SecretBinding, SecretPattern,
 };
 
-pub(super) fn asked(asks: &Capabilities, rights: &Rights, rows: &mut Vec<Row>) {
+pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, rows: &mut Vec<Row>) {
     for ask in &asks.secrets {
         for rung in &ask.rungs {
-            let granted: Vec<String> = rights
-                .secrets()
+            let has = rights.secrets();
+            let (useful, useless): (Vec<_>, Vec<_>) = has
                 .filter(|(binding, rungs)| rungs.contains(rung) && ask.covers(&binding.name, *rung))
-                .map(|(binding, _)| binding.name.to_string())
-                .collect();
-            let (finding, note) = match (&ask.name, granted.is_empty()) {
-                (_, false) => (Finding::Granted, String::new()),
-                (SecretPattern::Any, true) => (Finding::Optional, String::new()),
-                (SecretPattern::Exactly(name), true) => (
+                .map(|(binding, _)| binding)
+                .partition(|binding| has_use(binding, *rung, asks, grants));
+            let names = |bindings: &[&SecretBinding]| {
+                joined(bindings.iter().map(|binding| binding.name.to_string()))
+            };
+            let nowhere = names(&useless).map(|names| {
+                format!("`to` of the [[secret]] block of {names} is for nothing that manifest and grant let the plugin reach")
+            });
+            let (finding, note) = match (&ask.name, useful.is_empty(), nowhere) {
+                (_, false, nowhere) => (Finding::Granted, nowhere.unwrap_or_default()),
+                (_, true, Some(nowhere)) => (Finding::Unused, nowhere),
+                (SecretPattern::Any, true, None) => (Finding::Optional, String::new()),
+                (SecretPattern::Exactly(name), true, None) => (
                     Finding::Missing,
                     format!(
                         "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it, with a [[secret]] block of that name"
@@ -28,9 +35,52 @@ pub(super) fn asked(asks: &Capabilities, rights: &Rights, rows: &mut Vec<Row>) {
                 kind: Kind::Secret,
                 finding,
                 asked: Some(format!("{rung} {}", String::from(ask.name.clone()))),
-                granted: joined(granted.into_iter()),
+                granted: names(&useful).or_else(|| names(&useless)),
                 note,
             });
+        }
+    }
+}
+
+/// Whether there is a request that a secret can go onto, where that is all it is for.
+fn has_use(binding: &SecretBinding, rung: Rung, asks: &Capabilities, grants: &[&Grant]) -> bool {
+    let onto_requests = match rung {
+        Rung::Inject | Rung::Attach => true,
+        Rung::Operate => binding.operations.iter().all(|o| o.needs_destination()),
+        Rung::Reveal => false,
+    };
+    // Rules of one method or all, of which any two overlap, allow something together.
+    let parts = |rules: &[HttpRule]| -> Vec<HttpRule> {
+        rules.iter().flat_map(HttpRule::by_method).collect()
+    };
+    let (to, asked) = (parts(&binding.to), parts(&asks.http));
+    let granted: Vec<_> = grants.iter().flat_map(|grant| parts(&grant.http)).collect();
+    !onto_requests
+        || to.iter().any(|to| {
+            asked.iter().filter(|ask| ask.overlaps(to)).any(|ask| {
+                let both = |rule: &&HttpRule| rule.overlaps(to) && rule.overlaps(ask);
+                granted.iter().any(|rule| both(&rule))
+            })
+        })
+}
+
+/// Secrets that are injected into the same place of the same requests.
+pub(super) fn shared(rights: &Rights, rows: &mut Vec<Row>) {
+    let injected = rights
+        .secrets()
+        .filter(|(_, rungs)| rungs.contains(&Rung::Inject));
+    let injected: Vec<&SecretBinding> = injected.map(|(binding, _)| binding).collect();
+    for (at, one) in injected.iter().enumerate() {
+        for other in &injected[..at] {
+            let both = one
+                .to
+                .iter()
+                .any(|to| other.to.iter().any(|o| o.overlaps(to)));
+            if both && one.placement.place() == other.placement.place() {
+                let note = "both go into the same place, and a request that is in `to` of both is refused as ambiguous: give them `to` that share nothing";
+                let what = format!("inject {}, {}", other.name, one.name);
+                rows.push(granted_row(Kind::Secret, Finding::Wider, what, note));
+            }
         }
     }
 }

@@ -1,10 +1,8 @@
 //! How two rules stand to each other: does one allow all that the other does, or anything of it?
 //!
-//! Exact for rules that the parser gives, but for paths with encoded separators, where the answer
-//! errs towards "no".
+//! Exact for rules that the parser gives.
 
 use super::{HttpRule, Method, OriginPattern, PathPrefix, PortPattern};
-use crate::host::HostPattern;
 
 impl HttpRule {
     /// Whether everything that `other` allows is allowed by this rule alone.
@@ -35,11 +33,6 @@ impl HttpRule {
         self.methods.iter().map(alone).collect()
     }
 
-    /// Whether it is about any host at all.
-    pub fn is_any_host(&self) -> bool {
-        self.origin.host == HostPattern::Any
-    }
-
     /// Whether requests that it allows are not encrypted.
     pub fn is_plain(&self) -> bool {
         self.origin.scheme == super::Scheme::Http
@@ -59,31 +52,6 @@ impl OriginPattern {
                 || self.port == PortPattern::Any
                 || other.port == PortPattern::Any)
             && self.host.overlaps(&other.host)
-    }
-}
-
-impl HostPattern {
-    /// Whether it is about all hosts that the other is about.
-    pub(crate) fn covers(&self, other: &Self) -> bool {
-        let below = |suffix: &str, name: &str| {
-            name.strip_suffix(suffix)
-                .is_some_and(|labels| labels.len() > 1 && labels.ends_with('.'))
-        };
-        match (self, other) {
-            (Self::Any, _) => true,
-            (Self::Below(suffix), Self::Below(other)) => suffix == other || below(suffix, other),
-            (Self::Below(suffix), Self::Exactly(url::Host::Domain(name))) => below(suffix, name),
-            (Self::Exactly(host), Self::Exactly(other)) => host == other,
-            (Self::Below(_) | Self::Exactly(_), _) => false,
-        }
-    }
-}
-
-impl HostPattern {
-    /// Whether any host is one that both are about.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        // Two sets of names are disjoint, or one holds the other.
-        self.covers(other) || other.covers(self)
     }
 }
 

@@ -34,34 +34,73 @@ fn line_for(method: &str, target: &Target) -> Option<HttpRule> {
     Some(rule)
 }
 
-/// Which part said no to a destination: the first of manifest, grant and call.
+/// What a manifest or a call says of a destination.
+pub(super) struct Says {
+    allows: bool,
+    /// Whether it names others, beside which a line for this one has to go.
+    others: bool,
+}
+
+impl Says {
+    pub(super) fn of<R>(rules: &[R], fits: impl Fn(&R) -> bool) -> Self {
+        Self {
+            allows: rules.iter().any(fits),
+            others: !rules.is_empty(),
+        }
+    }
+
+    /// Of a call that does not restrict itself.
+    pub(super) const ANYTHING: Self = Self {
+        allows: true,
+        others: false,
+    };
+}
+
+/// Where a line is missing: in which of manifest, grant and call.
+pub(super) fn places(asked: &Says, granted: bool, called: &Says) -> String {
+    let beside = |others: bool| match others {
+        true => " beside those that it has",
+        false => "",
+    };
+    let mut places = Vec::new();
+    if !asked.allows {
+        let beside = beside(asked.others);
+        places.push(format!("in the manifest's [capabilities]{beside}"));
+    }
+    if !granted {
+        places.push("in a [[grant]] for this plugin".to_owned());
+    }
+    if !called.allows {
+        places.push(format!("in the call's rights{}", beside(called.others)));
+    }
+    places.join(" and ")
+}
+
+/// A destination that not all three of manifest, grant and call allow.
 pub(super) struct Refusal {
+    /// The first that does not.
     why: &'static str,
-    place: &'static str,
+    /// All that do not: with less than all it would be refused again.
+    places: String,
 }
 
 /// What is granted, if all three agree.
 ///
 /// # Errors
-/// The first that does not.
-pub(super) fn decide(
-    asked: bool,
-    granted: Option<Granted<'_>>,
-    called: bool,
-) -> Result<Granted<'_>, Refusal> {
-    let (why, place) = match (asked, granted, called) {
+/// Which do not.
+pub(super) fn decide<'r>(
+    asked: &Says,
+    granted: Option<Granted<'r>>,
+    called: &Says,
+) -> Result<Granted<'r>, Refusal> {
+    let places = places(asked, granted.is_some(), called);
+    let why = match (asked.allows, granted, called.allows) {
         (true, Some(granted), true) => return Ok(granted),
-        (false, ..) => (
-            "the plugin's manifest does not ask for it",
-            "in the manifest's [capabilities]",
-        ),
-        (true, None, _) => ("no grant allows it", "in a [[grant]] for this plugin"),
-        (true, Some(_), false) => (
-            "the call restricts itself to other destinations",
-            "in the call's rights",
-        ),
+        (false, ..) => "the plugin's manifest does not ask for it",
+        (true, None, _) => "no grant allows it",
+        (true, Some(_), false) => "the call restricts itself to other destinations",
     };
-    Err(Refusal { why, place })
+    Err(Refusal { why, places })
 }
 
 /// That a line allows a request with that path, and how much more where no rule can say less.
@@ -103,28 +142,31 @@ pub(crate) fn of_credential(
         ),
         why: "its [[secret]] block names other destinations".to_owned(),
         hint: allows(path, &format!("{line}{beside}")),
+        address: None,
     }
 }
 
 impl Refusal {
     pub(super) fn of_request(&self, method: &str, target: &Target) -> Denied {
-        let Self { why, place } = self;
+        let Self { why, places } = self;
         let (origin, path) = (target.origin(), target.path());
         let line = match line_for(method, target) {
-            Some(rule) => format!("{place} http = [{}]", as_toml(&rule)),
-            None => format!("{place} a rule for {origin}"),
+            Some(rule) => format!("{places} http = [{}]", as_toml(&rule)),
+            None => format!("{places} a rule for {origin}"),
         };
         let hint = allows(path, &line);
         Denied {
             what: format!("{method} {origin}{}", told(path)),
             why: (*why).to_owned(),
             hint,
+            address: None,
         }
     }
 
     pub(super) fn of_connection(&self, host: &Host<String>, port: Option<u16>) -> Denied {
-        let Self { why, place } = self;
-        let line = |port: u16| format!("{place} tcp = [{{ host = \"{host}\", ports = [{port}] }}]");
+        let Self { why, places } = self;
+        let line =
+            |port: u16| format!("{places} tcp = [{{ host = \"{host}\", ports = [{port}] }}]");
         let (what, hint) = match port {
             Some(port) => (
                 format!("TCP to {host}:{port}"),
@@ -143,6 +185,7 @@ impl Refusal {
             what,
             why: (*why).to_owned(),
             hint,
+            address: None,
         }
     }
 }

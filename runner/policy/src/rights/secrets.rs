@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::refusal::{Says, places};
 use crate::check::as_toml;
 use crate::{Denied, Operation, Rung, SecretAsk, SecretBinding, SecretGrant, SecretName};
 
@@ -69,6 +70,7 @@ impl Said {
             what: format!("to {rung} the secret `{shown}`"),
             why: why.to_owned(),
             hint,
+            address: None,
         }
     }
 
@@ -85,19 +87,16 @@ impl Said {
 
     /// Everything that is missing, because with less it would be refused again.
     fn hint(&self, name: &SecretName, rung: Rung) -> String {
-        let (asks, grants) = (self.asks(name, rung), self.grants(name, rung));
+        let asked = Says::of(&self.asked, |ask| ask.covers(name, rung));
+        let grants = self.grants(name, rung);
         let mut needs = Vec::new();
-        let place = match (asks, grants) {
-            (false, true) => Some("in the manifest's [capabilities]"),
-            (true, false) => Some("in a [[grant]] for this plugin"),
-            (false, false) => {
-                Some("in the manifest's [capabilities] and in a [[grant]] for this plugin")
-            }
-            (true, true) => None,
-        };
-        needs.extend(place.map(|place| {
-            format!("{place} secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}]")
-        }));
+        // What the call says of secrets is another line.
+        let places = places(&asked, grants, &Says::ANYTHING);
+        if !places.is_empty() {
+            needs.push(format!(
+                "{places} secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}]"
+            ));
+        }
         if !grants {
             needs.push(match rung {
                 Rung::Inject | Rung::Attach => {
@@ -137,5 +136,6 @@ pub(super) fn unlisted(binding: &SecretBinding, operation: Operation) -> Denied 
         what: format!("{operation} with the secret `{}`", binding.name),
         why: "its [[secret]] block does not list it".to_owned(),
         hint,
+        address: None,
     }
 }

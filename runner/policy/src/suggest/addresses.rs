@@ -8,7 +8,7 @@ use url::Host;
 
 use super::connections;
 use super::requests::read;
-use crate::{HttpRule, Nature};
+use crate::{AddressClass, HttpRule, Nature, classify};
 
 /// What a rule is about: addresses of one place say nothing of another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,11 +20,12 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Of a destination as the audit record has it, with `tcp://` before those of TCP.
-    fn of(destination: &str) -> Option<Self> {
+    /// Of a destination as the audit record has it, with `tcp://` before those of TCP; and its host.
+    fn of(destination: &str) -> Option<(Self, String)> {
         match destination.strip_prefix("tcp://") {
-            Some(tcp) => connections::read(tcp).map(|(host, _)| Self::Host(host)),
-            None => read(destination).map(|(_, target)| Self::Origin(target.origin())),
+            Some(tcp) => connections::read(tcp).map(|(host, _)| (Self::Host(host.clone()), host)),
+            None => read(destination)
+                .map(|(_, target)| (Self::Origin(target.origin()), target.host().to_string())),
         }
     }
 
@@ -48,17 +49,41 @@ impl std::fmt::Display for Place {
 
 /// Addresses that are not public, by what led to them.
 #[derive(Debug, Default)]
-pub(super) struct Addresses(BTreeMap<Place, BTreeSet<IpAddr>>);
+pub(super) struct Addresses {
+    by_place: BTreeMap<Place, BTreeSet<IpAddr>>,
+    /// Hosts that led to a metadata service, or to a gateway to one, by whatever port or protocol.
+    forbidden: BTreeMap<String, IpAddr>,
+}
+
+/// The address that a host is, where it is one and no name.
+fn literal(host: &Host<String>) -> Option<IpAddr> {
+    match host {
+        Host::Ipv4(v4) => Some(IpAddr::V4(*v4)),
+        Host::Ipv6(v6) => Some(IpAddr::V6(*v6)),
+        Host::Domain(_) => None,
+    }
+}
 
 impl Addresses {
     /// Takes note of an address. Whether it is known what led to it.
     pub(super) fn add(&mut self, destination: &str, address: IpAddr) -> bool {
-        let place = Place::of(destination);
-        let known = place.is_some();
-        if let Some(place) = place {
-            self.0.entry(place).or_default().insert(address);
+        let Some((place, host)) = Place::of(destination) else {
+            return false;
+        };
+        if Nature::of(address).metadata().is_some() {
+            self.forbidden.entry(host).or_insert(address);
         }
-        known
+        self.by_place.entry(place).or_default().insert(address);
+        true
+    }
+
+    /// Takes note of a host that is itself an address which is not public: it leads there.
+    pub(super) fn add_literal(&mut self, place: Place, host: &Host<String>) {
+        if let Some(address) = literal(host)
+            && classify(address) != AddressClass::Public
+        {
+            self.by_place.entry(place).or_default().insert(address);
+        }
     }
 
     /// Networks of exactly the addresses that a place led to.
@@ -73,21 +98,17 @@ impl Addresses {
         gateways.map(move |(ip, nature)| format!("{place} led to {ip}, {nature}"))
     }
 
-    /// Why nothing is suggested for a place: it is a metadata service, or has led to one. What
-    /// leads there once may do so again, whatever else it leads to.
+    /// Why nothing is suggested for a place: it is a metadata service, or its host has led to one.
+    /// What leads there once may do so again, whatever else it leads to and by whatever port.
     pub(super) fn forbidden(&self, place: &Place, host: &Host<String>) -> Option<String> {
-        let literal = match host {
-            Host::Ipv4(v4) => Some(IpAddr::V4(*v4)),
-            Host::Ipv6(v6) => Some(IpAddr::V6(*v6)),
-            Host::Domain(_) => None,
-        };
-        let all = literal.into_iter().chain(self.of(place));
-        let (address, nature) = all
-            .map(|ip| (ip, Nature::of(ip)))
-            .find(|(_, nature)| nature.metadata().is_some())?;
-        let way = match literal {
-            Some(_) => format!("it tried {place}, which is {nature}"),
-            None => format!("it tried {place}, which led to {address}, {nature}"),
+        let is = literal(host).map(|address| (address, Nature::of(address)));
+        let way = match is.filter(|(_, nature)| nature.metadata().is_some()) {
+            Some((_, nature)) => format!("it tried {place}, which is {nature}"),
+            None => {
+                let address = *self.forbidden.get(&host.to_string())?;
+                let nature = Nature::of(address);
+                format!("it tried {place}, and {host} led to {address}, {nature}")
+            }
         };
         Some(format!(
             "{way}: what is there gives credentials to whoever asks, and nothing here opens it"
@@ -95,6 +116,6 @@ impl Addresses {
     }
 
     fn of(&self, place: &Place) -> impl Iterator<Item = IpAddr> {
-        self.0.get(place).into_iter().flatten().copied()
+        self.by_place.get(place).into_iter().flatten().copied()
     }
 }

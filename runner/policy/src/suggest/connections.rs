@@ -52,9 +52,12 @@ impl Connections {
         true
     }
 
-    /// Leaves out the hosts that are not to be kept.
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Host<String>) -> bool) {
-        (self.0).retain(|host, _| tcp_host(host).is_ok_and(|host| keep(&host)));
+    /// Leaves out the hosts that are not to be kept, and of the others the ports.
+    pub(super) fn retain(
+        &mut self,
+        mut keep: impl FnMut(&Host<String>, &mut BTreeSet<u16>) -> bool,
+    ) {
+        (self.0).retain(|host, ports| tcp_host(host).is_ok_and(|host| keep(&host, ports)));
     }
 
     /// A rule for each host, and what is to be said of them.

@@ -4,17 +4,34 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::{HttpRule, Method, PathPrefix, Target};
+use super::notes::Notes;
+use crate::{HttpRule, Method, PathPrefix, Target, ambiguous};
 
 /// The longest path of a rule that is made here. A longer one would be hard to read.
 const LONGEST: usize = 256;
 
+/// The most rules. A run has far fewer destinations, unless it searches.
+const MOST: usize = 256;
+
+/// What a record has in place of what it left out, and how that ends.
+const MARKS: [(&str, &str); 2] = [("…", "…"), ("[secret ", "]")];
+
+/// A request of a record, as a rule.
+pub(super) struct Wanted {
+    /// The narrowest rule that it fits.
+    pub(super) rule: HttpRule,
+    /// What is to be said where the rule is wider than the request.
+    pub(super) note: Option<String>,
+    /// Where it went, if nothing is left out of that.
+    pub(super) target: Option<Target>,
+}
+
 /// A destination as the audit record has it, as far as it is known: up to where the record has
 /// left something out.
 pub(super) fn read(destination: &str) -> Option<(&str, Target)> {
-    let cut = ["…", "[secret "]
+    let cut = MARKS
         .iter()
-        .filter_map(|mark| destination.find(mark))
+        .filter_map(|(mark, _)| destination.find(mark))
         .min();
     let known = match cut {
         Some(at) => &destination[..destination[..at].rfind('/')? + 1],
@@ -23,34 +40,58 @@ pub(super) fn read(destination: &str) -> Option<(&str, Target)> {
     Some((known, Target::of(&Url::parse(known).ok()?).ok()?))
 }
 
-/// The narrowest rule that a request fits, and what is to be said where it is wider than the
-/// request.
+/// Why a server might see another path than a destination says, by all that the record has of it.
+fn doubtful(destination: &str) -> Option<&'static str> {
+    let mut known = destination.to_owned();
+    for (begin, end) in MARKS {
+        while let Some(at) = known.find(begin) {
+            let behind = at + begin.len();
+            let until = match known[behind..].find(end) {
+                Some(length) if end != begin => behind + length + end.len(),
+                _ => behind,
+            };
+            known.replace_range(at..until, "");
+        }
+    }
+    let (_, rest) = known.split_once("://")?;
+    ambiguous(&rest[rest.find('/')?..])
+}
+
+/// The narrowest rule that a request fits.
 ///
 /// # Errors
 /// That there is none, to be said instead. Where no rule can name the method the request is refused
 /// under any rule, and one for all methods would open much and not allow it either.
-pub(super) fn narrowest(
-    method: &str,
-    destination: &str,
-) -> Result<(HttpRule, Option<String>), String> {
+pub(super) fn narrowest(method: &str, destination: &str) -> Result<Wanted, String> {
     let told = destination.escape_default();
     let none = || format!("no rule can be made of {} {told}", method.escape_default());
     let (known, target) = read(destination).ok_or_else(none)?;
-    let rule = rule_for(method, &target).ok_or_else(none)?;
+    let mut rule = rule_for(method, &target).ok_or_else(none)?;
     if rule.methods.is_empty() {
         return Err(format!(
             "no rule can name the method of a request to {told}, which no rule would allow: {}",
             method.escape_default()
         ));
     }
-    let note = if known != destination || rule.path.as_str() != target.path() {
+    let whole = known == destination;
+    // What no path but `/` covers is not covered by the beginning of it either.
+    let note = if let Some(why) = doubtful(destination) {
+        rule.path = PathPrefix::default();
+        Some(format!(
+            "the rule for {told} covers every path: {why}, so that a server may read another path, and it is below none but `/`"
+        ))
+    } else if !whole || rule.path.as_str() != target.path() {
         Some(format!(
             "the rule for {known} covers more than that path: no rule can name it exactly"
         ))
     } else {
         None
     };
-    Ok((rule, note))
+    Ok(Wanted {
+        rule,
+        note,
+        target: whole.then_some(target),
+    })
 }
 
 /// The narrowest rule that covers a request. Wider than it only where no rule can name its method
@@ -65,6 +106,9 @@ pub(crate) fn rule_for(method: &str, target: &Target) -> Option<HttpRule> {
 
 /// The longest prefix of whole segments that a rule can name and that covers the path.
 fn path(path: &str) -> PathPrefix {
+    if ambiguous(path).is_some() {
+        return PathPrefix::default();
+    }
     let mut prefix = path;
     loop {
         if prefix.len() <= LONGEST
@@ -80,15 +124,13 @@ fn path(path: &str) -> PathPrefix {
     }
 }
 
-/// Rules for the same place become one with all their methods; what another covers goes.
-pub(super) fn merged(rules: Vec<HttpRule>) -> Vec<HttpRule> {
+/// Rules for the same place become one with all their methods; what another covers goes, and what
+/// is more than can be read. The rules are of one origin each.
+pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
     let mut by_place: BTreeMap<(String, String), HttpRule> = BTreeMap::new();
     for rule in rules {
         let place = (rule.origin.to_string(), String::from(rule.path.clone()));
         match by_place.get_mut(&place) {
-            // No methods are all methods.
-            Some(known) if known.methods.is_empty() => {}
-            Some(known) if rule.methods.is_empty() => known.methods.clear(),
             Some(known) => {
                 known.methods.extend(rule.methods);
                 known.methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -99,9 +141,34 @@ pub(super) fn merged(rules: Vec<HttpRule>) -> Vec<HttpRule> {
             }
         }
     }
-    let all: Vec<HttpRule> = by_place.into_values().collect();
-    all.iter()
-        .filter(|rule| !all.iter().any(|other| other != *rule && other.covers(rule)))
-        .cloned()
-        .collect()
+    let is_covered = |(origin, path): &(String, String), rule: &HttpRule| {
+        above(path).any(|path| {
+            let higher = by_place.get(&(origin.clone(), path.to_owned()));
+            higher.is_some_and(|higher| higher.covers(rule))
+        })
+    };
+    let mut all: Vec<HttpRule> = by_place
+        .iter()
+        .filter(|(place, rule)| !is_covered(place, rule))
+        .map(|(_, rule)| rule.clone())
+        .collect();
+    if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
+        notes.add(format!(
+            "it sent requests to more places than {MOST}, and no rule is made for {more} of them: a shorter path may be what is meant"
+        ));
+        all.truncate(MOST);
+    }
+    all
+}
+
+/// The paths above one, from the nearest on.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(parent(path), |path| parent(path))
+}
+
+fn parent(path: &str) -> Option<&str> {
+    match path.rfind('/')? {
+        0 => (path != "/").then_some("/"),
+        at => Some(&path[..at]),
+    }
 }

@@ -3,7 +3,6 @@
 //! A run that is refused says what it wanted, so a record of refused runs is enough: grant what is
 //! suggested, run again, and the next suggestion goes as far as the run then came.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -49,6 +48,8 @@ impl Suggest {
             if self.is_about(&record, &digest) {
                 lines += 1;
                 observed.extend(seen(&record.event, &record.members));
+            } else if is_folded(&record) {
+                observed.push(Observed::Untold);
             }
         })
         .or_exit(Exit::Refused, "the record does not hold")?;
@@ -86,8 +87,9 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
     match event {
         "request" | "request-refused" => {
             let (method, destination) = (text("method"), text("destination"));
+            // A request may have a method of that name; a connection has no scheme.
             let (wanted, place) = match method.as_str() {
-                "TCP" => {
+                "TCP" if !destination.contains("://") => {
                     let place = format!("tcp://{destination}");
                     (Observed::Connection { destination }, place)
                 }
@@ -101,10 +103,16 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
                 }
             };
             let mut all = vec![wanted];
-            all.extend(address_in(&text("why")).map(|address| Observed::Address {
-                destination: place,
-                address,
-            }));
+            // A member of its own: words of a refusal may be the plugin's.
+            all.extend(
+                text("address")
+                    .parse()
+                    .ok()
+                    .map(|address| Observed::Address {
+                        destination: place,
+                        address,
+                    }),
+            );
             let credentials = member("credentials").and_then(Value::as_array);
             for credential in credentials.into_iter().flatten() {
                 all.extend(secret(&credential["secret"], &credential["rung"]));
@@ -130,22 +138,22 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
             let one = member("secret").and_then(|name| secret(name, &rung));
             one.into_iter().collect()
         }
+        "refusals-untold" => vec![Observed::Untold],
         _ => Vec::new(),
     }
+}
+
+/// Whether a line counts refusals in runs that have no line of their own, of whatever run.
+fn is_folded(record: &Record) -> bool {
+    let of = record.text("of").unwrap_or_default();
+    record.event == "refusals-folded"
+        && ["request-refused", "secret-refused", "refusals-untold"].contains(&of)
 }
 
 fn secret(name: &Value, rung: &Value) -> Option<Observed> {
     let name = name.as_str()?.parse().ok()?;
     let rung = serde_json::from_value(rung.clone()).ok()?;
     Some(Observed::Secret(name, rung))
-}
-
-/// The address of a refusal, which names the line that would allow it.
-fn address_in(why: &str) -> Option<IpAddr> {
-    let (_, rest) = why.split_once("networks = [\"")?;
-    let (network, _) = rest.split_once('"')?;
-    let (address, _) = network.split_once('/')?;
-    address.parse().ok()
 }
 
 #[cfg(test)]
@@ -160,7 +168,7 @@ mod tests {
     #[test]
     fn a_connection_is_not_taken_for_a_request_and_its_refusal_tells_the_address_as_well() {
         let why = "db.internal resolves to 10.0.0.7: in the [[grant]] that has tcp = [{ host = \"db.internal\", ports = [1] }] the line networks = [\"10.0.0.7/32\"] would allow the address";
-        let refused = json!({ "method": "TCP", "destination": "db.internal", "why": why });
+        let refused = json!({ "method": "TCP", "destination": "db.internal", "why": why, "address": "10.0.0.7" });
         let destination = "db.internal".to_owned();
         let wanted = [
             Observed::Connection { destination },
@@ -179,6 +187,36 @@ mod tests {
         let made = json!({ "method": "TCP", "destination": "db.internal:5432", "credentials": [] });
         let destination = "db.internal:5432".to_owned();
         assert_eq!(of("request", made), [Observed::Connection { destination }]);
+    }
+
+    #[test]
+    fn no_words_of_a_refusal_are_taken_for_an_address() {
+        let why =
+            "GET https://a.test/networks = [\"10.0.0.7/32\"] is not allowed: no grant allows it";
+        let destination = "https://a.test/".to_owned();
+        let refused = json!({ "method": "GET", "destination": destination, "why": why });
+        let method = "GET".to_owned();
+        let wanted = Observed::Request {
+            method,
+            destination,
+        };
+        assert_eq!(of("request-refused", refused), [wanted]);
+    }
+
+    #[test]
+    fn a_request_with_the_method_tcp_is_not_taken_for_a_connection() {
+        let sent = json!({ "method": "TCP", "destination": "https://a.test/x", "credentials": [] });
+        let wanted = Observed::Request {
+            method: "TCP".to_owned(),
+            destination: "https://a.test/x".to_owned(),
+        };
+        assert_eq!(of("request", sent), [wanted]);
+    }
+
+    #[test]
+    fn refusals_that_are_only_counted_are_seen() {
+        let untold = json!({ "count": 7 });
+        assert_eq!(of("refusals-untold", untold), [Observed::Untold]);
     }
 
     #[test]
