@@ -17,9 +17,16 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
             let names = |bindings: &[&SecretBinding]| {
                 joined(bindings.iter().map(|binding| binding.name.to_string()))
             };
-            let nowhere = names(&useless).map(|names| {
+            let (idle, lost): (Vec<_>, Vec<_>) = useless
+                .iter()
+                .partition(|binding| *rung == Rung::Operate && binding.operations.is_empty());
+            let idle = names(&idle).map(|names| {
+                format!("the [[secret]] block of {names} lists no `operations`, so nothing can be done with it")
+            });
+            let lost = names(&lost).map(|names| {
                 format!("`to` of the [[secret]] block of {names} is for nothing that manifest and grant let the plugin reach")
             });
+            let nowhere = joined(idle.into_iter().chain(lost));
             let (finding, note) = match (&ask.name, useful.is_empty(), nowhere) {
                 (_, false, nowhere) => (Finding::Granted, nowhere.unwrap_or_default()),
                 (_, true, Some(nowhere)) => (Finding::Unused, nowhere),
@@ -42,10 +49,12 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
     }
 }
 
-/// Whether there is a request that a secret can go onto, where that is all it is for.
+/// Whether anything may be done with a secret, and where all that is for requests, whether there is
+/// one that it can go onto.
 fn has_use(binding: &SecretBinding, rung: Rung, asks: &Capabilities, grants: &[&Grant]) -> bool {
     let onto_requests = match rung {
         Rung::Inject | Rung::Attach => true,
+        Rung::Operate if binding.operations.is_empty() => return false,
         Rung::Operate => binding.operations.iter().all(|o| o.needs_destination()),
         Rung::Reveal => false,
     };

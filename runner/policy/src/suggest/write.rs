@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{NOWHERE, Suggestion};
-use crate::Grant;
 use crate::check::as_toml;
+use crate::{Grant, Rung};
 
 impl Suggestion {
     /// As a policy file has it, with the notes as comments.
@@ -16,9 +16,16 @@ impl Suggestion {
         for name in &self.unbound {
             let _ = writeln!(
                 text,
-                "# Say where the value of `{name}` is, and where it may go.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = [{{ origin = \"{NOWHERE}\" }}]\n",
+                "# Say where the value of `{name}` is, and where it may go.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = [{{ origin = \"{NOWHERE}\" }}]",
                 name.as_str().replace('/', "-")
             );
+            let mut granted = self.grants.iter().flat_map(|grant| &grant.secrets);
+            if granted.any(|secret| secret.name == *name && secret.rungs.contains(&Rung::Operate)) {
+                text.push_str(
+                    "operations = []  # say what may be computed with it, such as \"hmac\"\n",
+                );
+            }
+            text.push('\n');
         }
         let mut between = "";
         for grant in &self.grants {
