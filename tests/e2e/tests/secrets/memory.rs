@@ -88,7 +88,7 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
         let signed = world.run("notify", "webhook", input).await;
         assert_eq!(signed["outcome"], "done", "{signed}");
     }
-    kept.use_all(&world, &a).await;
+    kept.use_all(&world, &a, &hanging).await;
     all.extend(lent(&kept));
 
     // Kept values, and idle connections to stores, live for up to half a minute.
