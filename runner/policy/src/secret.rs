@@ -176,7 +176,8 @@ fn bearer() -> Placement {
     Placement::Bearer
 }
 
-/// The one operation whose result is good for nothing but to show that somebody has the key.
+/// The one operation whose result has a meaning only for whoever shares the key. For them it is as good as a
+/// signature, over a message of the plugin's choice.
 fn hmac_only() -> Vec<Operation> {
     vec![Operation::Hmac]
 }
