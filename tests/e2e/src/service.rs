@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use tokio::sync::watch;
 
 use crate::reflect::reflect;
@@ -80,18 +81,21 @@ async fn echo(
     uri: Uri,
     headers: HeaderMap,
     body: String,
-) -> String {
+) -> Response {
     requests
         .lock()
         .unwrap()
         .push(format!("{method} {}", uri.path()));
+    if let ("/redirect", Some(to)) = (uri.path(), uri.query()) {
+        return (StatusCode::FOUND, [("location", to)]).into_response();
+    }
     if uri.path().ends_with("/forms") {
         let credential = headers
             .get("authorization")
             .map_or("", |value| value.to_str().unwrap());
-        return reflect(credential.strip_prefix("Bearer ").unwrap_or(credential));
+        return reflect(credential.strip_prefix("Bearer ").unwrap_or(credential)).into_response();
     }
-    format!("{method} {uri}\n{headers:?}\n\n{body}")
+    format!("{method} {uri}\n{headers:?}\n\n{body}").into_response()
 }
 
 async fn hang(

@@ -15,6 +15,16 @@ use crate::told::{all_are_marked, telling, told_everywhere};
 
 const CANARY: &str = "canary+Zx9/quiet\"Harbour=4711?";
 
+/// What names a proxy for those who heed it.
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
 /// What stands in the place of it.
 const MARK: &str = "[secret canary]";
 
@@ -69,19 +79,27 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         "policy",
         &format!(
             "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{origin}' }}]\n\
-             [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.1/32']\n\
+             [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}, {{ origin = '{tls}' }}]\n\
+             networks = ['127.0.0.1/32']\n\
              secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n\
              [[grant]]\nplugins = ['rungs']\nhttp = [{{ origin = '{hanging}' }}]\n\
              networks = ['127.0.0.1/32']\n\
              secrets = [{{ name = 'canary', rungs = ['inject', 'attach', 'operate', 'reveal'] }}]\n",
             secret_file,
             hanging = hanging.origin(),
+            tls = origin.replace("http:", "https:"),
         ),
     );
     // Everything between runner and controller passes the wire tap.
     let tap = WireTap::to(world.port()).await;
     world.enrol("runner", &tap.url()).await;
-    let runner = world.start_runner("runner", &policy).await;
+    let proxy = Service::start().await;
+    let through = proxy.origin();
+    let mut variables = vec![("NO_PROXY", ""), ("no_proxy", "")];
+    variables.extend(PROXIES.map(|name| (name, &*through)));
+    let runner = world
+        .start_runner_with(Build::Default, "runner", &policy, &variables)
+        .await;
 
     // The service echoes every header: the credential reaches it, and comes back towards the guest.
     let fetched = world
@@ -97,11 +115,15 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     let reflected = world.run("http", "request", input).await;
     assert_eq!(reflected["outcome"], "done", "{reflected}");
     all_are_marked(reflected["output"]["body"]["text"].as_str().unwrap(), MARK);
+    // It speaks no TLS; who asked a proxy for it would not know.
+    let input = json!({ "method": "GET", "url": origin.replace("http:", "https:") });
+    let in_vain = world.run("http", "request", input).await;
+    assert!(in_vain["error"].to_string().contains("TLS"), "{in_vain}");
     let signed = world
         .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "json": { "a": 1 } }, "sign": { "secret": "canary" } }))
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
-    let mut executions = vec![fetched, reflected, signed];
+    let mut executions = vec![fetched, reflected, in_vain, signed];
     executions.extend(told_everywhere(&world, &hanging, "canary").await);
     let mut places = Places::default();
     places.add_process(runner.pid());
@@ -112,6 +134,8 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     runner.terminate().await;
     places.add_files(world.dir(), &secrets);
     places.must_not_hold(&forms(CANARY));
+    // Nothing that a plugin sends goes through a proxy, whatever the runner was started with.
+    assert_eq!(proxy.requests(), [""; 0]);
 }
 
 /// Has a result wait in the runner's journal, and looks at all files meanwhile.
