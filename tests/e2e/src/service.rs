@@ -17,7 +17,8 @@ type Requests = Arc<Mutex<Vec<String>>>;
 type Gate = watch::Sender<bool>;
 
 /// A service on loopback that answers every request with the request itself, headers and all; below a
-/// path that ends in `/forms`, with its credential in every form that a server may write it down in.
+/// path that ends in `/forms`, with its credential in every form that a server may write it down in; at
+/// `/redirect?URL`, with a redirect to there.
 pub struct Service {
     address: SocketAddr,
     requests: Requests,
