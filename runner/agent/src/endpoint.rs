@@ -94,6 +94,15 @@ impl Endpoint {
     }
 }
 
+/// Whether a controller at this URL may be told a token: over TLS, or on this machine. The rule that runners
+/// keep, for others who speak to a controller.
+///
+/// # Errors
+/// It may not, or it is no address.
+pub fn check_controller(url: &str) -> Result<(), AgentError> {
+    Endpoint::parse(url).map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

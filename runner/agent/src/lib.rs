@@ -59,6 +59,7 @@ pub use agent::{Agent, Left, Running};
 pub use audit::{Asked, By, RunAudit, Who};
 pub use bundle_files::kept_manifest;
 pub use config::AgentConfig;
+pub use endpoint::check_controller;
 pub use enrol::{EnrolRequest, Enrolled, enrol};
 pub use error::AgentError;
 pub use identity::is_enrolled;

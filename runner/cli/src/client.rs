@@ -68,6 +68,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(connection: &Connection) -> Result<Self> {
+        wharf_agent::check_controller(&connection.controller)
+            .or_exit(Exit::Usage, "the token is not sent")?;
         let mut http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10));
         if let Some(file) = &connection.ca_file {
             let pem = local::read_up_to(file, MAX_CA_FILE)?;

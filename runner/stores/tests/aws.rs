@@ -5,6 +5,8 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -160,6 +162,33 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
     drop(gone);
     let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
     assert_eq!(error.trouble(), Trouble::Outage, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_of_aws_is_not_followed() {
+    if ran_with_credentials("a_redirect_of_aws_is_not_followed") {
+        return;
+    }
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let app = Router::new().fallback(move || async move {
+        counted.fetch_add(1, Ordering::SeqCst);
+        r#"{"SecretString": "the-token"}"#
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    // What would be believed, if it were asked.
+    assert_eq!(get(&to, &["aws:app"]).await.remove(0).unwrap(), "the-token");
+    for status in [301, 302, 307, 308] {
+        let (status, to) = (StatusCode::from_u16(status).unwrap(), to.clone());
+        let app = Router::new().fallback(move || async move { (status, [("location", to)]) });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

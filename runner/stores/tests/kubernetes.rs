@@ -3,16 +3,21 @@
 #![cfg(feature = "kubernetes")]
 #![allow(clippy::unwrap_used)]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wharf_policy::Policy;
 use wharf_stores::{ResolveError, Stores, Trouble};
 use wharf_test_servers::{IN_ERRORS, Kubernetes};
 
 async fn get(kubeconfig: &Value, from: &str) -> Result<String, ResolveError> {
+    get_by(kubeconfig, from, "").await
+}
+
+/// With this in the store's table.
+async fn get_by(kubeconfig: &Value, from: &str, more: &str) -> Result<String, ResolveError> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
     let text = format!(
-        "[store.cluster]\nkind = 'kubernetes'\nkubeconfig = 'kubeconfig'\n\
+        "[store.cluster]\nkind = 'kubernetes'\nkubeconfig = 'kubeconfig'\n{more}\n\
          [[secret]]\nname = 's'\nfrom = '{from}'\n"
     );
     let policy = Policy::from_toml(&text).unwrap();
@@ -52,6 +57,47 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
             "{text}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_context_that_the_table_names_is_used_in_place_of_the_files_own() {
+    let (one, other) = (Kubernetes::start().await, Kubernetes::start().await);
+    one.put("prod/app", "token", b"of-the-one");
+    other.put("prod/app", "token", b"of-the-other");
+    let mut both = one.kubeconfig();
+    let second = other.kubeconfig();
+    for list in ["clusters", "users", "contexts"] {
+        let mut entry = second[list][0].clone();
+        entry["name"] = "other".into();
+        if list == "contexts" {
+            entry["context"] = json!({ "cluster": "other", "user": "other" });
+        }
+        both[list].as_array_mut().unwrap().push(entry);
+    }
+    let from = "cluster:prod/app#token";
+    for (more, value) in [
+        ("", "of-the-one"),
+        ("context = 'test'", "of-the-one"),
+        ("context = 'other'", "of-the-other"),
+    ] {
+        assert_eq!(get_by(&both, from, more).await.unwrap(), value, "{more}");
+    }
+    let asked = one.asked() + other.asked();
+    let error = get_by(&both, from, "context = 'none'").await.unwrap_err();
+    assert!(error.to_string().contains("kubeconfig"), "{error}");
+    assert_eq!(one.asked() + other.asked(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_of_a_cluster_is_not_followed() {
+    let (cluster, other) = (Kubernetes::start().await, Kubernetes::start().await);
+    other.put("prod/app", "token", b"the-token");
+    for status in [301, 302, 307, 308] {
+        cluster.redirect("prod/app", status, &other);
+        let from = "cluster:prod/app#token";
+        get(&cluster.kubeconfig(), from).await.unwrap_err();
+    }
+    assert_eq!((cluster.asked(), other.asked()), (4, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

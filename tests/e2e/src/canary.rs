@@ -1,5 +1,6 @@
 //! The ways in which a secret can be written down, the places where it could be, and the search.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -97,6 +98,11 @@ impl Places {
         self.0.push((name.into(), bytes.into()));
     }
 
+    /// Others, too.
+    pub fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
     /// What the system shows of a process: its arguments and what it was started with.
     pub fn add_process(&mut self, pid: u32) {
         for file in ["cmdline", "environ"] {
@@ -111,11 +117,22 @@ impl Places {
         paths.retain(|path| !path.starts_with(except));
         assert!(paths.len() > 5, "{paths:?}");
         for path in paths {
-            self.add(
-                path.display().to_string(),
-                std::fs::read(&path).unwrap_or_default(),
-            );
+            match std::fs::read(&path) {
+                Ok(bytes) => self.add(path.display().to_string(), bytes),
+                // A file of a process that still runs, which it has removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => panic!("{} is not searched: {error}", path.display()),
+            }
         }
+    }
+
+    /// Fails unless a place with this in its name holds this: else the search would prove nothing of it.
+    pub fn must_hold(&self, name: &str, needle: &str) {
+        let held = self
+            .0
+            .iter()
+            .any(|(place, bytes)| place.contains(name) && holds(bytes, needle.as_bytes()));
+        assert!(held, "{needle} is not in {name}");
     }
 
     /// Fails if one of them has the secret in any of these forms.

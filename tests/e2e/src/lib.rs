@@ -7,22 +7,24 @@
 
 mod bundles;
 mod canary;
+mod front;
 mod memory;
 mod others;
 mod process;
-mod proxy;
 mod reflect;
 mod service;
+mod tap;
 mod wharf;
 mod world;
 
 pub use bundles::{Bundles, bundles};
 pub use canary::{Places, files, forms, holds};
+pub use front::TlsFront;
 pub use memory::Memory;
 pub use others::{check_made, cosign_major, version, word};
 pub use process::Process;
-pub use proxy::{TlsFront, WireTap};
 pub use reflect::{REFLECTED, broken};
 pub use service::Service;
+pub use tap::WireTap;
 pub use wharf::{Answer, Build, built, cosign, on_terminal, source, wharf, wharf_in};
 pub use world::{DECOY, World, until};

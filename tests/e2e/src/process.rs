@@ -20,14 +20,27 @@ impl Process {
         variables: &[(&str, &str)],
         log: &Path,
     ) -> Self {
+        let mut command = Command::new(crate::wharf::binary(build));
+        command.args(args).envs(variables.iter().copied());
+        Self::spawn(command, log)
+    }
+
+    /// Starts `wharf` as that user, who may only reach what everybody may: from a copy in this folder.
+    pub fn start_as(user: u32, folder: &Path, args: &[&str], log: &Path) -> Self {
+        let copy = folder.join("wharf");
+        std::fs::copy(crate::wharf::binary(crate::Build::Default), &copy).unwrap();
+        let mut command = Command::new(copy);
+        command.current_dir(folder).args(args).uid(user);
+        Self::spawn(command, log)
+    }
+
+    fn spawn(mut command: Command, log: &Path) -> Self {
         let out = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .unwrap();
-        let child = Command::new(crate::wharf::binary(build))
-            .args(args)
-            .envs(variables.iter().copied())
+        let child = command
             .stdin(Stdio::null())
             .stdout(out.try_clone().unwrap())
             .stderr(out)

@@ -5,17 +5,24 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
 
 use crate::reflect::reflect;
 
 type Requests = Arc<Mutex<Vec<String>>>;
 
+/// Whether answers are given.
+type Gate = watch::Sender<bool>;
+
 /// A service on loopback that answers every request with the request itself, headers and all; below a
-/// path that ends in `/forms`, with its credential in every form that a server may write it down in.
+/// path that ends in `/forms`, with its credential in every form that a server may write it down in; at
+/// `/redirect?URL`, with a redirect to there.
 pub struct Service {
     address: SocketAddr,
     requests: Requests,
+    gate: Gate,
 }
 
 impl Service {
@@ -25,23 +32,27 @@ impl Service {
         let app = Router::new()
             .fallback(echo)
             .with_state(Arc::clone(&requests));
-        Self::serve(app, requests).await
+        Self::serve(app, requests, Gate::new(true)).await
     }
 
-    /// A service that takes every request and never answers.
+    /// A service that takes every request and never answers, unless it is told to.
     pub async fn hanging() -> Self {
-        let requests = Requests::default();
+        let (requests, gate) = (Requests::default(), Gate::new(false));
         let app = Router::new()
             .fallback(hang)
-            .with_state(Arc::clone(&requests));
-        Self::serve(app, requests).await
+            .with_state((Arc::clone(&requests), gate.clone()));
+        Self::serve(app, requests, gate).await
     }
 
-    async fn serve(app: Router, requests: Requests) -> Self {
+    async fn serve(app: Router, requests: Requests, gate: Gate) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { address, requests }
+        Self {
+            address,
+            requests,
+            gate,
+        }
     }
 
     /// Its origin, such as `http://127.0.0.1:4711`.
@@ -52,6 +63,11 @@ impl Service {
     /// Its port on `127.0.0.1`.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Answers what hangs, and whatever comes.
+    pub fn answer(&self) {
+        self.gate.send_replace(true);
     }
 
     /// Method and path of every request so far.
@@ -66,24 +82,33 @@ async fn echo(
     uri: Uri,
     headers: HeaderMap,
     body: String,
-) -> String {
+) -> Response {
     requests
         .lock()
         .unwrap()
         .push(format!("{method} {}", uri.path()));
+    if let ("/redirect", Some(to)) = (uri.path(), uri.query()) {
+        return (StatusCode::FOUND, [("location", to)]).into_response();
+    }
     if uri.path().ends_with("/forms") {
         let credential = headers
             .get("authorization")
             .map_or("", |value| value.to_str().unwrap());
-        return reflect(credential.strip_prefix("Bearer ").unwrap_or(credential));
+        return reflect(credential.strip_prefix("Bearer ").unwrap_or(credential)).into_response();
     }
-    format!("{method} {uri}\n{headers:?}\n\n{body}")
+    format!("{method} {uri}\n{headers:?}\n\n{body}").into_response()
 }
 
-async fn hang(State(requests): State<Requests>, method: Method, uri: Uri) -> String {
+async fn hang(
+    State((requests, gate)): State<(Requests, Gate)>,
+    method: Method,
+    uri: Uri,
+) -> &'static str {
     requests
         .lock()
         .unwrap()
         .push(format!("{method} {}", uri.path()));
-    std::future::pending().await
+    let answered = gate.subscribe().wait_for(|open| *open).await.is_ok();
+    assert!(answered, "the gate outlives its service");
+    "at last"
 }

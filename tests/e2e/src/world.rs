@@ -1,5 +1,6 @@
 //! A controller and its runners, as processes, with the bundles published.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,6 +204,31 @@ impl World {
         let args = [self.verbosity, &args].concat();
         let log = self.dir.path().join(format!("{name}.log"));
         let process = Process::start(build, &args, variables, &log);
+        self.online(name).await;
+        process
+    }
+
+    /// Starts an enrolled runner as that user, to whom its folder is given.
+    pub async fn start_runner_as(&self, user: u32, name: &str, policy: &Path) -> Process {
+        let state = self.dir.path().join(name);
+        let open = std::fs::Permissions::from_mode(0o711);
+        std::fs::set_permissions(self.dir.path(), open).unwrap();
+        let files = std::fs::read_dir(&state).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        for path in files.chain([state.clone()]) {
+            std::os::unix::fs::chown(path, Some(user), None).unwrap();
+        }
+        let [state, policy] = [&state, policy].map(|path| path.to_str().unwrap());
+        let args = ["runner", "start", "--state", state, "--policy", policy];
+        let log = self.dir.path().join(format!("{name}.log"));
+        let process = Process::start_as(user, self.dir.path(), &args, &log);
+        self.online(name).await;
+        process
+    }
+
+    /// Waits until the controller sees that runner.
+    async fn online(&self, name: &str) {
+        let state = self.path(name);
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
         until("the runner is online", async || {
@@ -217,7 +243,6 @@ impl World {
                 .then_some(())
         })
         .await;
-        process
     }
 
     /// Enrols and starts a runner.

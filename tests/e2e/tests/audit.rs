@@ -36,6 +36,61 @@ impl Desk {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_that_a_plugin_follows_is_judged_as_a_request_of_its_own_and_audited() {
+    let (service, other) = (Service::start().await, Service::start().await);
+    let desk = Desk(tempfile::tempdir().unwrap());
+    let plugin = bundles().file("http").to_str().unwrap();
+    let narrow = service.origin();
+    let grant = |origin: &str| {
+        format!(
+            "[[grant]]\nplugins = ['http']\nhttp = [{{ origin = '{origin}' }}]\n\
+             networks = ['127.0.0.1/32', '169.254.0.0/16']\n"
+        )
+    };
+    let outside = format!("{}/inside", other.origin());
+    for (number, (origin, to, refused)) in [
+        (&*narrow, &*format!("{narrow}/there"), false),
+        (&narrow, &outside, true),
+        ("http://*:*", &outside, false),
+        (
+            "http://*:*",
+            "http://169.254.169.254/latest/meta-data",
+            true,
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.grant(&grant(origin));
+        let before = other.requests().len();
+        let audit = format!("redirects-{number}.jsonl");
+        let input = json!({ "url": format!("{narrow}/redirect?{to}"), "follow_redirects": 1 });
+        let input = input.to_string();
+        let args = [
+            "run", plugin, "request", "--audit", &audit, "--input", &input,
+        ];
+        let answer = desk.wharf(&args);
+        assert_eq!(
+            answer.code != 0,
+            refused,
+            "{to}: {} {}",
+            answer.out,
+            answer.err
+        );
+        let lines = std::fs::read_to_string(desk.path().join(&audit)).unwrap();
+        let told = lines
+            .lines()
+            .filter(|line| line.contains("request-refused"));
+        let told: Vec<_> = told.collect();
+        assert_eq!(told.len(), usize::from(refused), "{to}: {lines}");
+        let host = to.split('/').nth(2).unwrap();
+        assert!(told.iter().all(|line| line.contains(host)), "{to}: {lines}");
+        let reached = other.requests().len() - before;
+        assert_eq!(reached, usize::from(!refused && to == outside), "{to}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_metadata_service_that_a_run_tried_is_a_comment_in_the_suggestion_and_no_line() {
     let service = Service::start().await;
     let desk = Desk(tempfile::tempdir().unwrap());

@@ -446,3 +446,19 @@ fn help_teaches_every_command() {
     }
     assert!(help.contains("Exit codes"));
 }
+
+#[test]
+fn an_api_token_is_never_sent_in_the_clear_to_another_machine() {
+    let variables = [("WHARF_TOKEN", "whf_of_the_api")];
+    for controller in [
+        "http://192.0.2.1:7070",
+        "http://wharf.example",
+        "wharf.example",
+    ] {
+        let args = ["exec", "list", "--controller", controller];
+        let answer = wharf_in(Path::new("."), &args, &variables);
+        assert_eq!(answer.code, 2, "{controller}: {}", answer.err);
+        assert!(answer.err.contains("https"), "{controller}: {}", answer.err);
+        assert!(!answer.err.contains("cannot be reached"), "{}", answer.err);
+    }
+}

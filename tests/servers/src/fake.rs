@@ -2,6 +2,7 @@
 //! server can be had.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -16,6 +17,8 @@ use tokio::task::JoinHandle;
 pub(crate) enum Answer {
     /// This status and this body.
     Text(u16, String),
+    /// A redirect with this status to there.
+    Redirect(u16, String),
     /// A body that begins as one and never ends.
     Endless(&'static str),
 }
@@ -25,6 +28,10 @@ impl IntoResponse for Answer {
         match self {
             Self::Text(status, body) => {
                 (StatusCode::from_u16(status).unwrap(), body).into_response()
+            }
+            Self::Redirect(status, to) => {
+                let status = StatusCode::from_u16(status).unwrap();
+                (status, [("location", to)]).into_response()
             }
             Self::Endless(begin) => {
                 let more = Bytes::from(vec![b'x'; 16 << 10]);
@@ -46,12 +53,14 @@ type Guard = fn(&str, &HeaderMap) -> Option<Answer>;
 pub(crate) struct Fake {
     url: String,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
+    asked: Arc<AtomicUsize>,
     server: JoinHandle<()>,
 }
 
 #[derive(Clone)]
 struct Shared {
     answers: Arc<Mutex<HashMap<String, Answer>>>,
+    asked: Arc<AtomicUsize>,
     guard: Guard,
     missing: Answer,
 }
@@ -60,9 +69,10 @@ impl Fake {
     /// Starts one. `guard` answers before anything is looked up, or lets the request pass; `missing` is
     /// for paths without an answer.
     pub(crate) async fn start(guard: Guard, missing: Answer) -> Self {
-        let answers = Arc::default();
+        let (answers, asked) = (Arc::default(), Arc::default());
         let shared = Shared {
             answers: Arc::clone(&answers),
+            asked: Arc::clone(&asked),
             guard,
             missing,
         };
@@ -73,12 +83,18 @@ impl Fake {
         Self {
             url,
             answers,
+            asked,
             server,
         }
     }
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// How many requests there were.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
     }
 
     pub(crate) fn answer(&self, path: String, answer: Answer) {
@@ -93,6 +109,7 @@ impl Drop for Fake {
 }
 
 async fn answer(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Answer {
+    shared.asked.fetch_add(1, Ordering::SeqCst);
     let path = uri.path();
     if let Some(answer) = (shared.guard)(path, &headers) {
         return answer;

@@ -37,6 +37,17 @@ impl Kubernetes {
         self.answer(place, status(code));
     }
 
+    /// Sends whoever asks for one to another server.
+    pub fn redirect(&self, place: &str, status: u16, to: &Self) {
+        let to = format!("{}{}", to.0.url(), path(place));
+        self.answer(place, Answer::Redirect(status, to));
+    }
+
+    /// How many requests there were.
+    pub fn asked(&self) -> usize {
+        self.0.asked()
+    }
+
     /// Begins to answer and never ends.
     pub fn never_end(&self, place: &str) {
         self.answer(place, Answer::Endless(r#"{"data": {"token": ""#));
@@ -58,10 +69,13 @@ impl Kubernetes {
     }
 
     fn answer(&self, place: &str, answer: Answer) {
-        let (namespace, name) = place.split_once('/').unwrap();
-        let path = format!("/api/v1/namespaces/{namespace}/secrets/{name}");
-        self.0.answer(path, answer);
+        self.0.answer(path(place), answer);
     }
+}
+
+fn path(place: &str) -> String {
+    let (namespace, name) = place.split_once('/').unwrap();
+    format!("/api/v1/namespaces/{namespace}/secrets/{name}")
 }
 
 fn status(code: u16) -> Answer {

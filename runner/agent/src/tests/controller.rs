@@ -13,6 +13,7 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use base64::Engine as _;
 use ed25519_dalek::{Signature, SigningKey, Verifier as _, VerifyingKey};
+use rustls::ClientConfig;
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -163,7 +164,16 @@ impl Fake {
     }
 
     pub(super) fn surroundings(&self, state: &Path) -> Surroundings {
-        let url = format!("http://{}", self.address);
+        self.surroundings_at(state, format!("http://{}", self.address), None)
+    }
+
+    /// The same for a runner that finds this controller elsewhere.
+    pub(super) fn surroundings_at(
+        &self,
+        state: &Path,
+        url: String,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Surroundings {
         let endpoint = Endpoint::parse(&url).unwrap();
         let (session, live) = tokio::sync::watch::channel(None);
         let card = Card {
@@ -175,9 +185,9 @@ impl Fake {
         Surroundings {
             audit: Auditor::open(state, &card.runner).unwrap(),
             identity: Arc::new(Identity::new(self.key.clone(), card)),
-            controller: Controller::new(endpoint.clone(), None, live).unwrap(),
+            controller: Controller::new(endpoint.clone(), tls.as_deref(), live).unwrap(),
             endpoint,
-            tls: None,
+            tls,
             session,
             useless: None,
             lock: None,
@@ -186,9 +196,18 @@ impl Fake {
 
     /// A runner of this controller that does what the fake executor does.
     pub(super) fn runner(&self, state: &Path) -> (Running, Arc<FakeExecutor>) {
+        self.runner_in(state, self.surroundings(state))
+    }
+
+    /// The same in these surroundings.
+    pub(super) fn runner_in(
+        &self,
+        state: &Path,
+        around: Surroundings,
+    ) -> (Running, Arc<FakeExecutor>) {
         let executor = Arc::new(FakeExecutor::default());
         let execute: Arc<dyn Execute> = executor.clone();
-        let running = Agent::start_with(&self.config(state), self.surroundings(state), execute);
+        let running = Agent::start_with(&self.config(state), around, execute);
         (running.unwrap(), executor)
     }
 }

@@ -12,6 +12,7 @@ mod links;
 mod monitoring;
 mod real;
 mod signatures;
+mod tls;
 mod versions;
 
 use std::time::Duration;

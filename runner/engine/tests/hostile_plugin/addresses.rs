@@ -22,6 +22,11 @@ attacks! {
             "http://[fd00:c1::a9fe:a9fe]/opc/v2/",
             "http://[fd00:a9fe:a9fe::1]/v1/",
             "http://[fd00:100::100:200]/latest/",
+            "http://169.254.42.42/",
+            "http://[fd00:42::42]/",
+            "http://169.254.0.23/",
+            "http://100.80.80.80/",
+            "http://[fe80::a9fe:a9fe]/",
         ], "a cloud metadata address").await;
     }
     metadata_in_odd_spellings: "writes 169.254.169.254 in decimal, octal, hexadecimal, short, in full-width digits, with a dot" => "refused: every spelling is the one address", |world| {

@@ -34,7 +34,7 @@ attacks! {
         let report = world.run(&world.wide(), json!([{ "do": api() }])).await;
         assert!(matches!(&report.outcome, Outcome::Failed(_)) && format!("{report:?}").contains("[secret api]"), "{report:?}");
     }
-    said_in_a_request: "puts it into path, query, fragment, header and body of a refused and of a granted request" => "what is told of requests has no query, and the rest is scrubbed", |world| {
+    said_in_a_request: "puts it into path, query, fragment, header and body of a refused and of a granted request" => "what is told of requests has no query, and the rest is scrubbed, as is what comes back; only the server that the secret is for got it", |world| {
         let told = world.told(json!([
             { "do": "http", "url": format!("http://10.0.0.1/{0}?q={0}#{0}", api()) },
             { "do": "http", "url": format!("http://a:{}@a.test/", api()) },
@@ -43,6 +43,21 @@ attacks! {
         ])).await;
         assert!(told.iter().all(|result| result.get("err").is_some()), "{told:?}");
         assert!(!world.spy.told().contains("q="), "{}", world.spy.told());
+        // Of the server that has this secret by its binding anyway, in the case of the granted one.
+        let url = format!("{}/v1/plain?q={}", world.trusted.origin(), api());
+        let told = world.told(json!([
+            { "do": "http", "method": "POST", "url": "http://10.0.0.1/", "body": format!("body {}", api()) },
+            { "do": "http", "method": "POST", "url": url, "headers": [["x-said", api()]], "body": format!("body {}", api()) },
+        ])).await;
+        assert!(told[0].get("err").is_some(), "{told:?}");
+        let echoed = told[1]["ok"]["body"].as_str().unwrap();
+        for said in ["?q=[secret api]", "x-said: [secret api]", "body [secret api]"] {
+            assert!(echoed.contains(said), "{said}: {echoed}");
+        }
+        assert!(!world.spy.told().contains("q="), "{}", world.spy.told());
+        for said in [format!("?q={}", api()), format!("x-said: {}\r\n", api()), format!("body {}", api())] {
+            world.trusted.forget(&said);
+        }
     }
     said_in_a_host_name: "puts it into names of hosts, which are given in small letters, through every door" => "found in small letters as well, in errors, log and audit; no name server is asked", |world| {
         let policy = world.policy("http = [{ origin = 'http://only.test' }]\ntcp = [{ host = 'only.test', ports = [1] }]");

@@ -46,7 +46,7 @@ attacks! {
         let script = json!([{ "do": "connections", "to": world.bytes.address.to_string(), "count": 5 }]);
         let report = world.play(&prepared, script).await;
         assert!(matches!(&report.outcome, Outcome::Done(text) if text.contains("\"5\"")), "{report:?}");
-        world.bytes.all_closed().await;
+        world.bytes.all_closed(5).await;
     }
     connections_past_the_deadline: "waits for ever for servers that never answer" => "stopped at the deadline, and the connections are closed", |world| {
         let trusted = world.trusted.origin();
@@ -59,6 +59,7 @@ attacks! {
             let report = world.run(&world.limited("deadline = '300ms'"), json!([step])).await;
             assert!(stopped(&report).contains("300ms"), "{report:?}");
         }
-        world.bytes.all_closed().await;
+        world.bytes.all_closed(1).await;
+        world.trusted.all_closed(3).await;
     }
 }

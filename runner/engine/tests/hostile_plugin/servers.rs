@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server says to a request: pieces, each sent by itself. None at all, and it never answers.
@@ -22,25 +25,78 @@ pub(crate) struct Server {
     got: Arc<Mutex<String>>,
     open: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
-    closed: Arc<Notify>,
+    /// That one was opened or closed.
+    changed: Arc<Notify>,
+    /// The servers that are counted with it.
+    crowd: Option<Arc<Crowd>>,
+}
+
+/// How long what has to happen may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Servers whose open connections are counted together. They do not answer while there are too many.
+pub(crate) struct Crowd {
+    at_most: usize,
+    open: watch::Sender<usize>,
+    exceeded: AtomicBool,
+}
+
+impl Crowd {
+    pub(crate) fn of_at_most(connections: usize) -> Arc<Self> {
+        Arc::new(Self {
+            at_most: connections,
+            open: watch::Sender::new(0),
+            exceeded: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether there ever were too many, and did not become fewer.
+    pub(crate) fn was_exceeded(&self) -> bool {
+        self.exceeded.load(Ordering::SeqCst)
+    }
+
+    /// Comes when there are not too many. What a client has closed before it opened another is told to
+    /// us at some time after that.
+    async fn few(&self) {
+        let mut open = self.open.subscribe();
+        let few = open.wait_for(|open| *open <= self.at_most);
+        if timeout(PATIENCE, few).await.is_err() {
+            self.exceeded.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Server {
     async fn bind() -> (Self, TcpListener) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::bind_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    async fn bind_at(address: SocketAddr) -> (Self, TcpListener) {
+        let listener = TcpListener::bind(address).await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
             got: Arc::default(),
             open: Arc::default(),
             connections: Arc::default(),
-            closed: Arc::default(),
+            changed: Arc::default(),
+            crowd: None,
         };
         (server, listener)
     }
 
     /// Answers every request.
     pub(crate) async fn http(answer: Arc<Answer>) -> Self {
-        let (server, listener) = Self::bind().await;
+        Self::http_of(None, answer).await
+    }
+
+    /// Answers every request as one of a crowd.
+    pub(crate) async fn http_among(crowd: &Arc<Crowd>, answer: Arc<Answer>) -> Self {
+        Self::http_of(Some(crowd.clone()), answer).await
+    }
+
+    async fn http_of(crowd: Option<Arc<Crowd>>, answer: Arc<Answer>) -> Self {
+        let (mut server, listener) = Self::bind().await;
+        server.crowd = crowd;
         let this = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -73,7 +129,12 @@ impl Server {
 
     /// Gives every byte back.
     pub(crate) async fn bytes() -> Self {
-        let (server, listener) = Self::bind().await;
+        Self::bytes_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    /// Gives every byte back, at this address.
+    pub(crate) async fn bytes_at(address: SocketAddr) -> Self {
+        let (server, listener) = Self::bind_at(address).await;
         let this = server.clone();
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
@@ -112,6 +173,9 @@ impl Server {
             let request: Vec<u8> = buffer.drain(..end).collect();
             let request = String::from_utf8_lossy(&request).into_owned();
             self.got(&request);
+            if let Some(crowd) = &self.crowd {
+                crowd.few().await;
+            }
             let pieces = answer(&request);
             if pieces.is_empty() {
                 let _ = stream.read_buf(&mut buffer).await;
@@ -128,6 +192,10 @@ impl Server {
     fn opened(&self) -> Opened {
         self.open.fetch_add(1, Ordering::SeqCst);
         self.connections.fetch_add(1, Ordering::SeqCst);
+        if let Some(crowd) = &self.crowd {
+            crowd.open.send_modify(|open| *open += 1);
+        }
+        self.changed.notify_waiters();
         Opened(self.clone())
     }
 
@@ -145,15 +213,33 @@ impl Server {
         self.connections.load(Ordering::SeqCst) > 0
     }
 
-    /// Comes when no connection is open.
-    pub(crate) async fn all_closed(&self) {
-        loop {
-            let closed = self.closed.notified();
-            if self.open.load(Ordering::SeqCst) == 0 {
-                return;
+    /// Takes this out of what arrived, where it must be, and belongs.
+    pub(crate) fn forget(&self, text: &str) {
+        let mut got = self.got.lock().unwrap();
+        assert!(got.contains(text), "{text} is not in {got}");
+        *got = got.replace(text, "");
+    }
+
+    /// Comes when so many connections were opened, and all of them are closed again: long before a client
+    /// would close by itself what is idle.
+    pub(crate) async fn all_closed(&self, opened: usize) {
+        let done = async {
+            loop {
+                let mut changed = pin!(self.changed.notified());
+                changed.as_mut().enable();
+                let connections = self.connections.load(Ordering::SeqCst);
+                if connections >= opened && self.open.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                changed.await;
             }
-            closed.await;
-        }
+        };
+        let all = timeout(PATIENCE, done).await;
+        let (connections, open) = (&self.connections, &self.open);
+        assert!(
+            all.is_ok(),
+            "of {connections:?} connections {open:?} are open"
+        );
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -171,8 +257,10 @@ struct Opened(Server);
 impl Drop for Opened {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
-        self.0.closed.notify_waiters();
-        self.0.closed.notify_one();
+        if let Some(crowd) = &self.0.crowd {
+            crowd.open.send_modify(|open| *open -= 1);
+        }
+        self.0.changed.notify_waiters();
     }
 }
 

@@ -78,6 +78,26 @@ async fn a_secret_that_is_not_granted_is_refused_without_a_word_and_audited_with
 }
 
 #[tokio::test]
+async fn a_secret_that_is_bound_and_not_granted_is_refused_as_one_that_does_not_exist() {
+    // `api` is bound, and granted to nobody; of `none` nobody has heard.
+    let bound = "[[secret]]\nname = 'api'\nfrom = 'mem:token'\n";
+    let mut run = bound_to(&format!("{bound}{}", open_grant(""))).await;
+    let mut said = Vec::new();
+    for name in ["api", "none"] {
+        let state = &mut run.state;
+        let opened = secrets::HostSecret::open(state, name.into()).unwrap();
+        let attached = http_credentials::HostCredential::open(state, name.into()).unwrap();
+        let shown = reveal::Host::reveal(state, name.into()).await.unwrap();
+        said.push(format!("{opened:?} {attached:?} {shown:?}"));
+        let told = told(&run).split_off(told(&run).len() - 3);
+        let refused = |event: &AuditEvent| matches!(event, AuditEvent::SecretRefused { secret, .. } if secret == name);
+        assert!(told.iter().all(refused), "{told:?}");
+    }
+    assert_eq!(said[0], said[1]);
+    assert_eq!(said[0].matches("Err(").count(), 3, "{}", said[0]);
+}
+
+#[tokio::test]
 async fn what_a_plugin_makes_up_reaches_the_audit_scrubbed_and_short() {
     let policy = secret_grant("http://127.0.0.1", "'bearer'", "operate");
     let mut run = bound_to(&policy).await;

@@ -1,5 +1,7 @@
 //! A secret goes through a whole execution and is nowhere afterwards but where it belongs.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
@@ -9,8 +11,19 @@ use wharf_e2e::{
 
 use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, private};
 use crate::lent::Lent;
+use crate::told::{all_are_marked, telling, told_everywhere};
 
 const CANARY: &str = "canary+Zx9/quiet\"Harbour=4711?";
+
+/// What names a proxy for those who heed it.
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 
 /// What stands in the place of it.
 const MARK: &str = "[secret canary]";
@@ -54,19 +67,9 @@ fn the_search_finds_the_secret_in_every_form_it_looks_for() {
     }
 }
 
-/// Of what a service reflected in every form, each part must have the mark in it.
-fn all_are_marked(reflected: &str) {
-    for (name, _) in REFLECTED {
-        let begin = format!("== {name}\n");
-        let part = reflected.split_once(&begin).expect(name).1;
-        let part = part.split("== ").next().unwrap();
-        assert!(part.contains(MARK), "{name}: {part}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination() {
-    let world = World::start().await;
+    let mut world = World::start().await;
     let (service, hanging) = (Service::start().await, Service::hanging().await);
     let origin = service.origin();
     let secrets = world.dir().join("operator-secrets");
@@ -76,19 +79,27 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         "policy",
         &format!(
             "[[secret]]\nname = 'canary'\nfrom = 'file:{}'\nto = [{{ origin = '{origin}' }}]\noperations = ['hmac']\n\
-             [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}]\nnetworks = ['127.0.0.1/32']\n\
+             [[grant]]\nplugins = ['*']\nhttp = [{{ origin = '{origin}' }}, {{ origin = '{tls}' }}]\n\
+             networks = ['127.0.0.1/32']\n\
              secrets = [{{ name = 'canary', rungs = ['inject', 'operate'] }}]\n\
              [[grant]]\nplugins = ['rungs']\nhttp = [{{ origin = '{hanging}' }}]\n\
              networks = ['127.0.0.1/32']\n\
              secrets = [{{ name = 'canary', rungs = ['inject', 'attach', 'operate', 'reveal'] }}]\n",
             secret_file,
             hanging = hanging.origin(),
+            tls = origin.replace("http:", "https:"),
         ),
     );
     // Everything between runner and controller passes the wire tap.
     let tap = WireTap::to(world.port()).await;
     world.enrol("runner", &tap.url()).await;
-    let runner = world.start_runner("runner", &policy).await;
+    let proxy = Service::start().await;
+    let through = proxy.origin();
+    let mut variables = vec![("NO_PROXY", ""), ("no_proxy", "")];
+    variables.extend(PROXIES.map(|name| (name, &*through)));
+    let runner = world
+        .start_runner_with(Build::Default, "runner", &policy, &variables)
+        .await;
 
     // The service echoes every header: the credential reaches it, and comes back towards the guest.
     let fetched = world
@@ -99,74 +110,65 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         )
         .await;
     assert_eq!(fetched["outcome"], "done", "{fetched}");
-    assert!(
-        fetched["output"].to_string().contains("[secret canary]"),
-        "{fetched}"
-    );
+    assert!(fetched["output"].to_string().contains(MARK), "{fetched}");
     let input = json!({ "method": "GET", "url": origin.clone() + "/forms" });
     let reflected = world.run("http", "request", input).await;
     assert_eq!(reflected["outcome"], "done", "{reflected}");
-    all_are_marked(reflected["output"]["body"]["text"].as_str().unwrap());
+    all_are_marked(reflected["output"]["body"]["text"].as_str().unwrap(), MARK);
+    // It speaks no TLS; who asked a proxy for it would not know.
+    let input = json!({ "method": "GET", "url": origin.replace("http:", "https:") });
+    let in_vain = world.run("http", "request", input).await;
+    assert!(in_vain["error"].to_string().contains("TLS"), "{in_vain}");
     let signed = world
         .run("notify", "webhook", json!({ "url": origin.clone() + "/hook", "payload": { "json": { "a": 1 } }, "sign": { "secret": "canary" } }))
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
-    let mut executions = vec![fetched, reflected, signed];
-    executions.extend(told_everywhere(&world, &hanging).await);
+    let mut executions = vec![fetched, reflected, in_vain, signed];
+    executions.extend(told_everywhere(&world, &hanging, "canary").await);
     let mut places = Places::default();
     places.add_process(runner.pid());
+    executions.push(journaled(&mut world, &hanging, &secrets, &mut places).await);
     look_at(&world, &tap, &executions, &mut places).await;
+    places.must_hold("from the runner", MARK);
     // Drained, so that everything that is ever written is written.
     runner.terminate().await;
     places.add_files(world.dir(), &secrets);
     places.must_not_hold(&forms(CANARY));
+    // Nothing that a plugin sends goes through a proxy, whatever the runner was started with.
+    assert_eq!(proxy.requests(), [""; 0]);
 }
 
-/// Has a plugin that was shown the secret tell it everywhere, and looks for the mark in each place.
-async fn told_everywhere(world: &World, hanging: &Service) -> Vec<Value> {
-    let input = json!({ "secret": "canary", "as_output": true });
-    let given = world.run("rungs", "tell", input).await;
-    assert_eq!(given["outcome"], "done", "{given}");
-    assert_eq!(given["output"], MARK, "{given}");
-
-    let failed = world
-        .run("rungs", "tell", json!({ "secret": "canary" }))
-        .await;
-    assert_eq!(failed["outcome"], "failed", "{failed}");
-    let error = &failed["error"];
-    assert_eq!(error["message"], format!("the secret is {MARK}"), "{error}");
-    assert_eq!(error["details"]["secret"], MARK, "{error}");
-
-    for execution in [&given, &failed] {
-        let id = execution["id"].as_str().unwrap();
-        let logs = world.get(&format!("/v1/executions/{id}/logs")).await;
-        for told in ["it is", "stdout:", "stderr:"] {
-            let told = format!("{told} {MARK}");
-            assert!(logs.to_string().contains(&told), "{told}: {logs}");
-        }
-        let entries = logs["entries"].as_array().unwrap();
-        let in_field = entries
-            .iter()
-            .any(|entry| entry["fields"]["secret"] == MARK);
-        assert!(in_field, "{logs}");
-    }
-
-    // While it is under way, the progress can be seen.
-    let input = json!({ "secret": "canary", "url": hanging.origin() });
-    let id = world.submit("rungs", "tell", input).await;
-    let progress = until("it reports progress", async || {
-        let progress = world.execution(&id).await["progress"].take();
-        (!progress.is_null()).then_some(progress)
+/// Has a result wait in the runner's journal, and looks at all files meanwhile.
+async fn journaled(
+    world: &mut World,
+    hanging: &Service,
+    except: &Path,
+    places: &mut Places,
+) -> Value {
+    let id = telling(world, hanging, "canary").await;
+    world.kill_controller().await;
+    hanging.answer();
+    let status = world.dir().join("runner/status.json");
+    until("the result is in the journal", async || {
+        let status: Value = serde_json::from_slice(&std::fs::read(&status).ok()?).ok()?;
+        (status["journaled"] == 1).then_some(())
     })
     .await;
-    assert_eq!(progress["message"], format!("saying {MARK}"), "{progress}");
-    world.wharf(&["exec", "cancel", &id]).ok();
-    vec![given, failed, world.finished(&id).await]
+    let mut now = Places::default();
+    now.add_files(world.dir(), except);
+    now.must_hold("runner/journal.db", MARK);
+    places.append(now);
+    world.start_controller().await;
+    let delivered = world.finished(&id).await;
+    assert_eq!(delivered["outcome"], "done", "{delivered}");
+    assert_eq!(delivered["output"], MARK, "{delivered}");
+    delivered
 }
 
 /// The wire, the controller, and what it says of these executions.
 async fn look_at(world: &World, tap: &WireTap, executions: &[Value], places: &mut Places) {
-    places.add("the wire", tap.seen());
+    places.add("the wire from the runner", tap.sent());
+    places.add("the wire to the runner", tap.received());
     places.add_process(world.controller().pid());
     let listing = world.wharf(&["exec", "list", "--json"]).ok();
     places.add("wharf exec list", listing.out);
@@ -181,16 +183,16 @@ async fn look_at(world: &World, tap: &WireTap, executions: &[Value], places: &mu
 #[tokio::test(flavor = "multi_thread")]
 async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
     let world = World::start().await;
-    let service = Service::start().await;
+    let (service, hanging) = (Service::start().await, Service::hanging().await);
     let tap = WireTap::to(world.port()).await;
     world.enrol("runner", &tap.url()).await;
     let stores = [BUILT_IN, BY_FEATURE].concat();
     // Another for each store, none of them part of another.
     let password = |store: &str| format!("{store}+Zx9/quiet\"Harbour=4711?{store}");
     let kept = Everywhere::keep(&world, &stores, password).await;
-    let origins = [service.origin()];
+    let origins = [service.origin(), hanging.origin()];
     let runner = kept.runner(Build::EveryStore, &world, &origins).await;
-    let executions = kept.use_all(&world, &origins[0]).await;
+    let executions = kept.use_all(&world, &origins[0], &hanging).await;
 
     let lent = kept.lent.as_ref().map_or_else(Vec::new, Lent::values);
     assert!(kept.lent.is_none() || lent.len() > 4, "{lent:?}");
@@ -203,6 +205,7 @@ async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
     places.add_files(world.dir(), &kept.folder);
     for Kept { store, value, .. } in &kept.secrets {
         println!("{store}");
+        places.must_hold("from the runner", &format!("[secret {store}]"));
         places.must_not_hold(&value.parts());
         // What a process was started with stays there: the documentation says so of this store.
         if *store != "env" {
@@ -249,7 +252,7 @@ async fn the_local_run_scrubs_what_an_echoing_server_reflects() {
         &[("WHARF_HOME", home.to_str().unwrap())],
     )
     .ok();
-    all_are_marked(answer.json()["body"]["text"].as_str().unwrap());
+    all_are_marked(answer.json()["body"]["text"].as_str().unwrap(), MARK);
     for (form, needle) in forms(CANARY) {
         assert!(
             !holds(answer.out.as_bytes(), &needle),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use wharf_e2e::{Build, Process, TlsFront, World, forms};
+use wharf_e2e::{Build, Process, Service, TlsFront, World, forms};
 use wharf_test_servers::{Gcp, Kubernetes, Moto, OpenBao};
 
 use crate::lent::Lent;
+use crate::told::{all_are_marked, told_everywhere};
 
 /// The kinds that every `wharf` has.
 pub(crate) const BUILT_IN: [&str; 4] = ["env", "file", "vault", "controller"];
@@ -265,8 +266,13 @@ impl Everywhere {
             .await
     }
 
-    /// Uses each on every rung, towards a service that echoes what it gets.
-    pub(crate) async fn use_all(&self, world: &World, origin: &str) -> Vec<Value> {
+    /// Uses each on every rung, towards a service that echoes what it gets, and another that hangs.
+    pub(crate) async fn use_all(
+        &self,
+        world: &World,
+        origin: &str,
+        hanging: &Service,
+    ) -> Vec<Value> {
         let mut done = Vec::new();
         for Kept { store, .. } in &self.secrets {
             // Of names for the same value, the first is told.
@@ -296,26 +302,40 @@ impl Everywhere {
             let secret = json!({ "secret": store });
             done.push(run(world, "look", secret, &mark).await);
             let input = json!({ "secret": store, "message": "to be signed" });
-            done.push(run(world, "sign", input, "").await);
+            done.push(run(world, "sign", input.clone(), "").await);
+            done.push(run(world, "hmac", input, "").await);
             let input = json!({ "secret": store, "sub": "someone" });
             // What an ES256 header begins with.
             done.push(run(world, "token", input, "eyJhbGciOiJFUzI1NiIs").await);
+            done.extend(reflected(world, origin, &format!("{store}-bearer"), &mark).await);
+            done.extend(told_everywhere(world, hanging, store).await);
         }
         if self.lent.is_some() {
             let mark = format!("[secret {LENT}]");
             let url = format!("{origin}/{LENT}/echo");
-            for input in [
-                json!({ "url": url }),
-                json!({ "url": url, "secret": LENT, "how": "attach" }),
-                json!({ "url": url, "secret": LENT, "how": "bearer" }),
-                json!({ "url": url, "secret": LENT, "how": "basic" }),
-            ] {
-                done.push(run(world, "send", input, &mark).await);
-            }
+            let input = json!({ "url": url, "secret": LENT, "how": "basic" });
+            done.push(run(world, "send", input, &mark).await);
             done.push(run(world, "look", json!({ "secret": LENT }), &mark).await);
+            let input = json!({ "secret": LENT, "message": "to be signed" });
+            done.push(run(world, "hmac", input, "").await);
+            done.extend(reflected(world, origin, LENT, &mark).await);
+            done.extend(told_everywhere(world, hanging, LENT).await);
         }
         done
     }
+}
+
+/// Has a service say a secret in every form, after it came there as a bearer token on each of the rungs.
+async fn reflected(world: &World, origin: &str, secret: &str, mark: &str) -> Vec<Value> {
+    let mut done = Vec::new();
+    for how in ["plain", "attach", "bearer"] {
+        let url = format!("{origin}/{secret}/forms");
+        let input = json!({ "url": url, "secret": secret, "how": how });
+        let execution = run(world, "send", input, mark).await;
+        all_are_marked(execution["output"]["body"].as_str().unwrap(), mark);
+        done.push(execution);
+    }
+    done
 }
 
 /// Runs an action of the plugin that uses every rung; its output must contain this.

@@ -7,3 +7,4 @@ mod everywhere;
 mod lent;
 mod memory;
 mod s3;
+mod told;

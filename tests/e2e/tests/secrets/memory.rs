@@ -3,6 +3,8 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use serde_json::json;
@@ -88,7 +90,7 @@ async fn nothing_stays(build: Build, stores: &[&'static str]) {
         let signed = world.run("notify", "webhook", input).await;
         assert_eq!(signed["outcome"], "done", "{signed}");
     }
-    kept.use_all(&world, &a).await;
+    kept.use_all(&world, &a, &hanging).await;
     all.extend(lent(&kept));
 
     // Kept values, and idle connections to stores, live for up to half a minute.
@@ -114,10 +116,46 @@ fn lent(kept: &Everywhere) -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_runner_writes_no_core_files() {
+async fn a_runner_writes_no_core_files_and_its_memory_and_environment_are_roots_alone() {
+    /// Who is nobody, on every Linux.
+    const OTHER: u32 = 65_534;
     let world = World::start().await;
-    let runner = world.runner("runner", &world.policy("policy", "")).await;
+    let root = rustix::process::geteuid().is_root();
+    let (runner, user) = if root {
+        // It is to be seen whose the files are, and root's own are root's anyway.
+        world.enrol("runner", &world.url()).await;
+        let policy = world.dir().join("empty.toml");
+        std::fs::write(&policy, "").unwrap();
+        (world.start_runner_as(OTHER, "runner", &policy).await, OTHER)
+    } else {
+        let runner = world.runner("runner", &world.policy("policy", "")).await;
+        (runner, rustix::process::geteuid().as_raw())
+    };
     assert!(writes_no_core_files(&runner));
+    let owner = |process: u32, file: &str| {
+        let file = std::fs::metadata(format!("/proc/{process}/{file}"));
+        file.unwrap().uid()
+    };
+    // It is the process of that user, whose own such files would be theirs.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", runner.pid())).unwrap();
+    assert!(
+        status.contains(&format!("\nUid:\t{user}\t{user}\t")),
+        "{status}"
+    );
+    let mut other = std::process::Command::new("sleep");
+    if root {
+        other.uid(OTHER);
+    }
+    let mut other = other.arg("60").spawn().unwrap();
+    assert_eq!(owner(other.id(), "environ"), user);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    for file in ["environ", "mem", "maps", "auxv"] {
+        until(&format!("{file} is root's"), async || {
+            (owner(runner.pid(), file) == 0).then_some(())
+        })
+        .await;
+    }
     assert_eq!(runner.terminate().await, 0);
 }
 

@@ -12,8 +12,8 @@ use wharf_plugin::bindings::wharf::plugin::secrets::{
 use wharf_plugin::bindings::wharf::plugin::signed_http::{self, Authentication};
 use wharf_plugin::bindings::wharf::plugin::{config, control, log, output, progress, reveal};
 
-/// Does one thing so many times, with so many bytes each time.
-pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, String> {
+/// Does one thing so many times, with so many bytes each time. Requests go to that URL.
+pub(crate) fn make(what: &str, count: u64, bytes: usize, url: &str) -> Result<String, String> {
     let text = "n".repeat(bytes);
     for n in 0..count {
         match what {
@@ -92,11 +92,15 @@ pub(crate) fn make(what: &str, count: u64, bytes: usize) -> Result<String, Strin
             }
             "attach" => {
                 let credential = Credential::open("attached").map_err(|e| format!("{e:?}"))?;
-                drop(http_credentials::send(&request(&text), &credential));
+                drop(http_credentials::send(&request(url, &text), &credential));
             }
             "signed-http" => {
                 let how = Authentication::Basic(text.clone());
-                drop(signed_http::send(&request(""), &open("signing")?, &how));
+                drop(signed_http::send(
+                    &request(url, ""),
+                    &open("signing")?,
+                    &how,
+                ));
             }
             "hmac" => {
                 let done = open("signing")?.hmac(DigestAlgorithm::Sha512, text.as_bytes());
@@ -112,11 +116,10 @@ fn open(name: &str) -> Result<Secret, String> {
     Secret::open(name).map_err(|error| format!("{error:?}"))
 }
 
-/// A request to nowhere that there is.
-fn request(body: &str) -> Request {
+fn request(url: &str, body: &str) -> Request {
     Request {
         method: "POST".to_owned(),
-        url: "http://nowhere.test/".to_owned(),
+        url: url.to_owned(),
         headers: Vec::new(),
         body: Some(body.as_bytes().to_vec()),
         timeout: None,

@@ -71,6 +71,9 @@ pub(crate) enum Step {
         count: u64,
         #[serde(default)]
         bytes: usize,
+        /// Where requests go.
+        #[serde(default = "nowhere")]
+        url: String,
     },
     /// A connection.
     Tcp {
@@ -99,6 +102,10 @@ fn get() -> String {
 
 fn plain() -> String {
     "http".to_owned()
+}
+
+fn nowhere() -> String {
+    "http://nowhere.test/".to_owned()
 }
 
 fn bytes(headers: Vec<(String, String)>) -> Vec<(String, Vec<u8>)> {
@@ -248,7 +255,12 @@ impl Step {
                 told(output::write(text.as_bytes()).map_err(|e| format!("{e:?}")))
             }
             Self::Config { name } => json!({ "ok": config::get(&name) }),
-            Self::Noise { what, count, bytes } => told(noise::make(&what, count, bytes)),
+            Self::Noise {
+                what,
+                count,
+                bytes,
+                url,
+            } => told(noise::make(&what, count, bytes, &url)),
             Self::Tcp { to, send, receive } => {
                 told(sockets::exchange(&to, send.as_bytes(), receive))
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wharf_plugin::http::{self, Authentication, Client, Credential};
-use wharf_plugin::secrets::{Jwt, Secret, SignatureAlgorithm};
+use wharf_plugin::secrets::{Digest, Jwt, Secret, SignatureAlgorithm};
 use wharf_plugin::{Error, log, progress, reveal};
 
 /// What is told of a body, in bytes.
@@ -116,6 +116,14 @@ fn sign(input: Sign) -> Result<Vec<u8>, Error> {
     Ok(key.sign(algorithm, input.message.as_bytes())?)
 }
 
+/// Authenticates a message with HMAC and SHA-256, and gives the code's bytes.
+#[wharf_plugin::action(idempotent)]
+fn hmac(input: Sign) -> Result<Vec<u8>, Error> {
+    let key = Secret::open(&input.secret)?;
+    let code = key.hmac(Digest::Sha256, input.message.as_bytes())?;
+    Ok(code.as_bytes().to_vec())
+}
+
 /// What to make a token of.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -195,4 +203,4 @@ fn tell(input: Tell) -> Result<String, Error> {
     Err(Error::failed("said", message).with_details(serde_json::json!({ "secret": text })))
 }
 
-wharf_plugin::export!(send, sign, token, look, tell);
+wharf_plugin::export!(send, sign, hmac, token, look, tell);
