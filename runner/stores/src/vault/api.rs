@@ -10,7 +10,7 @@ use wharf_policy::VaultConfig;
 use zeroize::Zeroizing;
 
 use crate::address;
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, ELSEWHERE};
 use crate::open::Unusable;
 use crate::{SecretValue, StoreError};
 
@@ -128,7 +128,7 @@ impl Api {
                 .header("content-type", "application/json")
                 .body(http::wiped(body));
         }
-        let Answer { status, body } = http::send(request, &self.whom).await?;
+        let Answer { status, body } = http::exchange(request, &self.whom).await?;
         match status {
             status if status.is_success() => Ok(Reply::Answer(body)),
             StatusCode::NOT_FOUND => Ok(Reply::Absent),
@@ -141,6 +141,14 @@ impl Api {
             status if matches!(status.as_u16(), 472 | 473) => Err(StoreError::Unavailable(
                 self.whom.clone(),
                 "it is a standby".to_owned(),
+            )),
+            // For now: so does a standby, also when the active server has just died.
+            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => Err(
+                StoreError::Unavailable(self.whom.clone(), format!("as a standby, {ELSEWHERE}")),
+            ),
+            status if status.is_redirection() => Err(StoreError::BadAnswer(
+                self.whom.clone(),
+                ELSEWHERE.to_owned(),
             )),
             status => Ok(Reply::Refused(status.as_u16())),
         }

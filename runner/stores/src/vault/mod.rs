@@ -23,7 +23,7 @@ use self::api::{Api, Ask, Reply};
 use self::mounts::{Mount, Mounts};
 use self::session::Session;
 use crate::open::Unusable;
-use crate::{Document, Lease, Lifetime, Place, SecretStore, StoreError};
+use crate::{Document, Lease, Lifetime, Place, SecretStore, StoreError, Trouble};
 
 /// A Vault or OpenBao server.
 pub(crate) struct VaultStore {
@@ -75,6 +75,24 @@ impl VaultStore {
                 ))
             }
             Reply::Refused(status) => Err(self.unexpected(status)),
+        }
+    }
+
+    /// Has a lease revoked, and waits until that is done if it is to be in one go.
+    async fn revoke_lease(&self, lease: &Lease, sync: bool) -> Result<(), StoreError> {
+        let body = json!({ "lease_id": lease.id, "sync": sync });
+        let ask = Ask::write(&["sys", "leases", "revoke"], &body);
+        match self.ask(ask).await? {
+            Reply::Answer(_) | Reply::Absent => Ok(()),
+            Reply::Forbidden => Err(StoreError::Denied(
+                "sys/leases/revoke".to_owned(),
+                "give its policy `update` there".to_owned(),
+            )),
+            // This is also how it says that an engine cannot reach what it lends from.
+            Reply::Refused(status) => Err(StoreError::Unavailable(
+                self.api.whom().to_owned(),
+                format!("HTTP {status} to a revocation"),
+            )),
         }
     }
 
@@ -176,17 +194,13 @@ impl SecretStore for VaultStore {
 
     async fn revoke(&self, lease: &Lease) -> Result<(), StoreError> {
         // In one go: an answer then means that what was lent is gone.
-        let body = json!({ "lease_id": lease.id, "sync": true });
-        match self
-            .ask(Ask::write(&["sys", "leases", "revoke"], &body))
-            .await?
-        {
-            Reply::Answer(_) | Reply::Absent => Ok(()),
-            Reply::Forbidden => Err(StoreError::Denied(
-                "sys/leases/revoke".to_owned(),
-                "give its policy `update` there".to_owned(),
-            )),
-            Reply::Refused(status) => Err(self.unexpected(status)),
+        match self.revoke_lease(lease, true).await {
+            // Its engine could not do it now, or not in time. So it ends the lease and does the rest
+            // by itself, again and again.
+            Err(error) if error.trouble() == Trouble::Outage => {
+                self.revoke_lease(lease, false).await
+            }
+            done => done,
         }
     }
 

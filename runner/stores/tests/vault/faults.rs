@@ -125,11 +125,18 @@ async fn an_answer_without_an_end_is_cut_off() {
 async fn a_redirect_is_not_followed_and_takes_no_token_along() {
     let other = answering(|_| GOOD).await;
     let to = other.url.clone();
-    for status in [301, 302, 307, 308] {
+    for (status, expected) in [
+        (301, Trouble::Unusable),
+        (302, Trouble::Outage),
+        // A standby whose active server has just died.
+        (307, Trouble::Outage),
+        (308, Trouble::Unusable),
+    ] {
         let (status, to) = (StatusCode::from_u16(status).unwrap(), to.clone());
         let fake = answering(move |_| (status, [("location", format!("{to}/v1/kv/app"))])).await;
-        let (trouble, _) = asking(&fake.url).await.unwrap_err();
-        assert_eq!(trouble, Trouble::Unusable);
+        let (trouble, text) = asking(&fake.url).await.unwrap_err();
+        assert_eq!(trouble, expected, "{status}");
+        assert!(text.contains("sends elsewhere"), "{text}");
     }
     assert_eq!(other.asked.load(Ordering::SeqCst), 0);
 }
@@ -280,6 +287,41 @@ async fn what_was_lent_is_given_back_also_where_it_cannot_be_read() {
         assert_eq!(borrowing(&lender).await, (Err(trouble), 0), "{data}");
         assert_eq!(lender.revoked.load(Ordering::SeqCst), 1, "{data}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_is_refused_is_left_to_the_server_and_tried_again_until_it_takes_it() {
+    // What is asked of it: in one go, or not.
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let app = Router::new().fallback(move |uri: Uri, body: String| {
+        let answer = match uri.path() {
+            path if path.ends_with("/lookup-self") => Ok(r#"{"data": {"ttl": 0}}"#),
+            path if path.ends_with("/revoke") => {
+                let mut seen = seen.lock().unwrap();
+                seen.push(body.contains(r#""sync":true"#));
+                match seen.len() {
+                    ..4 => Err((StatusCode::BAD_REQUEST, "the database hunter2hunter2 is away")),
+                    _ => Ok("{}"),
+                }
+            }
+            _ => Ok(
+                r#"{"lease_id": "db/1", "lease_duration": 60, "data": {"token": "hunter2hunter2"}}"#,
+            ),
+        };
+        std::future::ready(answer)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let count = Arc::<AtomicUsize>::default;
+    let lender = Lender {
+        url,
+        asked: count(),
+        revoked: count(),
+    };
+    assert_eq!(borrowing(&lender).await, (Ok(SECRETS[1].to_owned()), 1));
+    assert_eq!(*asked.lock().unwrap(), [true, false, true, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
