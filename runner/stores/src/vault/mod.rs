@@ -45,11 +45,24 @@ impl VaultStore {
 
     /// Asks with this runner's token. A token that is not taken any more is replaced once.
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, StoreError> {
-        let pass = self.session.pass().await?;
-        match self.api.ask(&ask, Some(&pass.token)).await? {
-            Reply::Forbidden if self.session.replace(&pass).await? => {
-                let pass = self.session.pass().await?;
-                self.api.ask(&ask, Some(&pass.token)).await
+        let mut pass = self.session.pass().await?;
+        let mut reply = self.api.ask(&ask, Some(&pass.token)).await?;
+        if matches!(reply, Reply::Forbidden) {
+            let again = self.session.replace(&pass).await?;
+            pass = self.session.pass().await?;
+            if again {
+                reply = self.api.ask(&ask, Some(&pass.token)).await?;
+            }
+        }
+        match reply {
+            // It may not even look at itself.
+            Reply::Forbidden if !pass.is_taken() => Err(StoreError::Login(
+                self.api.whom().to_owned(),
+                "its token is not taken, or may do nothing".to_owned(),
+            )),
+            Reply::Answer(_) if !pass.is_taken() => {
+                self.session.took(&pass);
+                Ok(reply)
             }
             reply => Ok(reply),
         }

@@ -181,6 +181,43 @@ async fn the_server_is_asked_once_however_many_executions_begin_at_the_same_time
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_taken_is_told_from_one_that_lacks_a_right() {
+    // Nothing, and not even a look at itself; and one thing of two.
+    for (may, expected) in [
+        ("", ["its token is not taken"; 2]),
+        ("/kv/app", ["", "the policies of its login"]),
+    ] {
+        let app = Router::new().fallback(move |uri: Uri| {
+            std::future::ready(match !may.is_empty() && uri.path().ends_with(may) {
+                true => Ok(GOOD),
+                false => Err(StatusCode::FORBIDDEN),
+            })
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let folder = tempfile::tempdir().unwrap();
+        let stores = stores(&url, folder.path());
+        // The second one is asked twice: what the first refusal did to the token counts, too.
+        for (place, expected) in
+            ["app", "other", "another"]
+                .into_iter()
+                .zip([expected[0], expected[1], expected[1]])
+        {
+            let policy = policy(&url, TABLE, &[&format!("vault:kv/{place}#token")]);
+            let got = values(&stores.resolve(&policy.secrets).await).remove(0);
+            let Err(error) = got else {
+                assert_eq!(expected, "");
+                continue;
+            };
+            assert_eq!(error.trouble(), Trouble::Denied, "{error}");
+            let text = format!("{error} {error:?}");
+            assert!(!expected.is_empty() && text.contains(expected), "{text}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_over_when_the_server_is_back() {
     let up = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let is_up = Arc::clone(&up);
