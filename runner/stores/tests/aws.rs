@@ -138,10 +138,23 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
         (400, "UnrecognizedClientException", Trouble::Denied),
         (400, "ResourceNotFoundException", Trouble::Absent),
         (400, "SomethingElse", Trouble::Unusable),
+        (400, "ExpiredTokenException", Trouble::Denied),
+        (400, "ThrottlingException", Trouble::Outage),
+        (400, "Throttling", Trouble::Outage),
+        (400, "RequestLimitExceeded", Trouble::Outage),
+        (400, "TooManyRequestsException", Trouble::Outage),
+        (400, "SlowDown", Trouble::Outage),
+        (408, "", Trouble::Outage),
+        (429, "", Trouble::Outage),
+        // No JSON at all.
+        (200, "", Trouble::Unusable),
         (500, "InternalServiceError", Trouble::Outage),
         (503, "", Trouble::Outage),
     ] {
-        let body = json!({ "__type": kind, "message": "hunter2hunter2" }).to_string();
+        let body = match status {
+            200 => "hunter2hunter2".to_owned(),
+            _ => json!({ "__type": kind, "message": "hunter2hunter2" }).to_string(),
+        };
         let status = StatusCode::from_u16(status).unwrap();
         let app = Router::new().fallback(move || async move { (status, body.clone()) });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,6 +171,46 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
     let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", gone.local_addr().unwrap());
     drop(gone);
+    let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Outage, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_without_credentials_is_not_let_in_and_needs_no_second_try() {
+    let none: &[_] = &[
+        ("AWS_ACCESS_KEY_ID", "".as_ref()),
+        ("AWS_SECRET_ACCESS_KEY", "".as_ref()),
+        ("AWS_CONFIG_FILE", "/dev/null".as_ref()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".as_ref()),
+        ("AWS_REGION", "us-east-1".as_ref()),
+    ];
+    if ran_with(
+        "a_machine_without_credentials_is_not_let_in_and_needs_no_second_try",
+        none,
+    ) {
+        return;
+    }
+    let error = get("http://127.0.0.1:9", &["aws:app"])
+        .await
+        .remove(0)
+        .unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Denied, "{error}");
+    assert!(error.to_string().contains("no credentials"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_an_outage() {
+    if ran_with_credentials("an_answer_that_breaks_off_is_an_outage") {
+        return;
+    }
+    let app = Router::new().fallback(|| async {
+        let broken = Err(std::io::Error::other("broken off"));
+        let begun = Ok(Bytes::from_static(b"{\"SecretString\": "));
+        Body::from_stream(stream::iter([begun, broken]))
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
     let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
     assert_eq!(error.trouble(), Trouble::Outage, "{error}");
 }
