@@ -1,10 +1,12 @@
 //! Requests in Vault's words: paths below `/v1`, a token and a namespace as headers, JSON.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use tokio::time::sleep;
 use url::Url;
 use wharf_policy::VaultConfig;
 use zeroize::Zeroizing;
@@ -13,6 +15,9 @@ use crate::address;
 use crate::http::{self, Answer, ELSEWHERE};
 use crate::open::Unusable;
 use crate::{SecretValue, StoreError};
+
+/// What a standby is given to catch up before it is asked once more.
+const CATCHING_UP: Duration = Duration::from_millis(200);
 
 /// One server, in one namespace.
 pub(super) struct Api {
@@ -112,23 +117,13 @@ impl Api {
         ask: &Ask<'_>,
         token: Option<&Token>,
     ) -> Result<Reply, StoreError> {
-        let mut request = self
-            .client
-            .request(ask.method.clone(), self.url(ask))
-            .header("x-vault-request", "true");
-        if let Some(namespace) = &self.namespace {
-            request = request.header("x-vault-namespace", namespace);
+        let mut answer = self.once(ask, token).await?;
+        // A standby that answers reads by itself may not know yet of a token that was just made.
+        if answer.status == StatusCode::PRECONDITION_FAILED && ask.method == Method::GET {
+            sleep(CATCHING_UP).await;
+            answer = self.once(ask, token).await?;
         }
-        if let Some(Token(token)) = token {
-            request = request.header("x-vault-token", token);
-        }
-        if let Some(body) = ask.body {
-            let body = Zeroizing::new(body.to_string().into_bytes());
-            request = request
-                .header("content-type", "application/json")
-                .body(http::wiped(body));
-        }
-        let Answer { status, body } = http::exchange(request, &self.whom).await?;
+        let Answer { status, body } = answer;
         match status {
             status if status.is_success() => Ok(Reply::Answer(body)),
             StatusCode::NOT_FOUND => Ok(Reply::Absent),
@@ -152,6 +147,26 @@ impl Api {
             )),
             status => Ok(Reply::Refused(status.as_u16())),
         }
+    }
+
+    async fn once(&self, ask: &Ask<'_>, token: Option<&Token>) -> Result<Answer, StoreError> {
+        let mut request = self
+            .client
+            .request(ask.method.clone(), self.url(ask))
+            .header("x-vault-request", "true");
+        if let Some(namespace) = &self.namespace {
+            request = request.header("x-vault-namespace", namespace);
+        }
+        if let Some(Token(token)) = token {
+            request = request.header("x-vault-token", token);
+        }
+        if let Some(body) = ask.body {
+            let body = Zeroizing::new(body.to_string().into_bytes());
+            request = request
+                .header("content-type", "application/json")
+                .body(http::wiped(body));
+        }
+        http::exchange(request, &self.whom).await
     }
 
     fn url(&self, ask: &Ask<'_>) -> Url {

@@ -100,6 +100,18 @@ async fn a_server_that_is_down_sealed_or_busy_is_an_outage_that_names_the_store(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_has_to_catch_up_is_asked_once_more() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let fake = answering(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => (StatusCode::PRECONDITION_FAILED, ""),
+        _ => (StatusCode::OK, GOOD),
+    })
+    .await;
+    assert_eq!(asking(&fake.url).await.unwrap(), SECRETS[1]);
+    assert_eq!(fake.asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_is_an_outage_when_its_time_is_over() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
