@@ -1,10 +1,13 @@
 //! The `aws` kind: AWS Secrets Manager, with the credentials of the usual chain (environment,
 //! profile, web identity, container, instance).
 
+use std::error::Error;
+
 use async_trait::async_trait;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::interceptors::{
     BeforeDeserializationInterceptorContextMut, BeforeTransmitInterceptorContextMut,
@@ -14,10 +17,10 @@ use aws_sdk_secretsmanager::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
-use tokio::sync::OnceCell;
 use wharf_policy::AwsConfig;
 
 use crate::bounds::{LARGEST_ANSWER, is_too_large, too_large};
+use crate::client::Kept;
 use crate::open::Unusable;
 use crate::within::within;
 use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
@@ -30,7 +33,7 @@ const WHOM: &str = "AWS Secrets Manager";
 /// Secrets Manager of one region.
 pub(crate) struct AwsStore {
     config: AwsConfig,
-    client: OnceCell<Client>,
+    client: Kept<Client>,
 }
 
 impl AwsStore {
@@ -41,12 +44,12 @@ impl AwsStore {
         }
         Ok(Self {
             config: config.clone(),
-            client: OnceCell::new(),
+            client: Kept::default(),
         })
     }
 
-    async fn client(&self) -> Result<&Client, StoreError> {
-        self.client.get_or_try_init(|| self.make_client()).await
+    async fn client(&self) -> Result<Client, StoreError> {
+        self.client.get(self.make_client()).await
     }
 
     async fn make_client(&self) -> Result<Client, StoreError> {
@@ -108,7 +111,8 @@ impl SecretStore for AwsStore {
     }
 
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
-        within(self.config.timeout, WHOM, self.ask(place)).await
+        let answer = within(self.config.timeout, WHOM, self.ask(place)).await;
+        self.client.learn(answer).await
     }
 }
 
@@ -153,12 +157,20 @@ fn trouble(error: &SdkError<GetSecretValueError>, place: &Place) -> StoreError {
     if is_too_large(error) {
         return too_large(WHOM);
     }
-    let SdkError::ServiceError(service) = error else {
-        return outage(match error {
-            SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-            SdkError::ConstructionFailure(_) => "no region or no credentials".to_owned(),
-            _ => "it cannot be reached, or there are no credentials".to_owned(),
-        });
+    if has_no_credentials(error) {
+        return StoreError::Login(
+            WHOM.to_owned(),
+            "there are no credentials: see that AWS's usual chain finds some, such as a profile or a role of the machine".to_owned(),
+        );
+    }
+    let service = match error {
+        SdkError::ServiceError(service) => service,
+        // It is there as a whole, and says nothing. One that broke off is not.
+        SdkError::ResponseError(answer) if answer.raw().body().bytes().is_some() => {
+            return StoreError::BadAnswer(WHOM.to_owned(), "it is not what AWS answers".to_owned());
+        }
+        SdkError::TimeoutError(_) => return outage("no answer in time".to_owned()),
+        _ => return outage("it cannot be reached, or its credentials cannot be had".to_owned()),
     };
     let status = service.raw().status();
     let code = service.err().code().unwrap_or_default();
@@ -178,8 +190,25 @@ fn trouble(error: &SdkError<GetSecretValueError>, place: &Place) -> StoreError {
             WHOM.to_owned(),
             "the credentials are not valid, or not any more".to_owned(),
         ),
-        "ThrottlingException" | "InternalServiceError" => outage(code.to_owned()),
-        _ if status.as_u16() >= 500 => outage(format!("HTTP {}", status.as_u16())),
+        "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "TooManyRequestsException"
+        | "SlowDown"
+        | "InternalServiceError" => outage(code.to_owned()),
+        _ if matches!(status.as_u16(), 408 | 429 | 500..) => {
+            outage(format!("HTTP {}", status.as_u16()))
+        }
         _ => StoreError::BadAnswer(WHOM.to_owned(), format!("HTTP {}", status.as_u16())),
     }
+}
+
+/// Whether nobody whom the chain asks has any credentials.
+fn has_no_credentials(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| (*error).source()).any(|error| {
+        matches!(
+            error.downcast_ref(),
+            Some(CredentialsError::CredentialsNotLoaded(_))
+        )
+    })
 }

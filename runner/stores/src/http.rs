@@ -77,9 +77,24 @@ pub(crate) fn client(
         .map_err(|error| Unusable::Table(format!("TLS cannot be set up: {error}")))
 }
 
-/// Sends a request and reads the whole answer, if it is not too large. Sorts out what no store
-/// means by its answers: that it cannot be asked now.
+/// Why a redirect is none.
+pub(crate) const ELSEWHERE: &str =
+    "it sends elsewhere, and redirects are not followed: name the address that answers itself";
+
+/// Sends a request and reads the whole answer. Sorts out what no store means by its answers: that it
+/// cannot be asked now, and that another should be.
+#[cfg(feature = "gcp")]
 pub(crate) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer, StoreError> {
+    let answer = exchange(request, whom).await?;
+    match answer.status.is_redirection() {
+        true => Err(StoreError::BadAnswer(whom.to_owned(), ELSEWHERE.to_owned())),
+        false => Ok(answer),
+    }
+}
+
+/// Sends a request and reads the whole answer, if it is not too large. Sorts out that a store cannot be
+/// asked now.
+pub(crate) async fn exchange(request: RequestBuilder, whom: &str) -> Result<Answer, StoreError> {
     let outage = |why: String| StoreError::Unavailable(whom.to_owned(), why);
     let mut response = request.send().await.map_err(|error| outage(why(&error)))?;
     let status = response.status();
@@ -90,12 +105,6 @@ pub(crate) async fn send(request: RequestBuilder, whom: &str) -> Result<Answer, 
         )
     {
         return Err(outage(format!("HTTP {}", status.as_u16())));
-    }
-    if status.is_redirection() {
-        return Err(StoreError::BadAnswer(
-            whom.to_owned(),
-            "it sends elsewhere, and redirects are not followed: name the address that answers itself".into(),
-        ));
     }
     let too_large = || too_large(whom);
     let announced = response.content_length().unwrap_or(0);

@@ -11,11 +11,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
-use tokio::sync::OnceCell;
 use tower::util::MapResponseLayer;
 use wharf_policy::KubernetesConfig;
 
 use crate::bounds::{LARGEST_ANSWER, is_too_large, too_large};
+use crate::client::Kept;
 use crate::open::Unusable;
 use crate::within::within;
 use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
@@ -26,7 +26,7 @@ const WHOM: &str = "Kubernetes";
 pub(crate) struct KubernetesStore {
     config: KubernetesConfig,
     kubeconfig: Option<PathBuf>,
-    client: OnceCell<Client>,
+    client: Kept<Client>,
 }
 
 impl KubernetesStore {
@@ -41,12 +41,12 @@ impl KubernetesStore {
         Ok(Self {
             config: config.clone(),
             kubeconfig,
-            client: OnceCell::new(),
+            client: Kept::default(),
         })
     }
 
-    async fn client(&self) -> Result<&Client, StoreError> {
-        self.client.get_or_try_init(|| self.connect()).await
+    async fn client(&self) -> Result<Client, StoreError> {
+        self.client.get(self.connect()).await
     }
 
     async fn connect(&self) -> Result<Client, StoreError> {
@@ -93,7 +93,7 @@ impl KubernetesStore {
 
     async fn ask(&self, place: &Place) -> Result<Document, StoreError> {
         let (namespace, name) = parts(place)?;
-        let secrets: Api<Secret> = Api::namespaced(self.client().await?.clone(), namespace);
+        let secrets: Api<Secret> = Api::namespaced(self.client().await?, namespace);
         let secret = secrets
             .get_opt(name)
             .await
@@ -113,7 +113,8 @@ impl SecretStore for KubernetesStore {
     }
 
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
-        within(self.config.timeout, WHOM, self.ask(place)).await
+        let answer = within(self.config.timeout, WHOM, self.ask(place)).await;
+        self.client.learn(answer).await
     }
 }
 

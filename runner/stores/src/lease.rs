@@ -3,7 +3,7 @@
 //!
 //! Every lease has a task of its own that outlives the execution by as long as giving back takes.
 //! Giving back is tried again while the store does not answer, but never for longer than the lease
-//! holds by itself, and never by too many at a time.
+//! can hold by itself, and never by too many at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,9 +127,12 @@ impl Held {
             sleep(left - left / 3).await;
             match self.store.renew(&self.lease).await {
                 Ok(period) if period > FIRST_PAUSE => {
+                    self.lease.period = period;
                     self.expires = from_now(period);
                 }
-                Err(error) if error.trouble() == Trouble::Outage && !self.is_over() => {
+                // Whatever it says: while the lease is not over, another answer is possible. An
+                // engine whose backend is away for a second refuses, and so does a standby.
+                Err(error) if !self.is_over() => {
                     tracing::warn!(store = %self.name, %error, "a lease could not be renewed; trying again");
                     sleep(FIRST_PAUSE.max(left / 10)).await;
                 }
@@ -145,8 +148,19 @@ impl Held {
         Instant::now() >= self.expires
     }
 
+    /// When the store has dropped it by itself, whatever came of the last renewal.
+    fn latest(&self) -> Instant {
+        match self.lease.period {
+            // Nobody knows for how long it was lent.
+            Duration::ZERO => from_now(LONGEST),
+            // A renewal whose answer was lost may have counted.
+            period if self.lease.renewable => from_now(period),
+            _ => self.expires,
+        }
+    }
+
     async fn give_back(&self, turns: &Semaphore) {
-        let until = self.expires.min(Instant::now() + LONGEST);
+        let until = self.latest().min(Instant::now() + LONGEST);
         let mut pause = FIRST_PAUSE;
         loop {
             let error = {

@@ -8,6 +8,7 @@ use crate::{Document, Place};
 #[derive(Default)]
 struct Asked {
     down: bool,
+    refusing: bool,
     renewals: usize,
     renewed: usize,
     revocations: usize,
@@ -44,10 +45,16 @@ impl SecretStore for Fake {
 
 impl Fake {
     fn up(&self) -> Result<(), StoreError> {
-        match self.asked.borrow().down {
-            true => Err(StoreError::Unavailable("fake".into(), "down".into())),
-            false => Ok(()),
+        let asked = self.asked.borrow();
+        match (asked.down, asked.refusing) {
+            (true, _) => Err(StoreError::Unavailable("fake".into(), "down".into())),
+            (_, true) => Err(StoreError::Absent("the lease".into())),
+            _ => Ok(()),
         }
+    }
+
+    fn set_refusing(&self, refusing: bool) {
+        self.asked.send_modify(|asked| asked.refusing = refusing);
     }
 
     fn set_down(&self, down: bool) {
@@ -55,12 +62,33 @@ impl Fake {
     }
 
     async fn until(&self, is: impl FnMut(&Asked) -> bool) {
-        self.asked.subscribe().wait_for(is).await.unwrap();
+        let mut asked = self.asked.subscribe();
+        let waiting = timeout(LONG, asked.wait_for(is)).await;
+        drop(waiting.expect("it never is").unwrap());
     }
 
     fn revoked(&self) -> Vec<String> {
         self.asked.borrow().revoked.clone()
     }
+}
+
+/// A lease that was had for this long, and for all that is known has run out.
+fn over(period: Duration, renewable: bool) -> (Held, Arc<Fake>) {
+    let fake = Arc::new(Fake {
+        period,
+        asked: watch::Sender::default(),
+    });
+    let held = Held {
+        store: Arc::clone(&fake) as _,
+        name: "fake".into(),
+        lease: Lease {
+            id: "db/1".to_owned(),
+            period,
+            renewable,
+        },
+        expires: Instant::now(),
+    };
+    (held, fake)
 }
 
 const LONG: Duration = Duration::from_secs(60);
@@ -106,6 +134,37 @@ async fn one_failure_to_renew_is_not_the_end_of_a_lease() {
     fake.until(|asked| asked.renewals >= 1).await;
     fake.set_down(false);
     fake.until(|asked| asked.renewed >= 1).await;
+}
+
+#[tokio::test]
+async fn one_refusal_to_renew_is_not_the_end_of_a_lease() {
+    let (_keeper, fake, _guard) = held(Duration::from_secs(3), true);
+    fake.set_refusing(true);
+    fake.until(|asked| asked.renewals >= 1).await;
+    fake.set_refusing(false);
+    fake.until(|asked| asked.renewed >= 1).await;
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_to_renew_is_not_asked_again_when_the_lease_is_over() {
+    let (mut over, fake) = over(Duration::from_millis(500), true);
+    fake.set_refusing(true);
+    over.renew().await;
+    assert_eq!(fake.asked.borrow().renewals, 1);
+}
+
+#[tokio::test]
+async fn giving_back_is_tried_again_while_the_lease_may_hold_after_all() {
+    // Nobody knows for how long it was lent; and the last renewal may have counted.
+    for (period, renewable) in [(Duration::ZERO, false), (LONG, true)] {
+        let (over, fake) = over(period, renewable);
+        fake.set_down(true);
+        let giving_back = tokio::spawn(async move { over.give_back(&Semaphore::new(1)).await });
+        fake.until(|asked| asked.revocations >= 2).await;
+        fake.set_down(false);
+        giving_back.await.unwrap();
+        assert_eq!(fake.revoked(), ["db/1"]);
+    }
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ mod aws;
 ))]
 mod bounds;
 #[cfg(any(feature = "vault", feature = "gcp"))]
+#[cfg(any(feature = "aws", feature = "kubernetes"))]
+mod client;
 mod credential;
 mod document;
 mod env;

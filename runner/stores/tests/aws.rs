@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wharf_policy::Policy;
 use wharf_stores::{ResolveError, Stores, Trouble};
 use wharf_test_servers::Moto;
@@ -140,10 +141,23 @@ async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
         (400, "UnrecognizedClientException", Trouble::Denied),
         (400, "ResourceNotFoundException", Trouble::Absent),
         (400, "SomethingElse", Trouble::Unusable),
+        (400, "ExpiredTokenException", Trouble::Denied),
+        (400, "ThrottlingException", Trouble::Outage),
+        (400, "Throttling", Trouble::Outage),
+        (400, "RequestLimitExceeded", Trouble::Outage),
+        (400, "TooManyRequestsException", Trouble::Outage),
+        (400, "SlowDown", Trouble::Outage),
+        (408, "", Trouble::Outage),
+        (429, "", Trouble::Outage),
+        // No JSON at all.
+        (200, "", Trouble::Unusable),
         (500, "InternalServiceError", Trouble::Outage),
         (503, "", Trouble::Outage),
     ] {
-        let body = json!({ "__type": kind, "message": "hunter2hunter2" }).to_string();
+        let body = match status {
+            200 => "hunter2hunter2".to_owned(),
+            _ => json!({ "__type": kind, "message": "hunter2hunter2" }).to_string(),
+        };
         let status = StatusCode::from_u16(status).unwrap();
         let app = Router::new().fallback(move || async move { (status, body.clone()) });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -189,6 +203,52 @@ async fn a_redirect_of_aws_is_not_followed() {
         get(&url, &["aws:app"]).await.remove(0).unwrap_err();
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_without_credentials_is_not_let_in_and_needs_no_second_try() {
+    let none: &[_] = &[
+        ("AWS_ACCESS_KEY_ID", "".as_ref()),
+        ("AWS_SECRET_ACCESS_KEY", "".as_ref()),
+        ("AWS_CONFIG_FILE", "/dev/null".as_ref()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".as_ref()),
+        ("AWS_REGION", "us-east-1".as_ref()),
+    ];
+    if ran_with(
+        "a_machine_without_credentials_is_not_let_in_and_needs_no_second_try",
+        none,
+    ) {
+        return;
+    }
+    let error = get("http://127.0.0.1:9", &["aws:app"])
+        .await
+        .remove(0)
+        .unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Denied, "{error}");
+    assert!(error.to_string().contains("no credentials"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_an_outage() {
+    if ran_with_credentials("an_answer_that_breaks_off_is_an_outage") {
+        return;
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The whole question, or what is left of it would make the end a reset.
+            let mut question = Vec::new();
+            while !question.ends_with(b"}") {
+                stream.read_buf(&mut question).await.unwrap();
+            }
+            let begun = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{";
+            stream.write_all(begun).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    let error = get(&url, &["aws:app"]).await.remove(0).unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Outage, "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,36 @@ async fn a_key_of_a_secret_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_not_taken_is_looked_for_anew() {
+    let cluster = Kubernetes::start().await;
+    cluster.put("prod/app", "token", b"the-token");
+    let folder = tempfile::tempdir().unwrap();
+    let put = |kubeconfig: Value| {
+        std::fs::write(folder.path().join("kubeconfig"), kubeconfig.to_string()).unwrap();
+    };
+    put(cluster.kubeconfig_of("of-another"));
+    let policy = Policy::from_toml(
+        "[store.cluster]\nkind = 'kubernetes'\nkubeconfig = 'kubeconfig'\ncache = '0s'\n\
+         [[secret]]\nname = 's'\nfrom = 'cluster:prod/app#token'\n",
+    )
+    .unwrap();
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
+    let get = async || {
+        let mut resolution = stores.resolve(&policy.secrets).await;
+        resolution.values.pop_first().unwrap().1
+    };
+    assert_eq!(get().await.unwrap_err().trouble(), Trouble::Denied);
+    put(cluster.kubeconfig());
+    for _ in 0..600 {
+        if let Ok(value) = get().await {
+            return assert_eq!(value.expose(), b"the-token");
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("after a minute the other token is still not used");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals_and_outages_are_told_apart_and_repeat_nothing() {
     let cluster = Kubernetes::start().await;
     cluster.put("prod/app", "token", IN_ERRORS.as_bytes());

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use wharf_bundle::SigningKey;
 use wharf_policy::SecretName;
 use wharf_protocol::GroupName;
-use wharf_stores::{Label, PutAt, RunnerKey, SealError, SecretValue, put_at, recipients, seal};
+use wharf_stores::{Label, PutAt, RunnerKey, SecretValue, put_at, recipients, seal};
 
 use super::group::rows;
 use super::keys::password;

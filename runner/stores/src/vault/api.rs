@@ -1,18 +1,23 @@
 //! Requests in Vault's words: paths below `/v1`, a token and a namespace as headers, JSON.
 
 use std::path::Path;
+use std::time::Duration;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use tokio::time::sleep;
 use url::Url;
 use wharf_policy::VaultConfig;
 use zeroize::Zeroizing;
 
 use crate::address;
-use crate::http::{self, Answer};
+use crate::http::{self, Answer, ELSEWHERE};
 use crate::open::Unusable;
 use crate::{SecretValue, StoreError};
+
+/// What a standby is given to catch up before it is asked once more.
+const CATCHING_UP: Duration = Duration::from_millis(200);
 
 /// One server, in one namespace.
 pub(super) struct Api {
@@ -112,6 +117,39 @@ impl Api {
         ask: &Ask<'_>,
         token: Option<&Token>,
     ) -> Result<Reply, StoreError> {
+        let mut answer = self.once(ask, token).await?;
+        // A standby that answers reads by itself may not know yet of a token that was just made.
+        if answer.status == StatusCode::PRECONDITION_FAILED && ask.method == Method::GET {
+            sleep(CATCHING_UP).await;
+            answer = self.once(ask, token).await?;
+        }
+        let Answer { status, body } = answer;
+        match status {
+            status if status.is_success() => Ok(Reply::Answer(body)),
+            StatusCode::NOT_FOUND => Ok(Reply::Absent),
+            StatusCode::FORBIDDEN => Ok(Reply::Forbidden),
+            // What it wants to be known by is not here yet, or a standby has to catch up.
+            StatusCode::PRECONDITION_FAILED => Err(StoreError::Unavailable(
+                self.whom.clone(),
+                "it is behind its primary".to_owned(),
+            )),
+            status if matches!(status.as_u16(), 472 | 473) => Err(StoreError::Unavailable(
+                self.whom.clone(),
+                "it is a standby".to_owned(),
+            )),
+            // For now: so does a standby, also when the active server has just died.
+            StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT => Err(
+                StoreError::Unavailable(self.whom.clone(), format!("as a standby, {ELSEWHERE}")),
+            ),
+            status if status.is_redirection() => Err(StoreError::BadAnswer(
+                self.whom.clone(),
+                ELSEWHERE.to_owned(),
+            )),
+            status => Ok(Reply::Refused(status.as_u16())),
+        }
+    }
+
+    async fn once(&self, ask: &Ask<'_>, token: Option<&Token>) -> Result<Answer, StoreError> {
         let mut request = self
             .client
             .request(ask.method.clone(), self.url(ask))
@@ -128,22 +166,7 @@ impl Api {
                 .header("content-type", "application/json")
                 .body(http::wiped(body));
         }
-        let Answer { status, body } = http::send(request, &self.whom).await?;
-        match status {
-            status if status.is_success() => Ok(Reply::Answer(body)),
-            StatusCode::NOT_FOUND => Ok(Reply::Absent),
-            StatusCode::FORBIDDEN => Ok(Reply::Forbidden),
-            // What it wants to be known by is not here yet, or a standby has to catch up.
-            StatusCode::PRECONDITION_FAILED => Err(StoreError::Unavailable(
-                self.whom.clone(),
-                "it is behind its primary".to_owned(),
-            )),
-            status if matches!(status.as_u16(), 472 | 473) => Err(StoreError::Unavailable(
-                self.whom.clone(),
-                "it is a standby".to_owned(),
-            )),
-            status => Ok(Reply::Refused(status.as_u16())),
-        }
+        http::exchange(request, &self.whom).await
     }
 
     fn url(&self, ask: &Ask<'_>) -> Url {

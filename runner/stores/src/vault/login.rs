@@ -83,7 +83,7 @@ impl Login {
                         Ok(Held::new(token, period, renewable))
                     }
                     // One that may not look at itself may still read; if not, that will be told.
-                    Reply::Forbidden => Ok(Held::new(token, None, false)),
+                    Reply::Forbidden => Ok(Held::unknown(token)),
                     Reply::Absent | Reply::Refused(_) => Err(refused(api, "it is no token")),
                 }
             }

@@ -23,7 +23,7 @@ use self::api::{Api, Ask, Reply};
 use self::mounts::{Mount, Mounts};
 use self::session::Session;
 use crate::open::Unusable;
-use crate::{Document, Lease, Lifetime, Place, SecretStore, StoreError};
+use crate::{Document, Lease, Lifetime, Place, SecretStore, StoreError, Trouble};
 
 /// A Vault or OpenBao server.
 pub(crate) struct VaultStore {
@@ -45,11 +45,24 @@ impl VaultStore {
 
     /// Asks with this runner's token. A token that is not taken any more is replaced once.
     async fn ask(&self, ask: Ask<'_>) -> Result<Reply, StoreError> {
-        let pass = self.session.pass().await?;
-        match self.api.ask(&ask, Some(&pass.token)).await? {
-            Reply::Forbidden if self.session.replace(&pass).await? => {
-                let pass = self.session.pass().await?;
-                self.api.ask(&ask, Some(&pass.token)).await
+        let mut pass = self.session.pass().await?;
+        let mut reply = self.api.ask(&ask, Some(&pass.token)).await?;
+        if matches!(reply, Reply::Forbidden) {
+            let again = self.session.replace(&pass).await?;
+            pass = self.session.pass().await?;
+            if again {
+                reply = self.api.ask(&ask, Some(&pass.token)).await?;
+            }
+        }
+        match reply {
+            // It may not even look at itself.
+            Reply::Forbidden if !pass.is_taken() => Err(StoreError::Login(
+                self.api.whom().to_owned(),
+                "its token is not taken, or may do nothing".to_owned(),
+            )),
+            Reply::Answer(_) if !pass.is_taken() => {
+                self.session.took(&pass);
+                Ok(reply)
             }
             reply => Ok(reply),
         }
@@ -75,6 +88,24 @@ impl VaultStore {
                 ))
             }
             Reply::Refused(status) => Err(self.unexpected(status)),
+        }
+    }
+
+    /// Has a lease revoked, and waits until that is done if it is to be in one go.
+    async fn revoke_lease(&self, lease: &Lease, sync: bool) -> Result<(), StoreError> {
+        let body = json!({ "lease_id": lease.id, "sync": sync });
+        let ask = Ask::write(&["sys", "leases", "revoke"], &body);
+        match self.ask(ask).await? {
+            Reply::Answer(_) | Reply::Absent => Ok(()),
+            Reply::Forbidden => Err(StoreError::Denied(
+                "sys/leases/revoke".to_owned(),
+                "give its policy `update` there".to_owned(),
+            )),
+            // This is also how it says that an engine cannot reach what it lends from.
+            Reply::Refused(status) => Err(StoreError::Unavailable(
+                self.api.whom().to_owned(),
+                format!("HTTP {status} to a revocation"),
+            )),
         }
     }
 
@@ -176,17 +207,13 @@ impl SecretStore for VaultStore {
 
     async fn revoke(&self, lease: &Lease) -> Result<(), StoreError> {
         // In one go: an answer then means that what was lent is gone.
-        let body = json!({ "lease_id": lease.id, "sync": true });
-        match self
-            .ask(Ask::write(&["sys", "leases", "revoke"], &body))
-            .await?
-        {
-            Reply::Answer(_) | Reply::Absent => Ok(()),
-            Reply::Forbidden => Err(StoreError::Denied(
-                "sys/leases/revoke".to_owned(),
-                "give its policy `update` there".to_owned(),
-            )),
-            Reply::Refused(status) => Err(self.unexpected(status)),
+        match self.revoke_lease(lease, true).await {
+            // Its engine could not do it now, or not in time. So it ends the lease and does the rest
+            // by itself, again and again.
+            Err(error) if error.trouble() == Trouble::Outage => {
+                self.revoke_lease(lease, false).await
+            }
+            done => done,
         }
     }
 

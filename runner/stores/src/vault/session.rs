@@ -1,9 +1,11 @@
 //! Being let in: keeping a token alive, getting a new one in time.
 //!
-//! What a server lends hangs on the token that asked for it and ends with it. So a token that can
-//! be renewed is renewed in the background for as long as the runner lives, whether or not
-//! anything is asked. While a token is good nobody waits for another: it is renewed or replaced
-//! beside, however slowly the server does that.
+//! What a server lends hangs on the token that asked for it and ends with it. So a token is renewed
+//! in the background for as long as the runner lives, whether or not anything is asked, and replaced
+//! before it ends where that is not possible: nothing is asked for with one that is about to end.
+//! While a token is good nobody waits for another: it is renewed or replaced beside, however slowly
+//! the server does that. One that was replaced goes on until it ends or the runner leaves, because of
+//! what was lent under it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,16 +18,18 @@ use wharf_policy::VaultLogin;
 use super::answer::{Granted, Secret};
 use super::api::{Api, Ask, Reply, Token};
 use super::login::Login;
-use crate::StoreError;
 use crate::open::Unusable;
 use crate::period::from_now;
+use crate::{StoreError, Trouble};
 
 /// Between two tries to renew.
 const PAUSE: Duration = Duration::from_secs(2);
 /// For how long a server that did not answer a login is not asked for another.
 const OUTAGE: Duration = Duration::from_secs(1);
-/// A renewal that gains less than this gains nothing: times are given in whole seconds.
-const GAIN: Duration = Duration::from_millis(500);
+/// The same for one that refused it: a server locks out who is wrong too often.
+const REFUSAL: Duration = Duration::from_secs(5);
+/// A renewal that gains no more than this gains nothing: times are given in whole seconds.
+const GAIN: Duration = Duration::from_secs(1);
 
 /// This runner's standing with a server.
 pub(super) struct Session {
@@ -39,15 +43,30 @@ pub(super) struct Session {
 #[derive(Default)]
 struct Standing {
     held: Option<Held>,
-    /// When the server last did not answer a login, and why. Those who waited for that login are
-    /// told the same, and do not each wait as long again.
-    down: Option<(Instant, String)>,
+    /// How many logins there were: by that, each keeps its own token alive and no other's.
+    logins: u64,
+    /// Those that were replaced before their time was over.
+    former: Vec<Held>,
+    /// Why the last login came to nothing, and until when that is believed. Those who waited for it
+    /// are told the same, and do not each try, or wait as long, again.
+    failed: Option<(Instant, StoreError)>,
 }
 
 /// A token that was good when it was last looked at.
 #[derive(Clone)]
 pub(super) struct Pass {
     pub(super) token: Token,
+    /// Whether it could look at itself, as most may.
+    known: bool,
+    /// Whether the server has done something for it.
+    used: bool,
+}
+
+impl Pass {
+    /// Whether the server has shown that it is a token.
+    pub(super) const fn is_taken(&self) -> bool {
+        self.known || self.used
+    }
 }
 
 #[derive(Clone)]
@@ -62,17 +81,39 @@ pub(super) struct Held {
 
 impl Held {
     pub(super) fn new(token: Token, period: Option<Duration>, renewable: bool) -> Self {
+        // With a third of its time left, so that one failure is not the end of it.
+        let due = |period: Duration| match (period - period / 3, renewable) {
+            (due, true) => due,
+            // One login after the other is no way to live.
+            (due, false) => due.max(PAUSE),
+        };
         Self {
-            pass: Pass { token },
+            pass: Pass {
+                token,
+                known: true,
+                used: false,
+            },
             expires: period.map(from_now),
-            // With a third of its time left, so that one failure is not the end of it.
-            due: period.map(|period| from_now(period - period / 3)),
+            due: period.map(due).map(from_now),
             renewable,
         }
     }
 
+    /// One of which the server told nothing, perhaps because it is none.
+    pub(super) fn unknown(token: Token) -> Self {
+        let mut held = Self::new(token, None, false);
+        held.pass.known = false;
+        held
+    }
+
     fn is_good(&self) -> bool {
-        self.expires.is_none_or(|expires| Instant::now() < expires)
+        self.left().is_none_or(|left| !left.is_zero())
+    }
+
+    /// For how long it holds, if that has an end.
+    fn left(&self) -> Option<Duration> {
+        let expires = self.expires?;
+        Some(expires.saturating_duration_since(Instant::now()))
     }
 
     fn is_due(&self) -> bool {
@@ -125,16 +166,35 @@ impl Session {
             }
         }
         let fresh = self.pass().await?;
-        Ok(!fresh.token.is(&refused.token))
+        let same = fresh.token.is(&refused.token);
+        // One that never could look at itself is no worse for it now.
+        if same && !refused.known && refused.used {
+            self.took(&fresh);
+        }
+        Ok(!same)
     }
 
-    /// Gives up the token, and whatever still hangs on it. One that someone made is left alone.
+    /// The server did something for this token.
+    pub(super) fn took(&self, pass: &Pass) {
+        if let Some(held) = &mut self.standing().held
+            && held.pass.token.is(&pass.token)
+        {
+            held.pass.used = true;
+        }
+    }
+
+    /// Gives up the tokens, and whatever still hangs on them. One that someone made is left alone.
     pub(super) async fn end(&self) {
         let _turn = self.turn.lock().await;
-        let Some(held) = self.standing().held.take() else {
+        let given_up: Vec<_> = {
+            let mut standing = self.standing();
+            let held = standing.held.take();
+            held.into_iter().chain(standing.former.drain(..)).collect()
+        };
+        let Login::Method { .. } = self.login else {
             return;
         };
-        if let Login::Method { .. } = self.login {
+        for held in given_up.iter().filter(|held| held.is_good()) {
             let revoke = json!({});
             let ask = Ask::write(&["auth", "token", "revoke-self"], &revoke);
             if let Err(error) = self.api.ask(&ask, Some(&held.pass.token)).await {
@@ -152,45 +212,62 @@ impl Session {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let _turn = turn;
-            let Some(old) = this.good().filter(Held::is_due) else {
-                return;
-            };
-            if this.renew(&old).await {
-                return;
-            }
-            if let Err(error) = this.enter().await {
-                tracing::warn!(%error, "the runner's token runs out and there is no other yet; trying again");
-                this.put_off();
+            if let Some(old) = this.good().filter(Held::is_due) {
+                this.prolong(&old).await;
             }
         });
     }
 
+    /// Renews what is held, or gets another. For who has the turn.
+    async fn prolong(self: &Arc<Self>, old: &Held) {
+        if self.renew(old).await {
+            return;
+        }
+        if let Err(error) = self.enter().await {
+            tracing::warn!(%error, "the runner's token runs out and there is no other yet; trying again");
+            self.put_off();
+        }
+    }
+
     /// Logs in. For who has the turn.
     async fn enter(self: &Arc<Self>) -> Result<Pass, StoreError> {
-        if let Some((when, why)) = &self.standing().down
-            && when.elapsed() < OUTAGE
+        if let Some((until, error)) = &self.standing().failed
+            && Instant::now() < *until
+            && let Some(error) = said(error)
         {
-            let whom = self.api.whom().to_owned();
-            return Err(StoreError::Unavailable(whom, why.clone()));
+            return Err(error);
         }
         let new = self.login.token(&self.api).await;
         let mut standing = self.standing();
         match new {
             Ok(new) => {
                 let pass = new.pass.clone();
-                if new.renewable && new.due.is_some() {
-                    tokio::spawn(keep_alive(Arc::downgrade(self), pass.token.clone()));
+                standing.logins += 1;
+                if new.due.is_some() {
+                    self.keep(standing.logins);
                 }
-                (standing.held, standing.down) = (Some(new), None);
+                let old = standing.held.replace(new);
+                // There is one login for each, so only those are left that still hold.
+                standing.former.retain(Held::is_good);
+                let replaced = old.filter(|old| old.is_good() && !old.pass.token.is(&pass.token));
+                standing.former.extend(replaced);
+                standing.failed = None;
                 Ok(pass)
             }
             Err(error) => {
-                if let StoreError::Unavailable(_, why) = &error {
-                    standing.down = Some((Instant::now(), why.clone()));
-                }
+                let holds = match error.trouble() {
+                    Trouble::Outage => OUTAGE,
+                    _ => REFUSAL,
+                };
+                standing.failed = said(&error).map(|error| (from_now(holds), error));
                 Err(error)
             }
         }
+    }
+
+    /// Looks after what this login gave.
+    fn keep(self: &Arc<Self>, login: u64) {
+        tokio::spawn(keep_alive(Arc::downgrade(self), login));
     }
 
     /// Renews the token that is held where that gets it any further. `false`: it has to be
@@ -224,6 +301,8 @@ impl Session {
                 }
                 further
             }
+            // There is no time for another try.
+            Err(_) if old.left().is_some_and(|left| left < PAUSE) => false,
             Err(error) => {
                 tracing::warn!(%error, "the runner's token could not be renewed; trying again");
                 self.put_off();
@@ -232,10 +311,12 @@ impl Session {
         }
     }
 
-    /// What is due is tried again in a while.
+    /// What is due is tried again in a while: the sooner, the less time is left.
     fn put_off(&self) {
-        if let Some(held) = &mut self.standing().held {
-            held.due = Some(from_now(PAUSE));
+        if let Some(held) = &mut self.standing().held
+            && let Some(left) = held.left()
+        {
+            held.due = Some(from_now(PAUSE.max(left / 10)));
         }
     }
 
@@ -250,22 +331,28 @@ impl Session {
     }
 }
 
-/// Renews a token while it is the one that is held and there is someone to hold it.
-async fn keep_alive(session: Weak<Session>, token: Token) {
+/// What the server said to a login, once more. What is wrong on this machine is looked at anew.
+fn said(error: &StoreError) -> Option<StoreError> {
+    match error {
+        StoreError::Unavailable(whom, why) => {
+            Some(StoreError::Unavailable(whom.clone(), why.clone()))
+        }
+        StoreError::Login(whom, why) => Some(StoreError::Login(whom.clone(), why.clone())),
+        StoreError::BadAnswer(whom, why) => Some(StoreError::BadAnswer(whom.clone(), why.clone())),
+        _ => None,
+    }
+}
+
+/// Renews what this login gave, and at last replaces it, while it is what is held and there is someone
+/// to hold it. One whose time is over is replaced when something is asked.
+async fn keep_alive(session: Weak<Session>, login: u64) {
     let held = |session: &Session| {
-        let held = session.standing().held.clone();
-        held.filter(|held| held.pass.token.is(&token))
+        let standing = session.standing();
+        let held = standing.held.clone();
+        held.filter(|held| standing.logins == login && held.is_good())
     };
     loop {
-        let due = {
-            let Some(session) = session.upgrade() else {
-                return;
-            };
-            match held(&session) {
-                Some(held) if held.renewable => held.due,
-                _ => return,
-            }
-        };
+        let due = session.upgrade().and_then(|session| held(&session)?.due);
         let Some(due) = due else { return };
         sleep_until(due).await;
         let Some(session) = session.upgrade() else {
@@ -274,7 +361,7 @@ async fn keep_alive(session: Weak<Session>, token: Token) {
         let _turn = session.turn.lock().await;
         // Someone who asked may just have done it.
         match held(&session) {
-            Some(held) if held.is_due() && !session.renew(&held).await => return,
+            Some(held) if held.is_due() => session.prolong(&held).await,
             Some(_) => {}
             None => return,
         }

@@ -105,6 +105,28 @@ async fn a_role_is_gone_even_if_the_execution_panics_or_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_over_also_where_the_database_is_away_when_it_is_given_back() {
+    let world = world!();
+    let Some(postgres) = database(&world, "1h").await else {
+        return;
+    };
+    let policy = world.policy(ROOT, &PLACE);
+    let stores = world.stores(&policy);
+    let resolution = stores.resolve(&policy.secrets).await;
+    let lent = world.bao.list("sys/leases/lookup/database/creds/app").await;
+    assert_eq!(lent.len(), 1);
+    drop(postgres);
+    drop(resolution);
+    stores.finish(LONG).await;
+    // OpenBao has it still, tries to be rid of the role, and gives it no more time.
+    let id = format!("database/creds/app/{}", lent[0]);
+    let lease = serde_json::json!({ "lease_id": id });
+    let lease = world.bao.write("sys/leases/lookup", lease).await;
+    let left = lease["data"]["ttl"].as_i64().unwrap();
+    assert!(left <= 0, "{left}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_engine_says_about_its_database_is_not_repeated() {
     let world = world!();
     let Some(postgres) = database(&world, "1h").await else {

@@ -100,6 +100,18 @@ async fn a_server_that_is_down_sealed_or_busy_is_an_outage_that_names_the_store(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_standby_that_has_to_catch_up_is_asked_once_more() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let fake = answering(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => (StatusCode::PRECONDITION_FAILED, ""),
+        _ => (StatusCode::OK, GOOD),
+    })
+    .await;
+    assert_eq!(asking(&fake.url).await.unwrap(), SECRETS[1]);
+    assert_eq!(fake.asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_never_answers_is_an_outage_when_its_time_is_over() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -125,11 +137,18 @@ async fn an_answer_without_an_end_is_cut_off() {
 async fn a_redirect_is_not_followed_and_takes_no_token_along() {
     let other = answering(|_| GOOD).await;
     let to = other.url.clone();
-    for status in [301, 302, 307, 308] {
+    for (status, expected) in [
+        (301, Trouble::Unusable),
+        (302, Trouble::Outage),
+        // A standby whose active server has just died.
+        (307, Trouble::Outage),
+        (308, Trouble::Unusable),
+    ] {
         let (status, to) = (StatusCode::from_u16(status).unwrap(), to.clone());
         let fake = answering(move |_| (status, [("location", format!("{to}/v1/kv/app"))])).await;
-        let (trouble, _) = asking(&fake.url).await.unwrap_err();
-        assert_eq!(trouble, Trouble::Unusable);
+        let (trouble, text) = asking(&fake.url).await.unwrap_err();
+        assert_eq!(trouble, expected, "{status}");
+        assert!(text.contains("sends elsewhere"), "{text}");
     }
     assert_eq!(other.asked.load(Ordering::SeqCst), 0);
 }
@@ -171,6 +190,43 @@ async fn the_server_is_asked_once_however_many_executions_begin_at_the_same_time
         assert_eq!(run.await.unwrap().unwrap(), SECRETS[1]);
     }
     assert_eq!(fake.asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_not_taken_is_told_from_one_that_lacks_a_right() {
+    // Nothing, and not even a look at itself; and one thing of two.
+    for (may, expected) in [
+        ("", ["its token is not taken"; 2]),
+        ("/kv/app", ["", "the policies of its login"]),
+    ] {
+        let app = Router::new().fallback(move |uri: Uri| {
+            std::future::ready(match !may.is_empty() && uri.path().ends_with(may) {
+                true => Ok(GOOD),
+                false => Err(StatusCode::FORBIDDEN),
+            })
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let folder = tempfile::tempdir().unwrap();
+        let stores = stores(&url, folder.path());
+        // The second one is asked twice: what the first refusal did to the token counts, too.
+        for (place, expected) in
+            ["app", "other", "another"]
+                .into_iter()
+                .zip([expected[0], expected[1], expected[1]])
+        {
+            let policy = policy(&url, TABLE, &[&format!("vault:kv/{place}#token")]);
+            let got = values(&stores.resolve(&policy.secrets).await).remove(0);
+            let Err(error) = got else {
+                assert_eq!(expected, "");
+                continue;
+            };
+            assert_eq!(error.trouble(), Trouble::Denied, "{error}");
+            let text = format!("{error} {error:?}");
+            assert!(!expected.is_empty() && text.contains(expected), "{text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -280,6 +336,41 @@ async fn what_was_lent_is_given_back_also_where_it_cannot_be_read() {
         assert_eq!(borrowing(&lender).await, (Err(trouble), 0), "{data}");
         assert_eq!(lender.revoked.load(Ordering::SeqCst), 1, "{data}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_is_refused_is_left_to_the_server_and_tried_again_until_it_takes_it() {
+    // What is asked of it: in one go, or not.
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let app = Router::new().fallback(move |uri: Uri, body: String| {
+        let answer = match uri.path() {
+            path if path.ends_with("/lookup-self") => Ok(r#"{"data": {"ttl": 0}}"#),
+            path if path.ends_with("/revoke") => {
+                let mut seen = seen.lock().unwrap();
+                seen.push(body.contains(r#""sync":true"#));
+                match seen.len() {
+                    ..4 => Err((StatusCode::BAD_REQUEST, "the database hunter2hunter2 is away")),
+                    _ => Ok("{}"),
+                }
+            }
+            _ => Ok(
+                r#"{"lease_id": "db/1", "lease_duration": 60, "data": {"token": "hunter2hunter2"}}"#,
+            ),
+        };
+        std::future::ready(answer)
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let count = Arc::<AtomicUsize>::default;
+    let lender = Lender {
+        url,
+        asked: count(),
+        revoked: count(),
+    };
+    assert_eq!(borrowing(&lender).await, (Ok(SECRETS[1].to_owned()), 1));
+    assert_eq!(*asked.lock().unwrap(), [true, false, true, false]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,12 +78,38 @@ async fn a_token_that_has_run_out_is_replaced_by_another_login() {
     let stores = world.stores(&policy);
     let before = tokens(&world).await;
     assert!(values(&stores.resolve(&policy.secrets).await)[0].is_ok());
+    // No other is to be had before it runs out.
+    let file = world.path().join("secret-id");
+    let secret = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
     until("the token has run out", async || {
         tokens(&world).await <= before
     })
     .await;
-    let got = values(&stores.resolve(&policy.secrets).await);
-    assert_eq!(got[0].as_ref().unwrap(), "hunter2hunter2");
+    world.file("secret-id", &secret);
+    until("there is another", async || {
+        values(&stores.resolve(&policy.secrets).await)[0].is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_at_the_end_of_its_longest_life_is_replaced_though_nothing_is_asked() {
+    let world = world!();
+    with_a_secret(&world).await;
+    let role = json!({
+        "token_policies": ["reader"], "token_ttl": "4s", "token_max_ttl": "4s",
+    });
+    let table = approle(&world, role).await;
+    let policy = world.policy(&table, &["vault:secret/app#token"]);
+    let stores = world.stores(&policy);
+    assert!(values(&stores.resolve(&policy.secrets).await)[0].is_ok());
+    let first = world.bao.list("auth/token/accessors").await;
+    until("there is another token", async || {
+        let now = world.bao.list("auth/token/accessors").await;
+        now.iter().any(|token| !first.contains(token))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
