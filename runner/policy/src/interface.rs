@@ -120,10 +120,10 @@ impl Interface {
                 "`http` and a secret with rung `attach` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"attach\"] }]`, with a [[secret]] block of that name that has `to`",
             ),
             Self::SignedHttp => Some(
-                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`, with a [[secret]] block of that name",
+                "`http` and a secret with rung `operate` in the manifest's [capabilities], and in a [[grant]] `http = [{ origin = \"https://api.example\" }]` and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]`, with a [[secret]] block of that name that lists the operations in `operations`",
             ),
             Self::Secrets => Some(
-                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]], with a [[secret]] block of that name",
+                "a secret with rung `operate` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"operate\"] }]` in a [[grant]], with a [[secret]] block of that name that lists the operations in `operations`",
             ),
             Self::Reveal => Some(
                 "a secret with rung `reveal` in the manifest's [capabilities] and `secrets = [{ name = \"api-token\", rungs = [\"reveal\"] }]` in a [[grant]], with a [[secret]] block of that name",

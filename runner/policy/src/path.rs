@@ -9,9 +9,6 @@ use crate::ParseError;
 /// Decodings that are tried. A path that is not plain after these is not meant to be.
 const ROUNDS: usize = 4;
 
-/// What has a meaning in a path: it steps, ends a segment or the path, or escapes.
-const MARKS: &[u8] = b"./\\;?#%";
-
 /// Signs that only look like a slash or a backslash. Some servers take them for one all the same,
 /// where they convert to a character set that has no such sign.
 const TWINS: [char; 3] = ['\u{2044}', '\u{2215}', '\u{2216}'];
@@ -50,8 +47,8 @@ impl PathPrefix {
 /// twice, cuts parameters off, or takes something else for a slash or a dot.
 pub fn ambiguous(path: &str) -> Option<&'static str> {
     let mut bytes = path.as_bytes().to_vec();
-    let count = |marks: &[u8], text: &[u8]| text.iter().filter(|b| marks.contains(b)).count();
-    let slashes = count(b"/", &bytes);
+    let slashes = |text: &[u8]| text.iter().filter(|byte| **byte == b'/').count();
+    let written = slashes(&bytes);
     for _ in 0..ROUNDS {
         if bytes.iter().any(u8::is_ascii_control) {
             return Some("it holds a control character");
@@ -61,19 +58,17 @@ pub fn ambiguous(path: &str) -> Option<&'static str> {
         };
         let plain = FORMS.normalize(text);
         let plain = plain.as_bytes();
-        if text.contains(TWINS) || count(MARKS, plain) != count(MARKS, text.as_bytes()) {
-            return Some(
-                "it holds a letter that some servers take for a dot, a slash or another mark",
-            );
+        if text.contains(TWINS) {
+            return Some("it holds a letter that some servers take for a slash or a backslash");
         }
         if plain.windows(6).any(is_wide_escape) {
             return Some("it holds a `%u` escape");
         }
         if plain.contains(&b'\\') {
-            return Some("it holds a backslash");
+            return Some("it holds a backslash, or a form of one");
         }
-        if count(b"/", plain) != slashes {
-            return Some("it holds an encoded slash");
+        if slashes(plain) != written {
+            return Some("it holds an encoded slash, or a form of one");
         }
         if plain.split(|byte| *byte == b'/').any(is_dots) {
             return Some("it holds a `.` or `..` segment");

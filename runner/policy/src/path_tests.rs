@@ -78,21 +78,56 @@ fn no_way_to_write_a_step_up_stays_below() {
         "/v1/..%20/admin",
         "/v1/%u002e%u002e/admin",
         "/v1/．．／admin",
-        "/v1/‥․/admin",
+        "/v1/․․/admin",
     ] {
         assert!(!covers("/v1", path), "{path}");
     }
 }
 
 #[test]
-fn each_letter_that_some_server_takes_for_a_mark_is_odd_alone() {
-    for letter in "․‥…．﹒︙︰⁄∕∖／﹨＼;；︔﹔？︖﹖⁇＃﹟％﹪℀⒈"
-        .chars()
-        .filter(|c| !c.is_ascii())
-    {
+fn a_letter_is_odd_where_a_server_that_takes_it_for_a_mark_would_see_other_segments() {
+    for letter in "⁄∕∖／﹨＼℀℅".chars() {
         for path in [format!("/v1/a{letter}b"), format!("/v1/{letter}")] {
             assert!(!covers("/v1", &path), "{path} {}", letter.escape_unicode());
         }
+    }
+    for letter in "․．﹒".chars() {
+        for path in [
+            format!("/v1/{letter}"),
+            format!("/v1/.{letter}/x"),
+            format!("/v1/{letter}{letter}"),
+        ] {
+            assert!(!covers("/v1", &path), "{path} {}", letter.escape_unicode());
+        }
+    }
+    for letter in "；︔﹔？︖﹖⁇＃﹟".chars() {
+        for path in [format!("/v1/..{letter}"), format!("/v1/‥{letter}x/y")] {
+            assert!(!covers("/v1", &path), "{path} {}", letter.escape_unicode());
+        }
+    }
+    for path in [
+        "/v1/‥/x",
+        "/v1/︰/x",
+        "/v1/％2e％2e/x",
+        "/v1/﹪2fx",
+        "/v1/％u002e",
+    ] {
+        assert!(!covers("/v1", path), "{path}");
+    }
+    // As names of files have them.
+    for path in [
+        "なに？",
+        "50％オフ",
+        "Loading….txt",
+        "甲；乙",
+        "＃1",
+        "⒈",
+        "a．b",
+        "..．",
+        "㏂",
+        "⁈",
+    ] {
+        assert!(covers("/v1", &format!("/v1/{path}")), "{path}");
     }
     // Digits of an escape, and spaces around dots, in another form.
     for path in ["/v1/%25２e%25２e", "/v1/..\u{2003}/x"] {
@@ -165,7 +200,8 @@ fn piece() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
         "/", "/", "/", "a", "v1", ".", "..", "%2e", "%2E", "%2f", "%5c", "%5C", "\\", ";", ";x=1",
         "%25", "%252e", "%252f", "2e", "2f", "%", "%3b", "%c0%ae", "%00", "%20", "ä", "?", "#",
-        "%3f", "%23", "%253F", "3f", "23", "．", "‥", "／", "；", "？", "％", "２", "\u{307}",
+        "%3f", "%23", "%253F", "3f", "23", "．", "‥", "…", "／", "；", "？", "＃", "％", "２", "℀",
+        "⒈", "\u{307}",
     ])
 }
 

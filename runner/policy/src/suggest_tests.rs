@@ -348,6 +348,9 @@ fn what_the_record_left_out_and_a_path_that_no_rule_can_name_make_a_wider_rule_a
     for (method, destination, path) in [
         ("GET", "https://a.test/v1/[secret token]/x", "/v1"),
         ("GET", "https://a.test/v1/very/lo…", "/v1/very"),
+        // Cut within a letter, and where more dots may follow.
+        ("GET", "https://a.test/v1/%E3%81%82%E3%81%8…", "/v1"),
+        ("GET", "https://a.test/v1/..…", "/v1"),
         ("GET", "https://a.test/a%2Fb/c", "/"),
         // What is behind the cut is below no path but `/`, and so is the whole.
         ("GET", "https://a.test/v1/[secret token]/..%2fadmin", "/"),

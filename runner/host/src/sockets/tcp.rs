@@ -133,14 +133,11 @@ impl HostTcpSocket for State {
             return Err(ErrorCode::AccessDenied.into());
         };
         let address = SocketAddr::from(remote);
-        let (destination, allowed) = match reach::decide(&run, address) {
-            Ok(destination) => (destination, Ok(())),
-            Err((destination, denied)) => (destination, Err(denied)),
-        };
         run.traffic
             .request()
-            .map_err(|error| refuse(&run, "TCP", &destination, &error.to_string()))?;
-        allowed.map_err(|denied| deny(&run, &destination, &denied))?;
+            .map_err(|error| refuse(&run, "TCP", &address.to_string(), &error.to_string()))?;
+        let destination = reach::decide(&run, address)
+            .map_err(|(destination, denied)| deny(&run, &destination, &denied))?;
         began(&run, &destination, address)?;
         HostTcpSocket::start_connect(&mut self.tcp(), this, network, remote)
     }

@@ -35,7 +35,7 @@ pub(super) fn capped(needs: &LimitRequest, rights: &Rights, rows: &mut Vec<Row>)
                 asked: Some(format!("{name} = {wanted}")),
                 granted: Some(format!("{name} = {has}")),
                 note: format!(
-                    "in a [[grant]] for this plugin limits = {{ {name} = {wanted} }} would allow it"
+                    "in a [[grant]] for this plugin limits = {{ {name} = {wanted} }}, beside the limits that it has, would allow it"
                 ),
             });
         }

@@ -1,5 +1,7 @@
 //! The secrets that are asked for and granted, and on which rung.
 
+use std::collections::BTreeMap;
+
 use super::{Finding, Kind, Row, granted_row, joined};
 use crate::{
     Capabilities, Grant, HttpRule, Operation, Placement, Policy, Rights, Rung, SecretAsk,
@@ -7,13 +9,23 @@ use crate::{
 };
 
 pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, rows: &mut Vec<Row>) {
+    let asked = by_method(&asks.http);
+    let granted: Vec<_> = grants
+        .iter()
+        .flat_map(|grant| by_method(&grant.http))
+        .collect();
+    // A manifest may ask for the same in many ways.
+    let mut uses = BTreeMap::new();
     for ask in &asks.secrets {
         for rung in &ask.rungs {
             let has = rights.secrets();
             let (useful, useless): (Vec<_>, Vec<_>) = has
                 .filter(|(binding, rungs)| rungs.contains(rung) && ask.covers(&binding.name, *rung))
                 .map(|(binding, _)| binding)
-                .partition(|binding| has_use(binding, *rung, asks, grants));
+                .partition(|binding| {
+                    let use_of = || has_use(binding, *rung, &asked, &granted);
+                    *uses.entry((&binding.name, *rung)).or_insert_with(use_of)
+                });
             let names = |bindings: &[&SecretBinding]| {
                 joined(bindings.iter().map(|binding| binding.name.to_string()))
             };
@@ -34,7 +46,12 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
                 (SecretPattern::Exactly(name), true, None) => (
                     Finding::Missing,
                     format!(
-                        "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it, with a [[secret]] block of that name"
+                        "in a [[grant]] for this plugin secrets = [{{ name = \"{name}\", rungs = [\"{rung}\"] }}] would allow it, with a [[secret]] block of that name{}",
+                        match rung {
+                            Rung::Inject | Rung::Attach => " that has `to`",
+                            Rung::Operate => " that has `operations`",
+                            Rung::Reveal => "",
+                        }
                     ),
                 ),
             };
@@ -51,26 +68,25 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
 
 /// Whether anything may be done with a secret, and where all that is for requests, whether there is
 /// one that it can go onto.
-fn has_use(binding: &SecretBinding, rung: Rung, asks: &Capabilities, grants: &[&Grant]) -> bool {
+fn has_use(binding: &SecretBinding, rung: Rung, asked: &[HttpRule], granted: &[HttpRule]) -> bool {
     let onto_requests = match rung {
         Rung::Inject | Rung::Attach => true,
         Rung::Operate if binding.operations.is_empty() => return false,
         Rung::Operate => binding.operations.iter().all(|o| o.needs_destination()),
         Rung::Reveal => false,
     };
-    // Rules of one method or all, of which any two overlap, allow something together.
-    let parts = |rules: &[HttpRule]| -> Vec<HttpRule> {
-        rules.iter().flat_map(HttpRule::by_method).collect()
-    };
-    let (to, asked) = (parts(&binding.to), parts(&asks.http));
-    let granted: Vec<_> = grants.iter().flat_map(|grant| parts(&grant.http)).collect();
     !onto_requests
-        || to.iter().any(|to| {
+        || by_method(&binding.to).iter().any(|to| {
             asked.iter().filter(|ask| ask.overlaps(to)).any(|ask| {
                 let both = |rule: &&HttpRule| rule.overlaps(to) && rule.overlaps(ask);
                 granted.iter().any(|rule| both(&rule))
             })
         })
+}
+
+/// Rules of one method or all, of which those that overlap two by two allow something together.
+fn by_method(rules: &[HttpRule]) -> Vec<HttpRule> {
+    rules.iter().flat_map(HttpRule::by_method).collect()
 }
 
 /// Secrets that are injected into the same place of the same requests.

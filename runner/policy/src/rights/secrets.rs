@@ -102,7 +102,11 @@ impl Said {
                 Rung::Inject | Rung::Attach => {
                     "with a [[secret]] block of that name that has `to`".to_owned()
                 }
-                Rung::Operate | Rung::Reveal => "with a [[secret]] block of that name".to_owned(),
+                Rung::Operate => {
+                    "with a [[secret]] block of that name that lists the operation in `operations`"
+                        .to_owned()
+                }
+                Rung::Reveal => "with a [[secret]] block of that name".to_owned(),
             });
         }
         if !self.calls(name) {

@@ -54,7 +54,13 @@ fn doubtful(destination: &str) -> Option<&'static str> {
         }
     }
     let (_, rest) = known.split_once("://")?;
-    ambiguous(&rest[rest.find('/')?..])
+    let path = &rest[rest.find('/')?..];
+    // Cut off where it was too long, perhaps within a letter or a segment.
+    let whole = match destination.ends_with('…') {
+        true => &path[..path.rfind('/')? + 1],
+        false => path,
+    };
+    ambiguous(whole)
 }
 
 /// The narrowest rule that a request fits.

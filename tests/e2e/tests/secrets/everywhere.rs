@@ -21,7 +21,7 @@ pub(crate) const BY_FEATURE: [&str; 4] = ["age", "aws", "gcp", "kubernetes"];
 /// Where on a request the bindings of a secret put it: the name of each is the store's with this behind
 /// it, and so is the path that it goes to.
 const PLACES: [(&str, &str); 5] = [
-    ("", "{ basic = { user = 'me' } }"),
+    ("", "{ basic = { user = 'user' } }"),
     ("-bearer", "'bearer'"),
     ("-header", "{ header = { name = 'x-api-key' } }"),
     ("-query", "{ query = { name = 'key' } }"),
