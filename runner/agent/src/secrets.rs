@@ -8,9 +8,12 @@ use wharf_host::{SecretError, Secrets};
 use wharf_policy::Rights;
 use wharf_stores::{Freshness, Leases, Stores};
 
-/// What is kept of the secrets of one action's rights: the same for every run, until then.
+/// What is kept of the secrets of one action's rights.
 #[derive(Default)]
-pub(crate) struct KeptSecrets(Arc<Mutex<Option<(Arc<Secrets>, Instant)>>>);
+pub(crate) struct KeptSecrets(Arc<Mutex<Kept>>);
+
+/// The same for every run, until then.
+type Kept = Option<(Arc<Secrets>, Instant)>;
 
 impl KeptSecrets {
     /// The secrets for one run, and what was lent for it. Runs ask beside one another: their stores
@@ -48,13 +51,13 @@ impl KeptSecrets {
         secrets
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<(Arc<Secrets>, Instant)>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Lets go of values when their time is over, whether or not the action is run again.
-fn wipe_later(kept: &Arc<Mutex<Option<(Arc<Secrets>, Instant)>>>, until: Instant) {
+fn wipe_later(kept: &Arc<Mutex<Kept>>, until: Instant) {
     let kept: Weak<_> = Arc::downgrade(kept);
     tokio::spawn(async move {
         sleep_until(until).await;

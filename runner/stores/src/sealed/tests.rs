@@ -105,7 +105,7 @@ fn values_without_bytes_or_with_too_many_are_not_sealed_and_nobody_is_no_recipie
     let error = seal(&label("db"), PUT, &value(b"hunter22"), &[]).unwrap_err();
     assert!(matches!(error, SealError::NoRunners), "{error}");
     // As often to the same: what counts is the size.
-    let many = vec![to[0].clone(); 6_000];
+    let many = vec![to[0]; 6_000];
     let error = seal(&label("db"), PUT, &value(b"hunter22"), &many).unwrap_err();
     assert!(matches!(error, SealError::TooManyRunners(6_000)), "{error}");
 }
