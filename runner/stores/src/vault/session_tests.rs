@@ -211,7 +211,7 @@ async fn a_login_that_is_refused_is_not_tried_again_by_everyone_who_needs_one() 
     let file = folder.path().join("jwt");
     std::fs::remove_file(&file).unwrap();
     let error = session.pass().await.err().unwrap();
-    assert_eq!(error.trouble(), Trouble::Absent, "{error}");
+    assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
     std::fs::write(file, "who-i-am").unwrap();
     let error = session.pass().await.err().unwrap();
     assert_eq!(error.trouble(), Trouble::Denied, "{error}");
