@@ -325,6 +325,16 @@ impl World {
         .await
     }
 
+    /// The whole log of an execution that is finished. It takes another way than the result and may come
+    /// after it.
+    pub async fn logs(&self, id: &str) -> Value {
+        until(&format!("the log of {id} is complete"), async || {
+            let logs = self.get(&format!("/v1/executions/{id}/logs")).await;
+            (logs["complete"] == true).then_some(logs)
+        })
+        .await
+    }
+
     /// Submits and waits.
     pub async fn run(&self, plugin: &str, action: &str, input: Value) -> Value {
         let id = self.submit(plugin, action, input).await;

@@ -11,7 +11,7 @@ use wharf_e2e::{
 
 use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, private};
 use crate::lent::Lent;
-use crate::told::{all_are_marked, telling, told_everywhere};
+use crate::told::{all_are_marked, cancelled_while_telling, telling, told_everywhere};
 
 const CANARY: &str = "canary+Zx9/quiet\"Harbour=4711?";
 
@@ -124,7 +124,9 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
         .await;
     assert_eq!(signed["outcome"], "done", "{signed}");
     let mut executions = vec![fetched, reflected, in_vain, signed];
-    executions.extend(told_everywhere(&world, &hanging, "canary").await);
+    executions.extend(told_everywhere(&world, "canary").await);
+    let id = cancelled_while_telling(&world, &hanging, "canary").await;
+    executions.push(world.finished(&id).await);
     let mut places = Places::default();
     places.add_process(runner.pid());
     executions.push(journaled(&mut world, &hanging, &secrets, &mut places).await);
@@ -174,7 +176,7 @@ async fn look_at(world: &World, tap: &WireTap, executions: &[Value], places: &mu
     places.add("wharf exec list", listing.out);
     for execution in executions {
         let id = execution["id"].as_str().unwrap();
-        let logs = world.get(&format!("/v1/executions/{id}/logs")).await;
+        let logs = world.logs(id).await;
         places.add(format!("the logs of {id}"), logs.to_string());
         places.add(id, world.execution(id).await.to_string());
     }
@@ -203,19 +205,22 @@ async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
     process.add_process(runner.pid());
     runner.terminate().await;
     places.add_files(world.dir(), &kept.folder);
+    let mut of_environment = Vec::new();
+    let mut others = Vec::new();
     for Kept { store, value, .. } in &kept.secrets {
-        println!("{store}");
         places.must_hold("from the runner", &format!("[secret {store}]"));
-        places.must_not_hold(&value.parts());
-        // What a process was started with stays there: the documentation says so of this store.
-        if *store != "env" {
-            process.must_not_hold(&value.parts());
+        let parts = value.parts().into_iter();
+        let parts = parts.map(|(form, part)| (format!("{form}, of {store}"), part));
+        match *store {
+            "env" => of_environment.extend(parts),
+            _ => others.extend(parts),
         }
     }
-    for value in lent {
-        places.must_not_hold(&forms(&value));
-        process.must_not_hold(&forms(&value));
-    }
+    others.extend(lent.iter().flat_map(|value| forms(value)));
+    // What a process was started with stays there: the documentation says so of that store.
+    process.must_not_hold(&others);
+    others.append(&mut of_environment);
+    places.must_not_hold(&others);
 }
 
 #[tokio::test(flavor = "multi_thread")]

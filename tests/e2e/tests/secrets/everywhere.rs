@@ -11,7 +11,7 @@ use wharf_e2e::{Build, Process, Service, TlsFront, World, forms};
 use wharf_test_servers::{Gcp, Kubernetes, Moto, OpenBao};
 
 use crate::lent::Lent;
-use crate::told::{all_are_marked, told_everywhere};
+use crate::told::{all_are_marked, cancelled_while_telling, told_everywhere};
 
 /// The kinds that every `wharf` has.
 pub(crate) const BUILT_IN: [&str; 4] = ["env", "file", "vault", "controller"];
@@ -273,7 +273,7 @@ impl Everywhere {
         origin: &str,
         hanging: &Service,
     ) -> Vec<Value> {
-        let mut done = Vec::new();
+        let (mut done, mut cancelled) = (Vec::new(), Vec::new());
         for Kept { store, .. } in &self.secrets {
             // Of names for the same value, the first is told.
             let mark = format!("[secret {store}]");
@@ -308,7 +308,8 @@ impl Everywhere {
             // What an ES256 header begins with.
             done.push(run(world, "token", input, "eyJhbGciOiJFUzI1NiIs").await);
             done.extend(reflected(world, origin, &format!("{store}-bearer"), &mark).await);
-            done.extend(told_everywhere(world, hanging, store).await);
+            done.extend(told_everywhere(world, store).await);
+            cancelled.push(cancelled_while_telling(world, hanging, store).await);
         }
         if self.lent.is_some() {
             let mark = format!("[secret {LENT}]");
@@ -319,7 +320,13 @@ impl Everywhere {
             let input = json!({ "secret": LENT, "message": "to be signed" });
             done.push(run(world, "hmac", input, "").await);
             done.extend(reflected(world, origin, LENT, &mark).await);
-            done.extend(told_everywhere(world, hanging, LENT).await);
+            done.extend(told_everywhere(world, LENT).await);
+            cancelled.push(cancelled_while_telling(world, hanging, LENT).await);
+        }
+        for id in cancelled {
+            let execution = world.finished(&id).await;
+            assert_eq!(execution["outcome"], "cancelled", "{execution}");
+            done.push(execution);
         }
         done
     }
