@@ -155,7 +155,7 @@ async fn a_removed_runner_is_sent_away_for_good() {
 
 #[tokio::test]
 async fn an_attempt_whose_runner_falls_silent_goes_to_another_and_the_late_result_is_kept() {
-    let house = House::furnished().await;
+    let house = House::impatient().await;
     let mut first = house.runner(1).await;
     let id = house.submit("find", json!({"id": 1})).await["id"].clone();
     let lost = first.assignment().await.key;

@@ -149,10 +149,8 @@ async fn why_a_certificate_is_not_taken_is_said_without_what_is_in_it() {
 
 #[tokio::test]
 async fn what_cannot_be_connected_or_breaks_off_is_said_with_its_kind_and_nothing_else() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = gone.local_addr().unwrap();
-    drop(gone);
-    let text = told(format!("http://{address}"), None, LONG).await;
+    let url = format!("http://127.0.0.1:{}", wharf_test_servers::free_port());
+    let text = told(url, None, LONG).await;
     assert!(
         text.ends_with("cannot connect: connection refused"),
         "{text}"

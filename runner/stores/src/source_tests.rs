@@ -189,7 +189,7 @@ async fn those_who_find_out_that_a_place_lends_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn a_refusal_or_an_outage_is_told_to_all_who_wait_and_then_asked_about_again() {
     for path in ["gone", "down"] {
-        let world = World::new(Duration::from_millis(500));
+        let world = World::new(Duration::from_secs(2));
         let all = join_all((0..50).map(|_| world.get(path))).await;
         assert!(all.iter().all(Result::is_err));
         assert_eq!(world.asked(), 1, "{path}");
@@ -216,7 +216,7 @@ async fn what_is_lent_is_never_shared_however_many_ask_at_once() {
 
 #[tokio::test]
 async fn a_place_that_lent_and_does_not_any_more_is_not_asked_again_by_all_who_wait() {
-    let world = World::new(Duration::from_millis(500));
+    let world = World::new(Duration::from_secs(2));
     for trouble in [&world.store.down, &world.store.empty] {
         assert!(world.get("lent").await.is_ok());
         trouble.store(true, Ordering::SeqCst);

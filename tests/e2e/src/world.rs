@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wharf_test_servers::free_port;
 
 use crate::{Build, Bundles, Process, bundles};
 
@@ -56,12 +57,9 @@ impl World {
     }
 
     async fn with(verbosity: &'static [&'static str]) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
         let mut world = Self {
             dir: tempfile::tempdir().unwrap(),
-            port,
+            port: free_port(),
             http: reqwest::Client::new(),
             controller: None,
             verbosity,
@@ -114,8 +112,9 @@ impl World {
             &data,
             "--listen",
             &listen,
+            // No test waits for its end: who comes back in time keeps what it runs.
             "--lease",
-            "3s",
+            "60s",
             "--heartbeat",
             "500ms",
         ];
@@ -204,7 +203,7 @@ impl World {
         let args = [self.verbosity, &args].concat();
         let log = self.dir.path().join(format!("{name}.log"));
         let process = Process::start(build, &args, variables, &log);
-        self.online(name).await;
+        self.online(name, &process).await;
         process
     }
 
@@ -222,12 +221,18 @@ impl World {
         let args = ["runner", "start", "--state", state, "--policy", policy];
         let log = self.dir.path().join(format!("{name}.log"));
         let process = Process::start_as(user, self.dir.path(), &args, &log);
-        self.online(name).await;
+        self.online(name, &process).await;
         process
     }
 
-    /// Waits until the controller sees that runner.
-    async fn online(&self, name: &str) {
+    /// Waits until the controller sees that runner: this process, not one before it.
+    async fn online(&self, name: &str, process: &Process) {
+        until("the runner is connected", async || {
+            let status = self.status(name)?;
+            let connected = status["link"]["state"] == "connected";
+            (connected && status["pid"] == process.pid()).then_some(())
+        })
+        .await;
         let state = self.path(name);
         let identity = std::fs::read_to_string(Path::new(&state).join("runner.json")).unwrap();
         let identity: Value = serde_json::from_str(&identity).unwrap();
@@ -243,6 +248,20 @@ impl World {
                 .then_some(())
         })
         .await;
+    }
+
+    /// Waits until so many results are in that runner's journal, not yet known to the controller.
+    pub async fn journaled(&self, name: &str, results: u64) {
+        until(&format!("{results} results in the journal"), async || {
+            (self.status(name)?["journaled"] == results).then_some(())
+        })
+        .await;
+    }
+
+    /// What a runner keeps of its state for others to read.
+    fn status(&self, name: &str) -> Option<Value> {
+        let file = self.dir.path().join(name).join("status.json");
+        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
     }
 
     /// Enrols and starts a runner.

@@ -218,9 +218,12 @@ fn an_import_without_a_grant_is_refused_with_3_and_the_grant_is_named() {
 #[test]
 fn a_limit_that_is_reached_exits_4_and_is_named() {
     let desk = Desk::new();
-    let limits = "[[grant]]\nplugins = ['hostile']\nlimits = { deadline = '300ms', memory = '16MiB', cpu = '10s' }\n";
-    let policy = desk.policy(&[DECOY, limits].concat());
-    for (action, limit) in [("spin", "deadline"), ("hoard", "memory")] {
+    for (action, limit, limits) in [
+        ("spin", "deadline", "deadline = '300ms', cpu = '10s'"),
+        ("hoard", "memory", "memory = '16MiB'"),
+    ] {
+        let limits = format!("[[grant]]\nplugins = ['hostile']\nlimits = {{ {limits} }}\n");
+        let policy = desk.policy(&[DECOY, &limits].concat());
         let answer = desk.run(bundles().file("hostile"), action, "{}", &policy);
         assert_eq!(answer.code, 4, "{} {}", answer.out, answer.err);
         let answer = answer.json();

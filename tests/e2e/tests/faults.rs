@@ -34,12 +34,25 @@ async fn running(world: &World, id: &str) {
     .await;
 }
 
+/// Submits an action that may not be repeated, and waits until its request is at the service.
+async fn fetching(world: &World, service: &Service) -> String {
+    let input = json!({ "url": service.origin() + "/charge" });
+    let id = world.submit("hostile", "fetch", input).await;
+    until("the request is out", async || {
+        (!service.requests().is_empty()).then_some(())
+    })
+    .await;
+    id
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_killed_in_the_middle_of_an_idempotent_action_runs_it_again_to_its_end() {
     let world = World::start().await;
     let policy = world.policy("policy", "");
     let runner = world.runner("runner", &policy).await;
-    let id = world.submit("hostile", "hold", json!({ "ms": 4000 })).await;
+    let id = world
+        .submit("hostile", "hold", json!({ "ms": 10_000 }))
+        .await;
     running(&world, &id).await;
     runner.kill().await;
 
@@ -55,17 +68,7 @@ async fn a_runner_killed_in_the_middle_of_an_action_that_may_not_be_repeated_lea
     let service = Service::hanging().await;
     let policy = world.policy("policy", &grant_http(&service.origin()));
     let runner = world.runner("runner", &policy).await;
-    let id = world
-        .submit(
-            "hostile",
-            "fetch",
-            json!({ "url": service.origin() + "/charge" }),
-        )
-        .await;
-    until("the request is out", async || {
-        (!service.requests().is_empty()).then_some(())
-    })
-    .await;
+    let id = fetching(&world, &service).await;
     runner.kill().await;
 
     let _again = world.start_runner("runner", &policy).await;
@@ -116,19 +119,13 @@ async fn a_controller_killed_in_the_middle_of_many_loses_nothing_and_repeats_not
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_that_was_journaled_arrives_though_both_sides_were_killed() {
     let mut world = World::start().await;
-    let service = Service::start().await;
+    let service = Service::hanging().await;
     let policy = world.policy("policy", &grant_http(&service.origin()));
     let runner = world.runner("runner", &policy).await;
-    // Held long enough that the controller is gone when it ends.
-    let id = world.submit("hostile", "hold", json!({ "ms": 1500 })).await;
-    running(&world, &id).await;
+    let id = fetching(&world, &service).await;
     world.kill_controller().await;
-    let status = world.dir().join("runner/status.json");
-    until("the result is in the journal", async || {
-        let status: Value = serde_json::from_slice(&std::fs::read(&status).ok()?).ok()?;
-        (status["journaled"] == 1).then_some(())
-    })
-    .await;
+    service.answer();
+    world.journaled("runner", 1).await;
     runner.kill().await;
 
     world.start_controller().await;
@@ -141,11 +138,17 @@ async fn a_result_that_was_journaled_arrives_though_both_sides_were_killed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_that_is_told_to_stop_finishes_what_it_runs_and_delivers_it() {
     let world = World::start().await;
-    let policy = world.policy("policy", "");
+    let service = Service::hanging().await;
+    let policy = world.policy("policy", &grant_http(&service.origin()));
     let runner = world.runner("runner", &policy).await;
-    let id = world.submit("hostile", "hold", json!({ "ms": 1000 })).await;
-    running(&world, &id).await;
-    assert_eq!(runner.terminate().await, 0);
+    let id = fetching(&world, &service).await;
+    runner.signal();
+    until("it drains", async || {
+        runner.said().contains("draining").then_some(())
+    })
+    .await;
+    service.answer();
+    assert_eq!(runner.wait().await, 0);
     let execution = world.execution(&id).await;
     assert_eq!(execution["outcome"], "done", "{execution}");
 }

@@ -93,11 +93,14 @@ impl Signers {
 struct Monitored(String);
 
 impl Monitored {
-    fn of(runner: &Process) -> Self {
-        let said = runner.said();
-        let (_, after) = said.rsplit_once("metrics at ").unwrap();
-        let url = after.lines().next().unwrap();
-        Self(url.strip_suffix("/metrics").unwrap().to_owned())
+    async fn of(runner: &Process) -> Self {
+        until("it says where", async || {
+            let said = runner.said();
+            let (_, after) = said.rsplit_once("metrics at ")?;
+            let (url, _) = after.split_once("/metrics")?;
+            Some(Self(url.to_owned()))
+        })
+        .await
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
@@ -174,7 +177,7 @@ async fn two_signers_are_needed_and_the_second_signature_needs_no_restart() {
     let runner = world
         .start_runner_with(build, "runner", &policy, &metrics)
         .await;
-    let metrics = Monitored::of(&runner);
+    let metrics = Monitored::of(&runner).await;
     assert_eq!(metrics.get("/healthz").await, (200, "ok\n".to_owned()));
     let refused = run(&world).await;
     assert_eq!(refused["outcome"], "refused", "{refused}");

@@ -25,6 +25,7 @@ pub use kubernetes::Kubernetes;
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
+pub use process::free_port;
 pub use seaweedfs::SeaweedFs;
 pub use sigstore::Sigstore;
 pub use tool::tool;

@@ -13,6 +13,8 @@ use axum::response::Response;
 use axum::routing::{any, get, post};
 use base64::Engine as _;
 use ed25519_dalek::{Signature, SigningKey, Verifier as _, VerifyingKey};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
@@ -212,11 +214,18 @@ impl Fake {
     }
 }
 
-/// One welcomed connection.
+/// One welcomed connection. It is read, and pings are answered, whether or not the test waits for a frame.
 pub(super) struct Peer {
     pub(super) hello: Hello,
-    socket: WebSocket,
-    frames: std::collections::VecDeque<ToController>,
+    socket: SplitSink<WebSocket, Message>,
+    frames: mpsc::UnboundedReceiver<ToController>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
 }
 
 impl Peer {
@@ -247,18 +256,7 @@ impl Peer {
 
     /// The next frame, or nothing once the runner has closed.
     pub(super) async fn next(&mut self) -> Option<ToController> {
-        loop {
-            if let Some(frame) = self.frames.pop_front() {
-                return Some(frame);
-            }
-            match soon("a frame", self.socket.recv()).await {
-                Some(Ok(Message::Binary(bytes))) => self
-                    .frames
-                    .extend(decode::<ToController>(&bytes).expect("the runner sends whole frames")),
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
-                Some(Ok(_)) => {}
-            }
-        }
+        soon("a frame", self.frames.recv()).await
     }
 
     /// The next frame that `wanted` takes; others are passed over.
@@ -284,6 +282,21 @@ impl Peer {
             _ => None,
         })
         .await
+    }
+}
+
+/// Reads until the runner has closed, or nobody wants to know.
+async fn read(mut socket: SplitStream<WebSocket>, frames: mpsc::UnboundedSender<ToController>) {
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Binary(bytes) = message else {
+            continue;
+        };
+        let decoded = decode::<ToController>(&bytes).expect("the runner sends whole frames");
+        for frame in decoded {
+            if frames.send(frame).is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -347,10 +360,13 @@ async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
     };
     encode(&mut message, &welcome).unwrap();
     socket.send(Message::Binary(message.into())).await.ok()?;
+    let (socket, incoming) = socket.split();
+    let (sender, frames) = mpsc::unbounded_channel();
     Some(Peer {
         hello: *hello,
         socket,
-        frames: std::collections::VecDeque::new(),
+        frames,
+        reader: tokio::spawn(read(incoming, sender)),
     })
 }
 

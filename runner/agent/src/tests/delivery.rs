@@ -119,7 +119,8 @@ async fn a_result_in_the_journal_survives_the_death_of_the_runner() {
 fn copy(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_file() {
+        // What is only being written has no name yet by which it is found.
+        if path.is_file() && path.extension().is_none_or(|of| of != "tmp") {
             std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
         }
     }

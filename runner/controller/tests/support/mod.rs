@@ -35,7 +35,8 @@ pub struct House {
 
 pub fn config(data: &Path) -> Config {
     Config {
-        lease: Duration::from_secs(3),
+        // Longer than any test is busy elsewhere while its runners say nothing.
+        lease: Duration::from_secs(60),
         heartbeat: Duration::from_secs(1),
         ..Config::new(data.join("controller"), "127.0.0.1:0".parse().unwrap())
     }
@@ -44,7 +45,24 @@ pub fn config(data: &Path) -> Config {
 impl House {
     /// A controller with the group `edge` and the plugin `shop/orders`.
     pub async fn furnished() -> Self {
-        let house = Self::empty().await;
+        let data = tempfile::tempdir().unwrap();
+        let config = config(data.path());
+        Self::furnished_with(data, config).await
+    }
+
+    /// The same, and a runner that says nothing for three seconds is given up.
+    pub async fn impatient() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let lease = Duration::from_secs(3);
+        let config = Config {
+            lease,
+            ..config(data.path())
+        };
+        Self::furnished_with(data, config).await
+    }
+
+    async fn furnished_with(data: TempDir, config: Config) -> Self {
+        let house = Self::start(data, config).await;
         let (status, _) = house.post("/v1/groups", json!({"name": "edge"})).await;
         assert_eq!(status, 201);
         house.publish(&bundle("1.0.0")).await;
@@ -53,7 +71,12 @@ impl House {
 
     pub async fn empty() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let running = Controller::start(config(data.path())).await.unwrap();
+        let config = config(data.path());
+        Self::start(data, config).await
+    }
+
+    async fn start(data: TempDir, config: Config) -> Self {
+        let running = Controller::start(config).await.unwrap();
         Self {
             running,
             data,

@@ -56,8 +56,8 @@ attacks! {
             json!({ "do": "http", "url": format!("{trusted}/v1/drip") }),
             json!({ "do": "wasi", "authority": world.trusted.address.to_string(), "path": "/v1/drip" }),
         ] {
-            let report = world.run(&world.limited("deadline = '300ms'"), json!([step])).await;
-            assert!(stopped(&report).contains("300ms"), "{report:?}");
+            let report = world.run(&world.limited("deadline = '2s'"), json!([step])).await;
+            assert!(stopped(&report).contains("2s"), "{report:?}");
         }
         world.bytes.all_closed(1).await;
         world.trusted.all_closed(3).await;

@@ -236,7 +236,7 @@ async fn a_special_address_is_told_though_nothing_comes_back_from_it() {
         let (rights, config) = (rights(&open_grant("")), ServicesConfig::default());
         let mut run = bind_with(&rights, &Stores::none(), mute, &config, None).await;
         let mut asked = get(origin.clone() + "/");
-        asked.timeout = Some(50);
+        asked.timeout = Some(1000);
         let sent = http::Host::send(&mut run.state, asked).await.unwrap();
         assert!(sent.is_err());
         let address = server.address.ip();

@@ -55,7 +55,7 @@ async fn each_execution_has_a_role_of_its_own_that_is_gone_when_it_has_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_is_renewed_for_as_long_as_the_execution_runs() {
     let world = world!();
-    let Some(postgres) = database(&world, "3s").await else {
+    let Some(postgres) = database(&world, "9s").await else {
         return;
     };
     let policy = world.policy(ROOT, &PLACE);
@@ -65,8 +65,8 @@ async fn a_role_is_renewed_for_as_long_as_the_execution_runs() {
         .into_iter()
         .map(Result::unwrap)
         .collect();
-    // More than twice its time.
-    tokio::time::sleep(std::time::Duration::from_secs(7)).await;
+    // More than its time, and than twice what it is renewed after.
+    tokio::time::sleep(std::time::Duration::from_secs(13)).await;
     assert_eq!(
         postgres
             .query_as(&got[0], &got[1], "select current_user")

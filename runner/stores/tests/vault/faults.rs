@@ -9,10 +9,11 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use futures_util::stream;
 use wharf_stores::{Stores, Trouble};
+use wharf_test_servers::free_port;
 
 use crate::support::{policy, values};
 
-const TABLE: &str = "login = { token = 'file:token' }\nmounts = { kv = 'kv-v1' }\ntimeout = '2s'";
+const TABLE: &str = "login = { token = 'file:token' }\nmounts = { kv = 'kv-v1' }\ntimeout = '60s'";
 /// What the server would have, and what must be in no message.
 const SECRETS: [&str; 2] = ["the-token-of-the-runner", "hunter2hunter2"];
 
@@ -46,9 +47,15 @@ where
 
 /// What comes of asking this server for a secret.
 async fn asking(url: &str) -> Result<String, (Trouble, String)> {
+    asking_with(url, TABLE).await
+}
+
+/// The same of a store with this in its table.
+async fn asking_with(url: &str, table: &str) -> Result<String, (Trouble, String)> {
     let folder = tempfile::tempdir().unwrap();
-    let stores = stores(url, folder.path());
-    let policy = policy(url, TABLE, &["vault:kv/app#token"]);
+    let policy = policy(url, table, &["vault:kv/app#token"]);
+    token(folder.path());
+    let stores = Stores::open(&policy, folder.path(), None).unwrap();
     let resolution = stores.resolve(&policy.secrets).await;
     values(&resolution).remove(0).map_err(|error| {
         let text = format!("{error} {error:?}");
@@ -83,9 +90,7 @@ async fn a_good_answer_is_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_down_sealed_or_busy_is_an_outage_that_names_the_store() {
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", gone.local_addr().unwrap());
-    drop(gone);
+    let url = format!("http://127.0.0.1:{}", free_port());
     assert_eq!(asking(&url).await.unwrap_err().0, Trouble::Outage);
     for status in [429, 500, 502, 503, 472, 473, 412] {
         let status = StatusCode::from_u16(status).unwrap();
@@ -115,7 +120,8 @@ async fn a_standby_that_has_to_catch_up_is_asked_once_more() {
 async fn a_server_that_never_answers_is_an_outage_when_its_time_is_over() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (trouble, text) = asking(&url).await.unwrap_err();
+    let brief = TABLE.replace("60s", "1s");
+    let (trouble, text) = asking_with(&url, &brief).await.unwrap_err();
     assert_eq!(trouble, Trouble::Outage);
     assert!(text.contains("no answer in time"), "{text}");
 }

@@ -71,7 +71,7 @@ async fn a_token_that_has_run_out_is_replaced_by_another_login() {
     let world = world!();
     with_a_secret(&world).await;
     let role = json!({
-        "token_policies": ["reader"], "token_ttl": "1s", "token_max_ttl": "1s",
+        "token_policies": ["reader"], "token_ttl": "3s", "token_max_ttl": "3s",
     });
     let table = approle(&world, role).await;
     let policy = world.policy(&table, &["vault:secret/app#token"]);
@@ -117,15 +117,15 @@ async fn a_token_that_can_be_renewed_outlives_its_time_without_another_login() {
     let world = world!();
     with_a_secret(&world).await;
     let role = json!({
-        "token_policies": ["reader"], "token_ttl": "2s", "token_max_ttl": "1h",
+        "token_policies": ["reader"], "token_ttl": "6s", "token_max_ttl": "1h",
         "secret_id_num_uses": 1,
     });
     let table = approle(&world, role).await;
     let policy = world.policy(&table, &["vault:secret/app#token"]);
     let stores = world.stores(&policy);
     assert!(values(&stores.resolve(&policy.secrets).await)[0].is_ok());
-    // Twice its time: the one login that there is has been used.
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    // More than its time: the one login that there is has been used.
+    tokio::time::sleep(std::time::Duration::from_secs(9)).await;
     let got = values(&stores.resolve(&policy.secrets).await);
     assert_eq!(got[0].as_ref().unwrap(), "hunter2hunter2");
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 use wharf_e2e::{bundles, source};
-use wharf_test_servers::DockerRegistry;
+use wharf_test_servers::{DockerRegistry, free_port};
 
 use super::Desk;
 
@@ -223,9 +223,7 @@ async fn what_nobody_vouches_for_is_not_kept() {
 #[test]
 fn a_reference_that_is_none_and_a_registry_that_is_not_there_are_told_apart() {
     let desk = Desk::new();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("{}/acme/http:1", free.local_addr().unwrap());
-    drop(free);
+    let nobody = format!("127.0.0.1:{}/acme/http:1", free_port());
     for (reference, code) in [
         ("http:1.0", 2),
         ("acme/http:1.0", 2),

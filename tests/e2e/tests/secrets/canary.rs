@@ -130,10 +130,11 @@ async fn an_injected_and_operated_secret_appears_nowhere_but_at_its_destination(
     let mut places = Places::default();
     places.add_process(runner.pid());
     executions.push(journaled(&mut world, &hanging, &secrets, &mut places).await);
-    look_at(&world, &tap, &executions, &mut places).await;
-    places.must_hold("from the runner", MARK);
-    // Drained, so that everything that is ever written is written.
+    look_at(&world, &executions, &mut places).await;
+    // Drained, so that everything that is ever written or sent is.
     runner.terminate().await;
+    look_at_wire(&tap, &mut places);
+    places.must_hold("from the runner", MARK);
     places.add_files(world.dir(), &secrets);
     places.must_not_hold(&forms(CANARY));
     // Nothing that a plugin sends goes through a proxy, whatever the runner was started with.
@@ -148,14 +149,10 @@ async fn journaled(
     places: &mut Places,
 ) -> Value {
     let id = telling(world, hanging, "canary").await;
+    world.journaled("runner", 0).await;
     world.kill_controller().await;
     hanging.answer();
-    let status = world.dir().join("runner/status.json");
-    until("the result is in the journal", async || {
-        let status: Value = serde_json::from_slice(&std::fs::read(&status).ok()?).ok()?;
-        (status["journaled"] == 1).then_some(())
-    })
-    .await;
+    world.journaled("runner", 1).await;
     let mut now = Places::default();
     now.add_files(world.dir(), except);
     now.must_hold("runner/journal.db", MARK);
@@ -167,10 +164,14 @@ async fn journaled(
     delivered
 }
 
-/// The wire, the controller, and what it says of these executions.
-async fn look_at(world: &World, tap: &WireTap, executions: &[Value], places: &mut Places) {
+/// The wire, now that the runner has said everything.
+fn look_at_wire(tap: &WireTap, places: &mut Places) {
     places.add("the wire from the runner", tap.sent());
     places.add("the wire to the runner", tap.received());
+}
+
+/// The controller, and what it says of these executions.
+async fn look_at(world: &World, executions: &[Value], places: &mut Places) {
     places.add_process(world.controller().pid());
     let listing = world.wharf(&["exec", "list", "--json"]).ok();
     places.add("wharf exec list", listing.out);
@@ -200,10 +201,11 @@ async fn from_whatever_store_and_on_whatever_rung_a_secret_appears_nowhere() {
     assert!(kept.lent.is_none() || lent.len() > 4, "{lent:?}");
 
     let mut places = Places::default();
-    look_at(&world, &tap, &executions, &mut places).await;
+    look_at(&world, &executions, &mut places).await;
     let mut process = Places::default();
     process.add_process(runner.pid());
     runner.terminate().await;
+    look_at_wire(&tap, &mut places);
     places.add_files(world.dir(), &kept.folder);
     let mut of_environment = Vec::new();
     let mut others = Vec::new();

@@ -151,7 +151,11 @@ async fn a_runner_writes_no_core_files_and_its_memory_and_environment_are_roots_
         other.uid(OTHER);
     }
     let mut other = other.arg("60").spawn().unwrap();
-    assert_eq!(owner(other.id(), "environ"), user);
+    // While it becomes another program they are nobody's.
+    until("its files are its user's", async || {
+        (owner(other.id(), "environ") == user).then_some(())
+    })
+    .await;
     other.kill().unwrap();
     other.wait().unwrap();
     for file in ["environ", "mem", "maps", "auxv"] {

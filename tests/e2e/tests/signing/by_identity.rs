@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use wharf_e2e::{Answer, TlsFront, bundles, wharf_in};
-use wharf_test_servers::Sigstore;
+use wharf_test_servers::{Sigstore, free_port};
 
 const MAIL: &str = "me@example.test";
 const WHO: &str = "sub=opaque&email=me@example.test";
@@ -208,12 +208,7 @@ async fn a_service_that_answers_wrongly_or_not_at_all_leaves_no_signature_behind
     assert_eq!(answer.code, 2, "{}", answer.err);
     assert!(answer.err.contains("--timestamp-url"), "{}", answer.err);
     // Nobody is there.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("http://{}", {
-        let address = nobody.local_addr().unwrap();
-        drop(nobody);
-        address
-    });
+    let nobody = format!("http://127.0.0.1:{}", free_port());
     let down = desk.run(
         &[
             "sign",

@@ -400,7 +400,6 @@ fn cases(stage: &Stage) -> Vec<Case> {
 async fn no_dispatch_of_a_hostile_controller_gets_more_than_the_policy_gives() {
     let (target, port) = Target::start().await;
     let secrets = [("granted.secret", GRANTED), ("other.secret", OTHER)];
-    // Before there is a runner, which would not wait so long for an answer to its pings.
     let engine = Engine::new(EngineConfig::for_one_run()).unwrap();
     let hostile = wharf_test_support::packed(&engine, "hostile").await;
     let house = House::with_policy(&policy(port), &secrets).await;
