@@ -73,6 +73,9 @@ pub(crate) fn read(
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let unreadable = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => StoreError::NoFile(path.to_owned()),
+        _ if passes(&source) => {
+            StoreError::Unavailable(path.display().to_string(), source.to_string())
+        }
         _ => StoreError::Unreadable {
             path: path.to_owned(),
             source,
@@ -111,6 +114,30 @@ pub(crate) fn read(
     Ok(bytes)
 }
 
+/// Whether it says nothing of the file: the system has no more room now, or a network or a disk that
+/// the file is on does not answer.
+fn passes(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::IO,
+            Errno::STALE,
+            Errno::TIMEDOUT,
+            Errno::NETDOWN,
+            Errno::NETUNREACH,
+            Errno::HOSTDOWN,
+            Errno::HOSTUNREACH,
+        ]
+        .contains(&errno)
+    })
+}
+
 /// Who else owns a file could put another secret in its place, or let others read it.
 const fn may_own(owner: u32, runner: u32) -> bool {
     owner == runner || owner == 0
@@ -127,6 +154,22 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown};
 
     use super::*;
+
+    #[test]
+    fn a_system_without_room_is_an_outage_and_a_file_that_is_none_is_not() {
+        use rustix::io::Errno;
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::STALE] {
+            assert!(passes(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::ACCESS, Errno::NOENT, Errno::NOTDIR, Errno::LOOP] {
+            assert!(!passes(&errno.into()), "{errno}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("round");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = read(&path, Readers::Owner, 10).unwrap_err();
+        assert_eq!(error.trouble(), crate::Trouble::Unusable, "{error}");
+    }
 
     #[test]
     fn a_secret_is_in_a_file_of_the_runners_user_or_of_root_and_of_nobody_elses() {
