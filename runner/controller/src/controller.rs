@@ -140,6 +140,7 @@ impl Controller {
             directory,
             history,
             blobs,
+            putting: Arc::default(),
             logs: log_reader,
             hub,
             clock,

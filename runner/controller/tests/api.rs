@@ -2,6 +2,9 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{House, bundle, done, parts};
@@ -487,4 +490,42 @@ async fn a_session_ends_with_its_connection() {
     {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn of_those_who_replace_the_same_sealed_secret_one_does_and_the_others_are_told() {
+    let house = House::furnished().await;
+    let path = "/v1/groups/edge/secrets/team%2Fapi";
+    let body = |value: &str| {
+        let sealed = STANDARD.encode(value);
+        json!({ "sealed": sealed, "signature": {} }).to_string()
+    };
+    let digest = |value: &str| wharf_bundle::digest(value.as_bytes()).to_string();
+    let put = async |value: &str, replaces: &str| {
+        let path = format!("{path}?replaces={replaces}");
+        let (status, answer) = house.put(&path, body(value).as_bytes()).await;
+        (status, answer["error"]["code"].clone())
+    };
+    let refused = (409, json!("another-is-kept"));
+    assert_eq!(put("first", &digest("first")).await, refused);
+    for replaces in ["none".to_owned(), digest("first")] {
+        if replaces != "none" {
+            let (status, _) = house.put(path, body("first").as_bytes()).await;
+            assert_eq!(status, 204);
+        }
+        let values: Vec<_> = (0..8).map(|n| format!("{replaces} {n}")).collect();
+        let answers = join_all(values.iter().map(|value| put(value, &replaces))).await;
+        let (kept, others): (Vec<_>, Vec<_>) = values
+            .iter()
+            .zip(answers)
+            .partition(|(_, (status, _))| *status == 204);
+        assert_eq!((kept.len(), others.len()), (1, 7));
+        assert!(others.iter().all(|(_, answer)| *answer == refused));
+        let (_, there) = house.get(path).await;
+        assert_eq!(there["sealed"], STANDARD.encode(kept[0].0));
+    }
+    assert_eq!(put("other", "nonsense").await.0, 400);
+    // Whoever does not say what it was replaces whatever it is.
+    assert_eq!(house.put(path, body("last").as_bytes()).await.0, 204);
+    assert_eq!(put("more", "none").await, refused);
 }

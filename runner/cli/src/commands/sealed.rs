@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wharf_bundle::SigningKey;
-use wharf_policy::SecretName;
+use wharf_policy::{Digest, SecretName};
 use wharf_protocol::GroupName;
 use wharf_stores::{Label, PutAt, RunnerKey, SecretValue, put_at, recipients, seal};
 
@@ -70,13 +70,15 @@ impl Put {
             group: self.at.group.to_string(),
             name: self.name.clone(),
         };
-        let put = self.later_than_what_is_there(&client, &label).await?;
+        let (put, there) = self.later_than_what_is_there(&client, &label).await?;
         let sealed = seal(&label, put, &value, &runners).or_exit(Exit::Usage, "cannot seal it")?;
         let signature = wharf_bundle::sign(&sealed, &key).or_exit(Exit::Usage, "cannot sign it")?;
         let signature: Box<RawValue> =
             serde_json::from_slice(&signature).or_exit(Exit::Usage, "cannot sign it")?;
         let body = json!({ "sealed": STANDARD.encode(&sealed), "signature": signature });
-        let path = path(&self.at.group, Some(&self.name));
+        // Another `put` at the same time: each would take its value for the newer one.
+        let there = there.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
+        let path = path(&self.at.group, Some(&self.name)) + "?replaces=" + &there;
         let body = body.to_string().into_bytes();
         let _: Value = client.put(&path, "application/json", body).await?;
 
@@ -128,26 +130,33 @@ impl Put {
         }
     }
 
-    /// Now, unless that is before what is there was put: runners take nothing older than what they took.
-    async fn later_than_what_is_there(&self, client: &Client, label: &Label) -> Result<PutAt> {
+    /// Now, unless that is before what is there was put: runners take nothing older than what they took. With
+    /// it the digest of what is there.
+    async fn later_than_what_is_there(
+        &self,
+        client: &Client,
+        label: &Label,
+    ) -> Result<(PutAt, Option<Digest>)> {
         let listed: Value = client.get(&path(&self.at.group, None)).await?;
         let now = PutAt::now();
         if !rows(&listed).any(|secret| secret["name"] == self.name.as_str()) {
-            return Ok(now);
+            return Ok((now, None));
         }
         let there = kept(client, &self.at.group, &self.name).await?;
-        match put_at(label, &there) {
+        let digest = wharf_bundle::digest(&there);
+        let put = match put_at(label, &there) {
             Ok(there) => {
                 if there.is_far_ahead_of(now) {
                     terminal::note(format_args!(
                         "what the controller has for {label} says that it was put at {there}: no runner uses that, and it is passed over"
                     ));
                 }
-                later(label, there, now)
+                later(label, there, now)?
             }
             // What cannot be read is nothing that a runner took.
-            Err(_) => Ok(now),
-        }
+            Err(_) => now,
+        };
+        Ok((put, Some(digest)))
     }
 
     fn value(&self) -> Result<SecretValue> {

@@ -45,6 +45,9 @@ pub(crate) struct App {
     pub(crate) directory: Arc<Directory>,
     pub(crate) history: Arc<dyn History>,
     pub(crate) blobs: Blobs,
+    /// Whose turn it is to change the sealed secrets: two must not look at what is there and then both
+    /// replace it.
+    pub(crate) putting: Arc<tokio::sync::Mutex<()>>,
     pub(crate) logs: Arc<LogReader>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Clock,

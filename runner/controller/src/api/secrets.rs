@@ -14,16 +14,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use wharf_policy::{Digest, SecretName};
+use wharf_policy::{Digest, ParseError, SecretName};
 use wharf_protocol::GroupName;
 
 use super::auth::{AtLeast, Operator, Reader, Session};
 use super::error::ApiError;
-use super::extract::{Body, Segment, Segments};
+use super::extract::{Body, Params, Segment, Segments};
 use super::routes::{JSON, Needs, Operation, Routes, SMALL, Verb};
 use super::{App, blocking, millis};
 use crate::driver::Command;
-use crate::store::Shelf;
+use crate::store::{Blobs, Shelf};
 
 /// The most bytes of a request: a sealed secret in base64, and its signature.
 const MAX_SEALED: usize = 2 << 20;
@@ -38,12 +38,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
         id: "putSecret",
         summary: "Keep a sealed secret for a group, in place of an earlier one; `wharf secret put` seals it",
         needs: Needs::Operator,
-        query: &[],
+        query: &[(
+            "replaces",
+            "What is kept now: the digest of its sealed bytes, or `none`. If it is something else, nothing is done. If not said, it may be anything.",
+        )],
         body: Some((JSON, Some("SealedSecret"))),
         limit: MAX_SEALED,
         answers: &[
             (204, "It is kept.", None),
             (404, "There is no such group.", Some((JSON, Some("Error")))),
+            (
+                409,
+                "Something else is kept than `replaces` says, or there is no room for more.",
+                Some((JSON, Some("Error"))),
+            ),
         ],
     };
     let get = Operation {
@@ -51,6 +59,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         id: "getSecret",
         summary: "A sealed secret as it is kept",
         needs: Needs::Reader,
+        query: &[],
         body: None,
         limit: SMALL,
         answers: &[
@@ -116,6 +125,45 @@ struct Kept {
     signature: Box<RawValue>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Condition {
+    replaces: Option<Replaces>,
+}
+
+/// What must be kept for another to take its place.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+enum Replaces {
+    Nothing,
+    /// The sealed secret whose bytes have this digest.
+    This(Digest),
+}
+
+impl TryFrom<String> for Replaces {
+    type Error = ParseError;
+
+    fn try_from(text: String) -> Result<Self, ParseError> {
+        match text.as_str() {
+            "none" => Ok(Self::Nothing),
+            digest => digest.parse().map(Self::This),
+        }
+    }
+}
+
+impl Replaces {
+    fn is(&self, kept: Option<&Kept>) -> bool {
+        match (self, kept) {
+            (Self::Nothing, None) => true,
+            (Self::This(digest), Some(kept)) => {
+                let sealed = STANDARD.decode(&kept.sealed).unwrap_or_default();
+                wharf_bundle::digest(&sealed) == *digest
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The place of a secret: nothing but the two names decides it.
 fn place(group: &GroupName, name: &SecretName) -> Digest {
     wharf_bundle::digest(format!("{group}\n{name}").as_bytes())
@@ -125,6 +173,7 @@ async fn put_secret(
     _: AtLeast<Operator>,
     State(app): State<Arc<App>>,
     Segments((group, name)): Segments<(GroupName, SecretName)>,
+    Params(Condition { replaces }): Params<Condition>,
     Body(new): Body<Sealed>,
 ) -> Result<StatusCode, ApiError> {
     let groups = app.handle.ask(|reply| Command::Groups { reply }).await?;
@@ -144,10 +193,24 @@ async fn put_secret(
         group,
         name,
     };
-    let blobs = app.blobs.clone();
     let (group, name) = (kept.group.clone(), kept.name.clone());
+    let turn = Arc::clone(&app.putting).lock_owned().await;
+    let blobs = app.blobs.clone();
     blocking(move || {
+        // Held to the end of this, whether or not anyone waits for it.
+        let _turn = turn;
         let place = place(&kept.group, &kept.name);
+        if let Some(replaces) = replaces
+            && !replaces.is(at(&blobs, &place)?.as_ref())
+        {
+            return Err(ApiError::conflict(
+                "another-is-kept",
+                format!(
+                    "somebody else has put or removed `{}` in the meantime: look whose value should count, and put it again",
+                    kept.name
+                ),
+            ));
+        }
         let there = blobs.list(Shelf::Sealed)?;
         if there.len() >= MOST && !there.contains(&place) {
             return Err(ApiError::conflict(
@@ -184,10 +247,9 @@ async fn fetch_secret(
 
 async fn sealed(app: &App, group: GroupName, name: SecretName) -> Result<Response, ApiError> {
     let blobs = app.blobs.clone();
-    let digest = place(&group, &name);
-    let bytes = blocking(move || blobs.get(Shelf::Sealed, &digest)).await?;
-    let bytes = bytes.ok_or_else(|| missing(&group, &name))?;
-    let kept: Kept = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
+    let place = place(&group, &name);
+    let kept = blocking(move || at(&blobs, &place)).await?;
+    let kept = kept.ok_or_else(|| missing(&group, &name))?;
     let answer = json!({ "sealed": kept.sealed, "signature": kept.signature });
     Ok(([(header::CONTENT_TYPE, JSON)], answer.to_string()).into_response())
 }
@@ -198,8 +260,13 @@ async fn delete_secret(
     Segments((group, name)): Segments<(GroupName, SecretName)>,
 ) -> Result<StatusCode, ApiError> {
     let blobs = app.blobs.clone();
-    let digest = place(&group, &name);
-    if !blocking(move || blobs.remove(Shelf::Sealed, &digest)).await? {
+    let place = place(&group, &name);
+    let turn = Arc::clone(&app.putting).lock_owned().await;
+    let removed = blocking(move || {
+        let _turn = turn;
+        blobs.remove(Shelf::Sealed, &place)
+    });
+    if !removed.await? {
         return Err(missing(&group, &name));
     }
     tracing::info!(%group, %name, "a sealed secret is removed");
@@ -214,12 +281,11 @@ async fn list_secrets(
     let blobs = app.blobs.clone();
     let mut secrets = blocking(move || {
         let mut found = Vec::new();
-        for digest in blobs.list(Shelf::Sealed)? {
+        for place in blobs.list(Shelf::Sealed)? {
             // One that has just been removed is not there any more.
-            let Some(bytes) = blobs.get(Shelf::Sealed, &digest)? else {
+            let Some(kept) = at(&blobs, &place)? else {
                 continue;
             };
-            let kept: Kept = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
             if kept.group == group {
                 // Not the secret: a thousand of them are much.
                 found.push((kept.name, kept.put_us));
@@ -234,6 +300,14 @@ async fn list_secrets(
         .map(|(name, put_us)| json!({ "name": name, "put_ms": millis(*put_us) }))
         .collect();
     Ok(Json(json!({ "secrets": secrets })))
+}
+
+/// What is kept at a place.
+fn at(blobs: &Blobs, place: &Digest) -> Result<Option<Kept>, ApiError> {
+    let bytes = blobs.get(Shelf::Sealed, place)?;
+    bytes
+        .map(|bytes| serde_json::from_slice(&bytes).map_err(ApiError::internal))
+        .transpose()
 }
 
 fn missing(group: &GroupName, name: &SecretName) -> ApiError {
