@@ -7,12 +7,15 @@
 mod destinations;
 mod limits;
 mod networks;
+mod reach;
 mod secrets;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::reach::Reach;
 use crate::{
     ActionName, CallRights, Capabilities, Grant, Interface, LimitRequest, PluginName, Policy,
     Rights,
@@ -108,9 +111,10 @@ pub fn check(subject: &Subject<'_>, policy: &Policy) -> Vec<Row> {
     destinations::http(subject.asks, &grants, &mut rows);
     destinations::tcp(subject.asks, &grants, &mut rows);
     networks::rows(subject.asks, &grants, &mut rows);
-    secrets::asked(subject.asks, &grants, &rights, &mut rows);
+    let reach = Reach::new(subject.asks, &grants);
+    secrets::asked(subject.asks, &reach, &rights, &mut rows);
     secrets::granted(subject.asks, policy, &grants, &mut rows);
-    secrets::shared(&rights, &mut rows);
+    shared::rows(&rights, &reach, &mut rows);
     config(subject.asks, &grants, &mut rows);
     limits::raised(&grants, &mut rows);
     limits::capped(subject.needs, &rights, &mut rows);

@@ -433,27 +433,86 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
     assert_eq!(finding(&of(two), &of(two), "", "reveal"), Granted);
 }
 
+/// The first note of what is refused as ambiguous of two secrets: each with `as`, what else its
+/// block says, and its rung.
+fn ambiguous(one: (&str, &str, &str), two: (&str, &str, &str), rules: [&str; 2]) -> Option<String> {
+    let [asked, granted] = rules;
+    let block = |name: &str, (place, more, _): (&str, &str, &str)| {
+        format!("[[secret]]\nname='{name}'\nfrom='env:A'\nas={place}\n{more}\n")
+    };
+    let policy = format!(
+        "{}{}[[grant]]\nplugins=['tickets']\nhttp=[{granted}]\n\
+         secrets=[{{name='one',rungs=['{}']}},{{name='two',rungs=['{}']}}]",
+        block("one", one),
+        block("two", two),
+        one.2,
+        two.2,
+    );
+    let asks =
+        format!("http=[{asked}]\nsecrets=[{{name='*',rungs=['inject','attach','operate']}}]");
+    let rows = rows(&asks, &[HTTP], &policy);
+    let mut notes = rows.into_iter().map(|row| row.note);
+    notes.find(|note| note.contains("ambiguous"))
+}
+
+const A: &str = "{origin='https://a.test'}";
+const TO_A: &str = "to=[{origin='https://a.test',path='/v1'}]";
+
 #[test]
 fn secrets_that_are_injected_into_one_place_of_the_same_requests_are_told_of() {
-    let shared = |place: &str, path: &str| {
-        let asks = "http=[{origin='https://a.test'}]\nsecrets=[{name='*',rungs=['inject']}]";
-        let policy = format!(
-            "[[secret]]\nname='one'\nfrom='env:A'\nto=[{{origin='https://a.test',path='/v1'}}]\n\
-             [[secret]]\nname='two'\nfrom='env:B'\nto=[{{origin='https://a.test',path='{path}'}}]\nas={place}\n\
-             [[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://a.test'}}]\nsecrets=[{{name='one'}},{{name='two'}}]"
-        );
-        let rows = rows(asks, &[HTTP], &policy);
-        rows.iter().any(|row| row.note.contains("ambiguous"))
+    let shared = |one: &str, two: &str, path: &str| {
+        let to = format!("to=[{{origin='https://a.test',path='{path}'}}]");
+        ambiguous((one, TO_A, "inject"), (two, &to, "inject"), [A, A])
     };
-    for place in [
-        "'bearer'",
-        "{basic={user='u'}}",
-        "{aws-sigv4={region='r',service='s'}}",
+    let aws = "{aws-sigv4={region='r',service='s'}}";
+    for (one, two, place) in [
+        ("'bearer'", "'bearer'", "authorization"),
+        ("'bearer'", "{basic={user='u'}}", "authorization"),
+        ("'bearer'", aws, "authorization"),
+        // As the host compares them, and not as they are written.
+        (
+            "{header={name='x-key'}}",
+            "{header={name='x_key'}}",
+            "x_key",
+        ),
+        ("{header={name='x-amz-date'}}", aws, "x-amz-date"),
+        ("{query={name='key'}}", "{query={name='KEY[]'}}", "KEY[]"),
     ] {
-        assert!(shared(place, "/v1/x"), "{place}");
-        assert!(!shared(place, "/v2"), "{place}");
+        let note = shared(one, two, "/v1/x").unwrap();
+        assert!(note.contains(&format!("`{place}`")), "{note}");
+        assert_eq!(shared(one, two, "/v2"), None, "{one} {two}");
     }
-    assert!(!shared("{header={name='x-key'}}", "/v1"));
+    assert_eq!(shared("'bearer'", "{header={name='x-key'}}", "/v1"), None);
+}
+
+#[test]
+fn secrets_for_the_same_requests_of_which_none_can_be_sent_are_not_ambiguous() {
+    let bearer = ("'bearer'", TO_A, "inject");
+    let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
+    let found = |asked: &str, granted: &str| ambiguous(bearer, bearer, [asked, granted]).is_some();
+    assert!(found(&below("/v1/x"), A) && found(A, &below("/v1/x")));
+    assert!(!found(&below("/v2"), A) && !found(A, &below("/v2")));
+    assert!(!found(&below("/v1/x"), &below("/v1/y")));
+}
+
+#[test]
+fn a_secret_that_the_plugin_names_for_a_request_is_told_of_where_another_is_injected_into_its_place()
+ {
+    let injected = ("'bearer'", TO_A, "inject");
+    let key = "{header={name='x-key'}}";
+    let named = |place: &str, more: &str, rung: &str| {
+        ambiguous((place, &format!("{TO_A}\n{more}"), rung), injected, [A, A])
+    };
+    let note = named("{basic={user='u'}}", "", "attach").unwrap();
+    assert!(note.contains("if the plugin names `one`"), "{note}");
+    assert_eq!(named(key, "", "attach"), None);
+    // What it operates with goes where the operation says, whatever `as` is.
+    let operate = |operations: &str| named(key, &format!("operations=[{operations}]"), "operate");
+    assert!(operate("'hmac','basic'").is_some() && operate("'aws-sigv4'").is_some());
+    assert_eq!(operate("'hmac','jwt'"), None);
+    // Of two that the plugin names there is only one on a request.
+    let attached = ("'bearer'", TO_A, "attach");
+    assert_eq!(ambiguous(attached, attached, [A, A]), None);
 }
 
 #[test]

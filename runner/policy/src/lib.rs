@@ -47,7 +47,8 @@ pub use name::{ActionName, NamePattern, PluginName, SecretName};
 pub use operation::{JwtAlgorithm, JwtRefusal, JwtRule, Operation};
 pub use path::{PathPrefix, ambiguous};
 pub use placement::{
-    AwsSigv4, AwsWord, BasicUser, CredentialHeader, HeaderPrefix, Placement, QueryName,
+    AwsSigv4, AwsWord, BasicUser, CredentialHeader, HeaderPrefix, Parameter, Placement, QueryName,
+    are_alike,
 };
 pub use policy::{Grant, Policy};
 pub use quantity::{ByteSize, Period};

@@ -21,6 +21,44 @@ impl HttpRule {
         methods && self.origin.overlaps(&other.origin) && self.path.overlaps(&other.path)
     }
 
+    /// The rule for exactly what is allowed by both, if anything is.
+    pub(crate) fn common(&self, other: &Self) -> Option<Self> {
+        if !self.overlaps(other) {
+            return None;
+        }
+        // Of two hosts that overlap one holds the other, and so of two paths.
+        let host = match self.origin.host.covers(&other.origin.host) {
+            true => &other.origin.host,
+            false => &self.origin.host,
+        };
+        let port = match self.origin.port {
+            PortPattern::Any => other.origin.port,
+            exact @ PortPattern::Exactly(_) => exact,
+        };
+        let path = match self.path.covers(other.path.as_str()) {
+            true => &other.path,
+            false => &self.path,
+        };
+        let methods = match (&self.methods[..], &other.methods[..]) {
+            ([], theirs) => theirs.to_vec(),
+            (ours, []) => ours.to_vec(),
+            (ours, theirs) => ours
+                .iter()
+                .filter(|m| theirs.contains(m))
+                .cloned()
+                .collect(),
+        };
+        Some(Self {
+            origin: OriginPattern {
+                scheme: self.origin.scheme,
+                host: host.clone(),
+                port,
+            },
+            path: path.clone(),
+            methods,
+        })
+    }
+
     /// The same in rules of one method each, where it lists methods.
     pub(crate) fn by_method(&self) -> Vec<Self> {
         if self.methods.is_empty() {
@@ -142,6 +180,16 @@ mod tests {
             let requests = requests();
             let some = requests.iter().any(|(m, t)| a.matches(m, t) && b.matches(m, t));
             prop_assert_eq!(a.overlaps(&b), some, "{:?} {:?}", a, b);
+        }
+
+        #[test]
+        fn what_two_rules_have_in_common_is_what_both_allow(a in rule(), b in rule()) {
+            let common = a.common(&b);
+            for (method, target) in requests() {
+                let both = a.matches(method, &target) && b.matches(method, &target);
+                let in_it = common.as_ref().is_some_and(|c| c.matches(method, &target));
+                prop_assert_eq!(in_it, both, "{:?} {:?} {} {:?}", a, b, method, target);
+            }
         }
     }
 }

@@ -1,0 +1,26 @@
+//! Which requests can be sent at all.
+
+use crate::{Capabilities, Grant, HttpRule};
+
+/// Where requests may go, as far as manifest and grants tell.
+pub(super) struct Reach<'a> {
+    asked: &'a [HttpRule],
+    granted: Vec<&'a HttpRule>,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn new(asks: &'a Capabilities, grants: &[&'a Grant]) -> Self {
+        Self {
+            asked: &asks.http,
+            granted: grants.iter().flat_map(|grant| &grant.http).collect(),
+        }
+    }
+
+    /// Whether there is a request that this rule is for.
+    pub(super) fn meets(&self, rule: &HttpRule) -> bool {
+        let granted = self.granted.iter().filter_map(|one| one.common(rule));
+        let granted: Vec<HttpRule> = granted.collect();
+        !granted.is_empty()
+            && (self.asked.iter()).any(|ask| granted.iter().any(|one| one.overlaps(ask)))
+    }
+}
