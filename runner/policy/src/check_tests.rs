@@ -372,6 +372,25 @@ fn a_method_for_anywhere_is_not_met_by_another_and_a_scheme_is() {
 }
 
 #[test]
+fn anywhere_by_another_scheme_is_met_only_where_the_port_is_the_same_or_each_ones_own() {
+    let second = |asked: &str, other: &str, granted: &str| {
+        let asks = format!("http = [{{ origin = '{asked}' }}, {{ origin = '{other}' }}]");
+        let policy = format!("[[grant]]\nplugins=['tickets']\nhttp=[{{origin='{granted}'}}]");
+        found(&rows(&asks, &[HTTP], &policy), Kind::Http)[1]
+    };
+    use Finding::{Missing, Optional};
+    let (own, high) = ("https://a.test", "https://a.test:8443");
+    assert_eq!(second("https://*", "http://*", own), Optional);
+    assert_eq!(second("https://*:*", "http://*:*", high), Optional);
+    assert_eq!(second("https://*:8443", "http://*:8443", high), Optional);
+    assert_eq!(second("https://*", "http://*:8080", own), Missing);
+    assert_eq!(second("https://*:8443", "http://*", high), Missing);
+    assert_eq!(second("https://*", "http://*:443", own), Optional);
+    assert_eq!(second("https://*:*", "http://*", own), Missing);
+    assert_eq!(second("https://*", "http://*:*", own), Missing);
+}
+
+#[test]
 fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
     let finding = |asks: &str, granted: &str, secret: &str, rung: &str| {
         let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");

@@ -35,12 +35,7 @@ impl Destination for HttpRule {
         self.origin.is_any_host()
     }
     fn differs_in_scheme_alone(&self, other: &Self) -> bool {
-        let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
-        self.is_plain() != other.is_plain()
-            && self.is_any_host() == other.is_any_host()
-            && self.path == other.path
-            && among(self, other)
-            && among(other, self)
+        self.is_twin_of(other)
     }
     fn unwise(&self) -> Option<String> {
         let any = self.is_any_host().then(|| ANY_HOST.to_owned());

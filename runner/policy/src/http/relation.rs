@@ -71,6 +71,15 @@ impl HttpRule {
         self.methods.iter().map(alone).collect()
     }
 
+    /// Whether both allow the same but for the scheme, each by its own port or by the same one.
+    pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
+        let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
+        self.origin.is_twin_of(&other.origin)
+            && self.path == other.path
+            && among(self, other)
+            && among(other, self)
+    }
+
     /// Whether requests that it allows are not encrypted.
     pub fn is_plain(&self) -> bool {
         self.origin.scheme == super::Scheme::Http
@@ -90,6 +99,13 @@ impl OriginPattern {
                 || self.port == PortPattern::Any
                 || other.port == PortPattern::Any)
             && self.host.overlaps(&other.host)
+    }
+
+    fn is_twin_of(&self, other: &Self) -> bool {
+        let is_own = |one: &Self| one.port == PortPattern::Exactly(one.scheme.default_port());
+        self.scheme != other.scheme
+            && self.host == other.host
+            && (self.port == other.port || (is_own(self) && is_own(other)))
     }
 }
 
