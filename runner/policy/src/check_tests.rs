@@ -77,7 +77,7 @@ fn what_is_wider_than_asked_or_than_wise_is_said() {
          networks=['169.254.0.0/16','0.0.0.0/0','10.1.0.0/16','fc00::/7']\n\
          secrets=[{{name='token',rungs=['inject','reveal']}}]\nlimits={{memory='1GiB',deadline='1s'}}\n\
          config={{region='eu'}}\n",
-        SECRET.replace("https", "http")
+        SECRET.replace("to=[", "to=[{origin='http://api.test'},")
     );
     let asks = ASKS.replace("'inject'", "'inject','reveal'");
     let rows = rows(&asks, &[HTTP], &policy);
@@ -391,7 +391,7 @@ fn anywhere_by_another_scheme_is_met_only_where_the_port_is_the_same_or_each_one
 }
 
 #[test]
-fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
+fn a_secret_for_nothing_that_the_plugin_may_reach_is_missing_and_says_what_it_needs() {
     let finding = |asks: &str, granted: &str, secret: &str, rung: &str| {
         let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");
         let policy = format!(
@@ -407,20 +407,22 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
             true => "lists no `operations`",
             false => "`to`",
         };
-        assert_eq!(row.finding == Finding::Unused, row.note.contains(why));
+        let missing = row.finding == Finding::Missing;
+        assert_eq!(missing, row.note.contains(why));
+        assert_eq!(missing, !can_run(&rows));
         row.finding
     };
-    use Finding::{Granted, Unused};
+    use Finding::{Granted, Missing};
     let of = |methods: &str| format!("{{origin='https://a.test',methods=[{methods}]}}");
     let to = |methods: &str| format!("to=[{}]", of(methods));
     let two = "'GET','POST'";
     assert_eq!(finding(&of(two), &of(two), &to("'GET'"), "inject"), Granted);
-    assert_eq!(finding(&of(two), &of(two), &to("'PUT'"), "inject"), Unused);
+    assert_eq!(finding(&of(two), &of(two), &to("'PUT'"), "inject"), Missing);
     // Each two of them share a method, and the three share none.
     let (ask, granted) = (of(two), of("'POST','PUT'"));
     assert_eq!(
         finding(&ask, &granted, &to("'GET','PUT'"), "attach"),
-        Unused
+        Missing
     );
     // And as their paths.
     let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
@@ -431,11 +433,11 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
     );
     assert_eq!(
         finding(&below("/"), &below("/v1"), &to("/v2"), "inject"),
-        Unused
+        Missing
     );
     assert_eq!(
         finding(&below("/v1"), &below("/v2"), &to("/"), "inject"),
-        Unused
+        Missing
     );
     let other = "to=[{origin='https://b.test'}]\noperations=";
     let operate = |operations: &str| {
@@ -446,10 +448,60 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
             "operate",
         )
     };
-    assert_eq!(operate("['bearer']"), Unused);
+    assert_eq!(operate("['bearer']"), Missing);
     assert_eq!(operate("['bearer','hmac']"), Granted);
-    assert_eq!(operate("[]"), Unused);
+    assert_eq!(operate("[]"), Missing);
     assert_eq!(finding(&of(two), &of(two), "", "reveal"), Granted);
+}
+
+#[test]
+fn the_line_for_a_secret_that_goes_nowhere_lets_it_go_where_the_plugin_may() {
+    let row = |asks: &str, granted: &str, block: &str, rung: &str| {
+        let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");
+        let policy = format!(
+            "[[secret]]\nname='token'\nfrom='env:T'\n{block}\n\
+             [[grant]]\nplugins=['tickets']\nhttp=[{granted}]\nsecrets=[{{name='token',rungs=['{rung}']}}]"
+        );
+        let rows = rows(&asks, &[], &policy);
+        let mut rows = rows.into_iter();
+        rows.find(|row| row.kind == Kind::Secret && row.asked.is_some())
+            .unwrap()
+    };
+    let asks = "{origin='https://*'},{origin='https://*.a.test',path='/v1'}";
+    let granted = "{origin='https://*'},{origin='https://b.a.test',methods=['GET']}";
+    let other = "to=[{origin='https://other.test'}]";
+    let lost = row(asks, granted, "to=[{origin='http://b.test'}]", "inject");
+    let line = crate::hints_tests::line(&lost.note, "to");
+    assert!(line.contains("b.a.test"), "{line}");
+    assert_eq!(
+        row(asks, granted, &line, "inject").finding,
+        Finding::Granted
+    );
+    // Where nothing can be reached, or anything, there is no such line.
+    for asks in ["", "{origin='https://*'}"] {
+        let lost = row(
+            asks,
+            "{origin='https://*'}",
+            "to=[{origin='http://b.test'}]",
+            "inject",
+        );
+        assert!(lost.note.contains("grant the plugin"), "{lost:?}");
+    }
+    let idle = row(asks, granted, other, "operate");
+    let line = crate::hints_tests::line(&idle.note, "operations");
+    let then = row(asks, granted, &format!("{other}\n{line}"), "operate");
+    assert_eq!(then.finding, Finding::Granted);
+}
+
+#[test]
+fn a_secret_that_the_manifest_leaves_to_the_operator_and_that_goes_nowhere_has_no_effect() {
+    let policy = format!(
+        "{SECRET}[[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://b.test'}}]\nsecrets=[{{name='token'}}]"
+    );
+    let asks = "http=[{origin='https://*'}]\nsecrets=[{name='*',rungs=['inject']}]";
+    let rows = rows(asks, &[], &policy);
+    assert_eq!(found(&rows, Kind::Secret), [Finding::Unused]);
+    assert!(can_run(&rows));
 }
 
 /// The first note of what is refused as ambiguous of two secrets: each with `as`, what else its

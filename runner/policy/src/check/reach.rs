@@ -1,6 +1,6 @@
 //! Which requests can be sent at all.
 
-use crate::{Capabilities, Grant, HttpRule};
+use crate::{Capabilities, Grant, HttpRule, OriginPattern};
 
 /// Where requests may go, as far as manifest and grants tell.
 pub(super) struct Reach<'a> {
@@ -22,5 +22,11 @@ impl<'a> Reach<'a> {
         let granted: Vec<HttpRule> = granted.collect();
         !granted.is_empty()
             && (self.asked.iter()).any(|ask| granted.iter().any(|one| one.overlaps(ask)))
+    }
+
+    /// A rule for requests that can be sent, to an origin that fits.
+    pub(super) fn first(&self, fits: impl Fn(&OriginPattern) -> bool) -> Option<HttpRule> {
+        let common = |ask: &'a HttpRule| (self.granted.iter()).filter_map(|one| one.common(ask));
+        (self.asked.iter().flat_map(common)).find(|rule| fits(&rule.origin))
     }
 }

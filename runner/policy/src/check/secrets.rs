@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::reach::Reach;
-use super::{Finding, Kind, Row, granted_row, joined};
+use super::{Finding, Kind, Row, as_toml, granted_row, joined};
 use crate::{
     Capabilities, Grant, HttpRule, Operation, Placement, Policy, Rights, Rung, SecretAsk,
     SecretBinding, SecretPattern,
@@ -34,10 +34,17 @@ pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, row
             let lost = names(&lost).map(|names| {
                 format!("`to` of the [[secret]] block of {names} is for nothing that manifest and grant let the plugin reach")
             });
+            let needed = match idle {
+                Some(_) => OPERATIONS.to_owned(),
+                None => destination(reach),
+            };
             let nowhere = joined(idle.into_iter().chain(lost));
             let (finding, note) = match (&ask.name, useful.is_empty(), nowhere) {
                 (_, false, nowhere) => (Finding::Granted, nowhere.unwrap_or_default()),
-                (_, true, Some(nowhere)) => (Finding::Unused, nowhere),
+                (SecretPattern::Any, true, Some(nowhere)) => (Finding::Unused, nowhere),
+                (SecretPattern::Exactly(_), true, Some(nowhere)) => {
+                    (Finding::Missing, format!("{nowhere}: {needed}"))
+                }
                 (SecretPattern::Any, true, None) => (Finding::Optional, String::new()),
                 (SecretPattern::Exactly(name), true, None) => (
                     Finding::Missing,
@@ -59,6 +66,20 @@ pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, row
                 note,
             });
         }
+    }
+}
+
+const OPERATIONS: &str =
+    "list there what the host may compute with it for the plugin, such as operations = [\"hmac\"]";
+
+/// What a secret needs that goes nowhere.
+fn destination(reach: &Reach<'_>) -> String {
+    match reach.first(|rule| !rule.is_any_host() && rule.all_below().is_none()) {
+        Some(rule) => format!(
+            "there to = [{}], or the part of it that is meant, beside those that it has, would allow it",
+            as_toml(&rule)
+        ),
+        None => "grant the plugin the destination that it is for, and name that in `to`".to_owned(),
     }
 }
 
