@@ -58,7 +58,7 @@ pub use store::{
     AgeConfig, AwsConfig, ControllerConfig, CredentialRef, GcpConfig, KubernetesConfig,
     StoreConfig, StoreName, VaultConfig, VaultEngine, VaultLogin,
 };
-pub use suggest::{Observed, Suggestion, suggest};
+pub use suggest::{Observed, Suggestion, Unbound, suggest};
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
 pub use trust::{EvidenceRule, RequiredAttestation, TrustRule, TrustedIdentity, TrustedKey};
 
