@@ -123,6 +123,30 @@ pub fn check(subject: &Subject<'_>, policy: &Policy) -> Vec<Row> {
     rows
 }
 
+/// Compares actions of a plugin with a policy: those that the same grants cover once, for they stand
+/// alike. The subject's own action is not looked at.
+pub fn check_each<'a>(
+    subject: &Subject<'_>,
+    actions: impl IntoIterator<Item = &'a ActionName>,
+    policy: &Policy,
+) -> Vec<(Vec<&'a ActionName>, Vec<Row>)> {
+    let mut alike: BTreeMap<Vec<usize>, Vec<&ActionName>> = BTreeMap::new();
+    for action in actions {
+        let grants = policy.grants.iter().enumerate();
+        let covering = grants.filter(|(_, grant)| grant.covers(subject.plugin, action));
+        let covering = covering.map(|(at, _)| at).collect();
+        alike.entry(covering).or_default().push(action);
+    }
+    let rows = |actions: Vec<&'a ActionName>| {
+        let rows = match actions.first() {
+            Some(action) => check(&Subject { action, ..*subject }, policy),
+            None => Vec::new(),
+        };
+        (actions, rows)
+    };
+    alike.into_values().map(rows).collect()
+}
+
 /// Whether nothing is missing that it needs.
 pub fn can_run(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.finding != Finding::Missing)

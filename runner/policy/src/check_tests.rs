@@ -645,6 +645,48 @@ fn an_import_of_a_version_that_is_not_linked_is_missing_for_good() {
 }
 
 #[test]
+fn actions_that_the_same_grants_cover_are_checked_once_and_as_each_by_itself() {
+    let policy = "[[grant]]\nplugins=['tickets']\nactions=['close','list']\nhttp=[{origin='https://api.test'}]\n\
+        [[grant]]\nplugins=['tickets']\nactions=['list','show']\ntcp=[{host='a.test',ports=[1]}]\n\
+        [[grant]]\nplugins=['other']\nactions=['show']";
+    let policy = Policy::from_toml(policy).unwrap();
+    let names = ["close", "create", "delete", "list", "show"];
+    let actions: Vec<ActionName> = names.map(|name| name.parse().unwrap()).into();
+    let asks = toml::from_str(ASKS).unwrap();
+    let subject = Subject {
+        plugin: &"tickets".parse().unwrap(),
+        action: &actions[0],
+        asks: &asks,
+        needs: &LimitRequest::default(),
+        imports: &[],
+    };
+    let groups = check_each(&subject, &actions, &policy);
+    let mut told: Vec<Vec<&str>> = Vec::new();
+    for (names, rows) in groups {
+        for action in &names {
+            let alone = check(&Subject { action, ..subject }, &policy);
+            assert_eq!(alone, rows, "{action}");
+        }
+        told.push(names.into_iter().map(ActionName::as_str).collect());
+    }
+    told.sort();
+    let expected: [&[&str]; 4] = [&["close"], &["create", "delete"], &["list"], &["show"]];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn of_many_rules_that_allow_one_wish_the_first_are_told_and_how_many_more_there_are() {
+    let rules: Vec<String> = (0..40)
+        .map(|n| format!("{{origin='https://h{n}.a.test'}}"))
+        .collect();
+    let policy = format!("[[grant]]\nplugins=['tickets']\nhttp=[{}]", rules.join(","));
+    let rows = rows("http=[{origin='https://*.a.test'}]", &[], &policy);
+    let granted = rows[0].granted.as_deref().unwrap();
+    assert_eq!(granted.matches("origin").count(), 32);
+    assert!(granted.ends_with("and 8 more"), "{granted}");
+}
+
+#[test]
 fn grants_for_other_actions_do_not_count() {
     let policy =
         "[[grant]]\nplugins=['tickets']\nactions=['close']\nhttp=[{origin='https://api.test'}]";

@@ -34,7 +34,7 @@ mod trust;
 
 pub use address::{AddressClass, Nature, Networks, classify};
 pub use capability::{Capabilities, SecretAsk, SecretPattern};
-pub use check::{Finding, Kind, Row, Subject, can_run, check};
+pub use check::{Finding, Kind, Row, Subject, can_run, check, check_each};
 pub use digest::Digest;
 pub use error::{Denied, ParseError, PolicyError};
 pub use granted::Granted;

@@ -97,6 +97,16 @@ fn uncovered<'r, R: Destination + 'r>(
     parts
 }
 
+/// The most rules that are told of one ask.
+const MOST: usize = 32;
+
+/// Rules as they are told, if there are any.
+fn told<R: Destination>(rules: &[&R]) -> Option<String> {
+    let more = rules.len().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    joined(rules.iter().take(MOST).map(as_toml).chain(more))
+}
+
 fn compare<R: Destination>(
     kind: Kind,
     (member, example): (&str, &str),
@@ -150,7 +160,7 @@ fn compare<R: Destination>(
             kind,
             finding,
             asked: Some(as_toml(ask)),
-            granted: joined(within_it.into_iter().map(as_toml)),
+            granted: told(&within_it),
             note,
         });
     }

@@ -18,10 +18,12 @@ impl<'a> Reach<'a> {
 
     /// Whether there is a request that this rule is for.
     pub(super) fn meets(&self, rule: &HttpRule) -> bool {
-        let granted = self.granted.iter().filter_map(|one| one.common(rule));
-        let granted: Vec<HttpRule> = granted.collect();
-        !granted.is_empty()
-            && (self.asked.iter()).any(|ask| granted.iter().any(|one| one.overlaps(ask)))
+        // With what cannot meet it left out first, for the lists may be long.
+        let asked = self.asked.iter().filter(|ask| ask.overlaps(rule));
+        let asked: Vec<&HttpRule> = asked.collect();
+        !asked.is_empty()
+            && (self.granted.iter().filter_map(|one| one.common(rule)))
+                .any(|both| asked.iter().any(|ask| ask.overlaps(&both)))
     }
 
     /// A rule for requests that can be sent, to an origin that fits.
