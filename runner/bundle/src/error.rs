@@ -35,6 +35,18 @@ pub enum BundleError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A manifest with more of something than any plugin needs.
+    #[error(
+        "the manifest has {count} {what}, more than the {limit} that are allowed: name what they have in common, such as `*.example.com` or `ports = \"*\"`, or make several plugins of it"
+    )]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// A component that was never packed.
     #[error(
         "the component has no manifest (custom section `wharf:manifest`): make it a plugin with `wharf plugin pack`"

@@ -23,6 +23,11 @@ pub const FORMAT: u32 = 1;
 /// The largest manifest, in bytes.
 const MAX_MANIFEST: usize = 1 << 20;
 
+/// The most that a manifest asks for, each method, port and rung counted, and the most actions. A
+/// plugin asks for a few dozen; each ask is compared with each grant, for each action.
+const MAX_ASKS: usize = 1024;
+const MAX_ACTIONS: usize = 1024;
+
 /// What the author declares about a plugin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -168,6 +173,9 @@ impl Manifest {
         if self.actions.is_empty() {
             return Err(BundleError::NoActions);
         }
+        at_most("actions", self.actions.len(), MAX_ACTIONS)?;
+        let what = "asks in its capabilities, each method, port and rung counted";
+        at_most(what, self.capabilities.count(), MAX_ASKS)?;
         for (name, action) in &self.actions {
             if let Some(command) = &action.command {
                 command.check().map_err(|why| BundleError::BadCommand {
@@ -194,6 +202,13 @@ impl Command {
         }
         Ok(())
     }
+}
+
+fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), BundleError> {
+    if count > limit {
+        return Err(BundleError::TooMany { what, count, limit });
+    }
+    Ok(())
 }
 
 fn bounded(size: usize) -> Result<(), BundleError> {

@@ -163,6 +163,56 @@ fn a_plugin_without_actions_or_with_an_impossible_command_is_refused() {
 }
 
 #[test]
+fn a_manifest_with_more_asks_or_actions_than_can_be_compared_is_refused_with_the_limit() {
+    let asking = |member: &str, list: Value| {
+        let mut manifest = whole();
+        manifest["capabilities"] = json!({ member: list });
+        read(&manifest)
+    };
+    let ports = |most: u16| {
+        let two =
+            |from: u16, to: u16| json!({ "host": "*", "ports": (from..=to).collect::<Vec<_>>() });
+        json!([two(1, 500), two(501, most)])
+    };
+    let methods = |most: usize| {
+        let name = |n: usize| "A".repeat(n % 32 + 1);
+        json!([{ "origin": "https://a.test", "methods": (0..most).map(name).collect::<Vec<_>>() }])
+    };
+    let rungs = |most: usize| json!([{ "name": "*", "rungs": vec!["inject"; most] }]);
+    for (member, fits, more) in [
+        ("tcp", ports(1024), ports(1025)),
+        ("http", methods(1024), methods(1025)),
+        ("secrets", rungs(1024), rungs(1025)),
+    ] {
+        asking(member, fits).unwrap();
+        let error = asking(member, more).unwrap_err();
+        assert!(
+            matches!(error, BundleError::TooMany { count: 1025, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("more than the 1024"), "{error}");
+    }
+    let actions = |most: usize| {
+        let mut manifest = whole();
+        let action = manifest["actions"]
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .clone();
+        let all = (0..most).map(|n| (format!("a{n}"), action.clone()));
+        manifest["actions"] = Value::Object(all.collect());
+        read(&manifest)
+    };
+    actions(1024).unwrap();
+    assert!(matches!(
+        actions(1025).unwrap_err(),
+        BundleError::TooMany { count: 1025, .. }
+    ));
+}
+
+#[test]
 fn a_component_without_manifest_says_how_to_get_one() {
     let error = Manifest::read(&component(&[], &[ACTIONS])).unwrap_err();
     assert_eq!(error, BundleError::NoManifest);

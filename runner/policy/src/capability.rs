@@ -22,6 +22,16 @@ pub struct Capabilities {
     pub config: bool,
 }
 
+impl Capabilities {
+    /// How many things it asks for: each method of a destination, each port and each rung is one.
+    pub fn count(&self) -> usize {
+        let http = self.http.iter().map(|rule| rule.methods.len().max(1));
+        let tcp = self.tcp.iter().map(|rule| rule.ports.count());
+        let secrets = self.secrets.iter().map(|ask| ask.rungs.len().max(1));
+        http.chain(tcp).chain(secrets).sum()
+    }
+}
+
 /// One ask for a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -7,12 +7,15 @@
 mod destinations;
 mod limits;
 mod networks;
+mod reach;
 mod secrets;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::reach::Reach;
 use crate::{
     ActionName, CallRights, Capabilities, Grant, Interface, LimitRequest, PluginName, Policy,
     Rights,
@@ -108,15 +111,40 @@ pub fn check(subject: &Subject<'_>, policy: &Policy) -> Vec<Row> {
     destinations::http(subject.asks, &grants, &mut rows);
     destinations::tcp(subject.asks, &grants, &mut rows);
     networks::rows(subject.asks, &grants, &mut rows);
-    secrets::asked(subject.asks, &grants, &rights, &mut rows);
+    let reach = Reach::new(subject.asks, &grants);
+    secrets::asked(subject.asks, &reach, &rights, &mut rows);
     secrets::granted(subject.asks, policy, &grants, &mut rows);
-    secrets::shared(&rights, &mut rows);
+    shared::rows(&rights, &reach, &mut rows);
     config(subject.asks, &grants, &mut rows);
     limits::raised(&grants, &mut rows);
     limits::capped(subject.needs, &rights, &mut rows);
     patterns(&grants, &mut rows);
     rows.sort_by_key(|row| row.kind);
     rows
+}
+
+/// Compares actions of a plugin with a policy: those that the same grants cover once, for they stand
+/// alike. The subject's own action is not looked at.
+pub fn check_each<'a>(
+    subject: &Subject<'_>,
+    actions: impl IntoIterator<Item = &'a ActionName>,
+    policy: &Policy,
+) -> Vec<(Vec<&'a ActionName>, Vec<Row>)> {
+    let mut alike: BTreeMap<Vec<usize>, Vec<&ActionName>> = BTreeMap::new();
+    for action in actions {
+        let grants = policy.grants.iter().enumerate();
+        let covering = grants.filter(|(_, grant)| grant.covers(subject.plugin, action));
+        let covering = covering.map(|(at, _)| at).collect();
+        alike.entry(covering).or_default().push(action);
+    }
+    let rows = |actions: Vec<&'a ActionName>| {
+        let rows = match actions.first() {
+            Some(action) => check(&Subject { action, ..*subject }, policy),
+            None => Vec::new(),
+        };
+        (actions, rows)
+    };
+    alike.into_values().map(rows).collect()
 }
 
 /// Whether nothing is missing that it needs.

@@ -77,7 +77,7 @@ fn what_is_wider_than_asked_or_than_wise_is_said() {
          networks=['169.254.0.0/16','0.0.0.0/0','10.1.0.0/16','fc00::/7']\n\
          secrets=[{{name='token',rungs=['inject','reveal']}}]\nlimits={{memory='1GiB',deadline='1s'}}\n\
          config={{region='eu'}}\n",
-        SECRET.replace("https", "http")
+        SECRET.replace("to=[", "to=[{origin='http://api.test'},")
     );
     let asks = ASKS.replace("'inject'", "'inject','reveal'");
     let rows = rows(&asks, &[HTTP], &policy);
@@ -372,7 +372,26 @@ fn a_method_for_anywhere_is_not_met_by_another_and_a_scheme_is() {
 }
 
 #[test]
-fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
+fn anywhere_by_another_scheme_is_met_only_where_the_port_is_the_same_or_each_ones_own() {
+    let second = |asked: &str, other: &str, granted: &str| {
+        let asks = format!("http = [{{ origin = '{asked}' }}, {{ origin = '{other}' }}]");
+        let policy = format!("[[grant]]\nplugins=['tickets']\nhttp=[{{origin='{granted}'}}]");
+        found(&rows(&asks, &[HTTP], &policy), Kind::Http)[1]
+    };
+    use Finding::{Missing, Optional};
+    let (own, high) = ("https://a.test", "https://a.test:8443");
+    assert_eq!(second("https://*", "http://*", own), Optional);
+    assert_eq!(second("https://*:*", "http://*:*", high), Optional);
+    assert_eq!(second("https://*:8443", "http://*:8443", high), Optional);
+    assert_eq!(second("https://*", "http://*:8080", own), Missing);
+    assert_eq!(second("https://*:8443", "http://*", high), Missing);
+    assert_eq!(second("https://*", "http://*:443", own), Optional);
+    assert_eq!(second("https://*:*", "http://*", own), Missing);
+    assert_eq!(second("https://*", "http://*:*", own), Missing);
+}
+
+#[test]
+fn a_secret_for_nothing_that_the_plugin_may_reach_is_missing_and_says_what_it_needs() {
     let finding = |asks: &str, granted: &str, secret: &str, rung: &str| {
         let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");
         let policy = format!(
@@ -388,20 +407,22 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
             true => "lists no `operations`",
             false => "`to`",
         };
-        assert_eq!(row.finding == Finding::Unused, row.note.contains(why));
+        let missing = row.finding == Finding::Missing;
+        assert_eq!(missing, row.note.contains(why));
+        assert_eq!(missing, !can_run(&rows));
         row.finding
     };
-    use Finding::{Granted, Unused};
+    use Finding::{Granted, Missing};
     let of = |methods: &str| format!("{{origin='https://a.test',methods=[{methods}]}}");
     let to = |methods: &str| format!("to=[{}]", of(methods));
     let two = "'GET','POST'";
     assert_eq!(finding(&of(two), &of(two), &to("'GET'"), "inject"), Granted);
-    assert_eq!(finding(&of(two), &of(two), &to("'PUT'"), "inject"), Unused);
+    assert_eq!(finding(&of(two), &of(two), &to("'PUT'"), "inject"), Missing);
     // Each two of them share a method, and the three share none.
     let (ask, granted) = (of(two), of("'POST','PUT'"));
     assert_eq!(
         finding(&ask, &granted, &to("'GET','PUT'"), "attach"),
-        Unused
+        Missing
     );
     // And as their paths.
     let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
@@ -412,11 +433,11 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
     );
     assert_eq!(
         finding(&below("/"), &below("/v1"), &to("/v2"), "inject"),
-        Unused
+        Missing
     );
     assert_eq!(
         finding(&below("/v1"), &below("/v2"), &to("/"), "inject"),
-        Unused
+        Missing
     );
     let other = "to=[{origin='https://b.test'}]\noperations=";
     let operate = |operations: &str| {
@@ -427,33 +448,142 @@ fn a_secret_for_nothing_that_the_plugin_may_reach_has_no_effect_and_says_why() {
             "operate",
         )
     };
-    assert_eq!(operate("['bearer']"), Unused);
+    assert_eq!(operate("['bearer']"), Missing);
     assert_eq!(operate("['bearer','hmac']"), Granted);
-    assert_eq!(operate("[]"), Unused);
+    assert_eq!(operate("[]"), Missing);
     assert_eq!(finding(&of(two), &of(two), "", "reveal"), Granted);
 }
 
 #[test]
-fn secrets_that_are_injected_into_one_place_of_the_same_requests_are_told_of() {
-    let shared = |place: &str, path: &str| {
-        let asks = "http=[{origin='https://a.test'}]\nsecrets=[{name='*',rungs=['inject']}]";
+fn the_line_for_a_secret_that_goes_nowhere_lets_it_go_where_the_plugin_may() {
+    let row = |asks: &str, granted: &str, block: &str, rung: &str| {
+        let asks = format!("http=[{asks}]\nsecrets=[{{name='token',rungs=['{rung}']}}]");
         let policy = format!(
-            "[[secret]]\nname='one'\nfrom='env:A'\nto=[{{origin='https://a.test',path='/v1'}}]\n\
-             [[secret]]\nname='two'\nfrom='env:B'\nto=[{{origin='https://a.test',path='{path}'}}]\nas={place}\n\
-             [[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://a.test'}}]\nsecrets=[{{name='one'}},{{name='two'}}]"
+            "[[secret]]\nname='token'\nfrom='env:T'\n{block}\n\
+             [[grant]]\nplugins=['tickets']\nhttp=[{granted}]\nsecrets=[{{name='token',rungs=['{rung}']}}]"
         );
-        let rows = rows(asks, &[HTTP], &policy);
-        rows.iter().any(|row| row.note.contains("ambiguous"))
+        let rows = rows(&asks, &[], &policy);
+        let mut rows = rows.into_iter();
+        rows.find(|row| row.kind == Kind::Secret && row.asked.is_some())
+            .unwrap()
     };
-    for place in [
-        "'bearer'",
-        "{basic={user='u'}}",
-        "{aws-sigv4={region='r',service='s'}}",
-    ] {
-        assert!(shared(place, "/v1/x"), "{place}");
-        assert!(!shared(place, "/v2"), "{place}");
+    let asks = "{origin='https://*'},{origin='https://*.a.test',path='/v1'}";
+    let granted = "{origin='https://*'},{origin='https://b.a.test',methods=['GET']}";
+    let other = "to=[{origin='https://other.test'}]";
+    let lost = row(asks, granted, "to=[{origin='http://b.test'}]", "inject");
+    let line = crate::hints_tests::line(&lost.note, "to");
+    assert!(line.contains("b.a.test"), "{line}");
+    assert_eq!(
+        row(asks, granted, &line, "inject").finding,
+        Finding::Granted
+    );
+    // Where nothing can be reached, or anything, there is no such line.
+    for asks in ["", "{origin='https://*'}"] {
+        let lost = row(
+            asks,
+            "{origin='https://*'}",
+            "to=[{origin='http://b.test'}]",
+            "inject",
+        );
+        assert!(lost.note.contains("grant the plugin"), "{lost:?}");
     }
-    assert!(!shared("{header={name='x-key'}}", "/v1"));
+    let idle = row(asks, granted, other, "operate");
+    let line = crate::hints_tests::line(&idle.note, "operations");
+    let then = row(asks, granted, &format!("{other}\n{line}"), "operate");
+    assert_eq!(then.finding, Finding::Granted);
+}
+
+#[test]
+fn a_secret_that_the_manifest_leaves_to_the_operator_and_that_goes_nowhere_has_no_effect() {
+    let policy = format!(
+        "{SECRET}[[grant]]\nplugins=['tickets']\nhttp=[{{origin='https://b.test'}}]\nsecrets=[{{name='token'}}]"
+    );
+    let asks = "http=[{origin='https://*'}]\nsecrets=[{name='*',rungs=['inject']}]";
+    let rows = rows(asks, &[], &policy);
+    assert_eq!(found(&rows, Kind::Secret), [Finding::Unused]);
+    assert!(can_run(&rows));
+}
+
+/// The first note of what is refused as ambiguous of two secrets: each with `as`, what else its
+/// block says, and its rung.
+fn ambiguous(one: (&str, &str, &str), two: (&str, &str, &str), rules: [&str; 2]) -> Option<String> {
+    let [asked, granted] = rules;
+    let block = |name: &str, (place, more, _): (&str, &str, &str)| {
+        format!("[[secret]]\nname='{name}'\nfrom='env:A'\nas={place}\n{more}\n")
+    };
+    let policy = format!(
+        "{}{}[[grant]]\nplugins=['tickets']\nhttp=[{granted}]\n\
+         secrets=[{{name='one',rungs=['{}']}},{{name='two',rungs=['{}']}}]",
+        block("one", one),
+        block("two", two),
+        one.2,
+        two.2,
+    );
+    let asks =
+        format!("http=[{asked}]\nsecrets=[{{name='*',rungs=['inject','attach','operate']}}]");
+    let rows = rows(&asks, &[HTTP], &policy);
+    let mut notes = rows.into_iter().map(|row| row.note);
+    notes.find(|note| note.contains("ambiguous"))
+}
+
+const A: &str = "{origin='https://a.test'}";
+const TO_A: &str = "to=[{origin='https://a.test',path='/v1'}]";
+
+#[test]
+fn secrets_that_are_injected_into_one_place_of_the_same_requests_are_told_of() {
+    let shared = |one: &str, two: &str, path: &str| {
+        let to = format!("to=[{{origin='https://a.test',path='{path}'}}]");
+        ambiguous((one, TO_A, "inject"), (two, &to, "inject"), [A, A])
+    };
+    let aws = "{aws-sigv4={region='r',service='s'}}";
+    for (one, two, place) in [
+        ("'bearer'", "'bearer'", "authorization"),
+        ("'bearer'", "{basic={user='u'}}", "authorization"),
+        ("'bearer'", aws, "authorization"),
+        // As the host compares them, and not as they are written.
+        (
+            "{header={name='x-key'}}",
+            "{header={name='x_key'}}",
+            "x_key",
+        ),
+        ("{header={name='x-amz-date'}}", aws, "x-amz-date"),
+        ("{query={name='key'}}", "{query={name='KEY[]'}}", "KEY[]"),
+    ] {
+        let note = shared(one, two, "/v1/x").unwrap();
+        assert!(note.contains(&format!("`{place}`")), "{note}");
+        assert_eq!(shared(one, two, "/v2"), None, "{one} {two}");
+    }
+    assert_eq!(shared("'bearer'", "{header={name='x-key'}}", "/v1"), None);
+}
+
+#[test]
+fn secrets_for_the_same_requests_of_which_none_can_be_sent_are_not_ambiguous() {
+    let bearer = ("'bearer'", TO_A, "inject");
+    let below = |path: &str| format!("{{origin='https://a.test',path='{path}'}}");
+    let found = |asked: &str, granted: &str| ambiguous(bearer, bearer, [asked, granted]).is_some();
+    assert!(found(&below("/v1/x"), A) && found(A, &below("/v1/x")));
+    assert!(!found(&below("/v2"), A) && !found(A, &below("/v2")));
+    assert!(!found(&below("/v1/x"), &below("/v1/y")));
+}
+
+#[test]
+fn a_secret_that_the_plugin_names_for_a_request_is_told_of_where_another_is_injected_into_its_place()
+ {
+    let injected = ("'bearer'", TO_A, "inject");
+    let key = "{header={name='x-key'}}";
+    let named = |place: &str, more: &str, rung: &str| {
+        ambiguous((place, &format!("{TO_A}\n{more}"), rung), injected, [A, A])
+    };
+    let note = named("{basic={user='u'}}", "", "attach").unwrap();
+    assert!(note.contains("if the plugin names `one`"), "{note}");
+    assert_eq!(named(key, "", "attach"), None);
+    // What it operates with goes where the operation says, whatever `as` is.
+    let operate = |operations: &str| named(key, &format!("operations=[{operations}]"), "operate");
+    assert!(operate("'hmac','basic'").is_some() && operate("'aws-sigv4'").is_some());
+    assert_eq!(operate("'hmac','jwt'"), None);
+    // Of two that the plugin names there is only one on a request.
+    let attached = ("'bearer'", TO_A, "attach");
+    assert_eq!(ambiguous(attached, attached, [A, A]), None);
 }
 
 #[test]
@@ -512,6 +642,48 @@ fn an_import_of_a_version_that_is_not_linked_is_missing_for_good() {
     ] {
         assert_eq!(finding(other), [Finding::Missing], "{other}");
     }
+}
+
+#[test]
+fn actions_that_the_same_grants_cover_are_checked_once_and_as_each_by_itself() {
+    let policy = "[[grant]]\nplugins=['tickets']\nactions=['close','list']\nhttp=[{origin='https://api.test'}]\n\
+        [[grant]]\nplugins=['tickets']\nactions=['list','show']\ntcp=[{host='a.test',ports=[1]}]\n\
+        [[grant]]\nplugins=['other']\nactions=['show']";
+    let policy = Policy::from_toml(policy).unwrap();
+    let names = ["close", "create", "delete", "list", "show"];
+    let actions: Vec<ActionName> = names.map(|name| name.parse().unwrap()).into();
+    let asks = toml::from_str(ASKS).unwrap();
+    let subject = Subject {
+        plugin: &"tickets".parse().unwrap(),
+        action: &actions[0],
+        asks: &asks,
+        needs: &LimitRequest::default(),
+        imports: &[],
+    };
+    let groups = check_each(&subject, &actions, &policy);
+    let mut told: Vec<Vec<&str>> = Vec::new();
+    for (names, rows) in groups {
+        for action in &names {
+            let alone = check(&Subject { action, ..subject }, &policy);
+            assert_eq!(alone, rows, "{action}");
+        }
+        told.push(names.into_iter().map(ActionName::as_str).collect());
+    }
+    told.sort();
+    let expected: [&[&str]; 4] = [&["close"], &["create", "delete"], &["list"], &["show"]];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn of_many_rules_that_allow_one_wish_the_first_are_told_and_how_many_more_there_are() {
+    let rules: Vec<String> = (0..40)
+        .map(|n| format!("{{origin='https://h{n}.a.test'}}"))
+        .collect();
+    let policy = format!("[[grant]]\nplugins=['tickets']\nhttp=[{}]", rules.join(","));
+    let rows = rows("http=[{origin='https://*.a.test'}]", &[], &policy);
+    let granted = rows[0].granted.as_deref().unwrap();
+    assert_eq!(granted.matches("origin").count(), 32);
+    assert!(granted.ends_with("and 8 more"), "{granted}");
 }
 
 #[test]

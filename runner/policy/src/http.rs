@@ -18,7 +18,7 @@ use crate::{ParseError, PathPrefix};
 /// An HTTP method, compared as it is written: of the tokens of RFC 9110 those in capitals, with or
 /// without dashes, which are all that are registered and all that a request goes out with. Without
 /// those for proxies, for probes and for the protocol itself, with which none goes out.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Method(String);
 

@@ -34,7 +34,7 @@ mod trust;
 
 pub use address::{AddressClass, Nature, Networks, classify};
 pub use capability::{Capabilities, SecretAsk, SecretPattern};
-pub use check::{Finding, Kind, Row, Subject, can_run, check};
+pub use check::{Finding, Kind, Row, Subject, can_run, check, check_each};
 pub use digest::Digest;
 pub use error::{Denied, ParseError, PolicyError};
 pub use granted::Granted;
@@ -47,7 +47,8 @@ pub use name::{ActionName, NamePattern, PluginName, SecretName};
 pub use operation::{JwtAlgorithm, JwtRefusal, JwtRule, Operation};
 pub use path::{PathPrefix, ambiguous};
 pub use placement::{
-    AwsSigv4, AwsWord, BasicUser, CredentialHeader, HeaderPrefix, Placement, QueryName,
+    AwsSigv4, AwsWord, BasicUser, CredentialHeader, HeaderPrefix, Parameter, Placement, QueryName,
+    are_alike,
 };
 pub use policy::{Grant, Policy};
 pub use quantity::{ByteSize, Period};
@@ -57,7 +58,7 @@ pub use store::{
     AgeConfig, AwsConfig, ControllerConfig, CredentialRef, GcpConfig, KubernetesConfig,
     StoreConfig, StoreName, VaultConfig, VaultEngine, VaultLogin,
 };
-pub use suggest::{Observed, Suggestion, suggest};
+pub use suggest::{Observed, Suggestion, Unbound, suggest};
 pub use tcp::{PortList, Ports, Star, TcpRule, tcp_host};
 pub use trust::{EvidenceRule, RequiredAttestation, TrustRule, TrustedIdentity, TrustedKey};
 

@@ -3,8 +3,13 @@
 //! What cannot be a place for a credential is refused when the policy is read, so that no request
 //! meets it.
 
+mod names;
+mod shared;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::names::{Parameter, are_alike};
+pub(crate) use self::shared::Taken;
 use crate::ParseError;
 use crate::check::as_toml;
 
@@ -40,17 +45,6 @@ impl Placement {
     /// The line of a `[[secret]]` block that says this.
     pub fn line(&self) -> String {
         format!("as = {}", as_toml(self))
-    }
-
-    /// The header or parameter that it takes for itself, the same for two that want the same.
-    pub(crate) fn place(&self) -> (&'static str, String) {
-        match self {
-            Self::Bearer | Self::Basic { .. } | Self::AwsSigv4(_) => {
-                ("header", "authorization".to_owned())
-            }
-            Self::Header { name, .. } => ("header", name.as_str().to_ascii_lowercase()),
-            Self::Query { name } => ("query", name.as_str().to_ascii_lowercase()),
-        }
     }
 }
 

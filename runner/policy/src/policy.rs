@@ -173,7 +173,7 @@ impl Policy {
                     }
                 }
                 let onto_requests = secret.rungs.contains(&Rung::Operate)
-                    && binding.operations.iter().any(|o| o.needs_destination());
+                    && binding.needs_destination(Rung::Operate);
                 if onto_requests && binding.to.is_empty() {
                     return Err(PolicyError::NoDestination(
                         secret.name.to_string(),

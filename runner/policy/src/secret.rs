@@ -153,6 +153,15 @@ pub struct SecretBinding {
 }
 
 impl SecretBinding {
+    /// Whether nothing can be done with it on that rung without a destination in `to`.
+    pub(crate) fn needs_destination(&self, rung: Rung) -> bool {
+        match rung {
+            Rung::Inject | Rung::Attach => true,
+            Rung::Operate => self.operations.iter().any(|o| o.needs_destination()),
+            Rung::Reveal => false,
+        }
+    }
+
     /// Whether such a request may carry it.
     ///
     /// # Errors

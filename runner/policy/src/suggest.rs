@@ -10,6 +10,7 @@ mod connections;
 mod imports;
 mod notes;
 mod requests;
+mod secrets;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,21 +21,26 @@ use url::Host;
 
 use self::addresses::{Addresses, Place};
 use self::connections::Connections;
-use self::notes::Notes;
+use self::notes::{About, Notes};
 pub(crate) use self::requests::rule_for;
 use self::requests::{Wanted, merged, narrowest};
+use self::secrets::Secrets;
+pub use self::secrets::Unbound;
 use crate::check::as_toml;
 use crate::{
-    Capabilities, Grant, HttpRule, NamePattern, Networks, Policy, Rung, SecretAsk, SecretGrant,
-    SecretName, Subject, TcpRule,
+    Capabilities, Grant, HttpRule, NamePattern, Networks, Policy, Rung, SecretAsk, SecretName,
+    Subject, TcpRule,
 };
 
 /// Reserved for names that never resolve (RFC 2606): a rule for it links what needs a rule, and
 /// lets nothing out.
 const NOWHERE: &str = "https://nowhere.invalid";
 
+/// The most networks of one destination. One that leads to more of them is looked at by a person.
+const MOST_NETWORKS: usize = 64;
+
 /// One thing that was used, or wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Observed {
     /// A request: its method, and its URL without a query as the audit record has it.
     Request {
@@ -57,12 +63,18 @@ pub enum Observed {
     },
     /// A secret on a rung.
     Secret(SecretName, Rung),
+    /// A request that carried a secret.
+    Carried {
+        /// The secret.
+        secret: SecretName,
+        /// The method.
+        method: String,
+        /// Scheme, host, port and path.
+        destination: String,
+    },
     /// Refusals that the record has only a number of.
     Untold,
 }
-
-/// Secrets, each with its rungs.
-type Secrets = BTreeMap<SecretName, BTreeSet<Rung>>;
 
 /// Grants to read and to paste.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +83,7 @@ pub struct Suggestion {
     /// grant are open to all of its destinations.
     pub grants: Vec<Grant>,
     /// Secrets of them that the policy has no `[[secret]]` block for.
-    pub unbound: Vec<SecretName>,
+    pub unbound: Vec<Unbound>,
     /// What to know before pasting it.
     pub notes: Vec<String>,
 }
@@ -87,10 +99,13 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
         match seen {
             Observed::Connection { destination } => {
                 if !connections.add(destination) {
-                    notes.add(format!(
-                        "no rule can be made of a connection to {}",
-                        destination.escape_default()
-                    ));
+                    notes.add(
+                        About::Unruly,
+                        format!(
+                            "no rule can be made of a connection to {}",
+                            destination.escape_default()
+                        ),
+                    );
                 }
             }
             Observed::Request {
@@ -98,14 +113,14 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
                 destination,
             } => match narrowest(method, destination) {
                 Ok(rule) => wanted.push(rule),
-                Err(none) => notes.add(none),
+                Err(none) => notes.add(About::Unruly, none),
             },
             Observed::Address {
                 destination,
                 address,
             } => {
                 if !addresses.add(destination, *address) {
-                    notes.add(format!(
+                    notes.add(About::Unruly, format!(
                         "no line can be made for {address}, for what led to it is no destination: {}",
                         destination.escape_default()
                     ));
@@ -114,12 +129,23 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
             Observed::Secret(name, rung) => {
                 let asked = |ask: &SecretAsk| ask.covers(name, *rung);
                 if subject.asks.secrets.iter().any(asked) {
-                    secrets.entry(name.clone()).or_default().insert(*rung);
+                    secrets.add(name, *rung);
                 } else {
-                    notes.add(unasked(format_args!("to {rung} the secret `{name}`")));
+                    notes.add(About::Unasked, unasked(format_args!("to {rung} the secret `{name}`")));
+                }
+            }
+            Observed::Carried {
+                secret,
+                method,
+                destination,
+            } => {
+                // Of one that is no rule it is told where the request is.
+                if let Ok(request) = narrowest(method, destination) {
+                    secrets.carried_by(secret, request);
                 }
             }
             Observed::Untold => notes.add(
+                About::Record,
                 "the record has no lines about some of what was refused: run it again with this, and see what it wants then".to_owned(),
             ),
         }
@@ -138,36 +164,22 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
     connections.retain(|host, ports| {
         let place = Place::of_host(host);
         if let Some(why) = addresses.forbidden(&place, host) {
-            notes.add(why);
+            notes.add(About::Metadata, why);
             return false;
         }
         addresses.add_literal(place, host);
         is_asked_for(host, ports, subject.asks, &mut notes)
     });
     let tcp = connections.rules(subject, &mut notes);
-    for (name, _) in secrets
-        .iter()
-        .filter(|(_, rungs)| rungs.contains(&Rung::Reveal))
-    {
-        notes.add(format!(
-            "`reveal` gives the plugin the value of `{name}`, and it can do with it what it likes"
-        ));
-    }
-    let unbound = secrets
-        .keys()
-        .filter(|name| policy.secret(name).is_none())
-        .cloned()
-        .collect();
+    let carried =
+        |carried, notes: &mut Notes| allowed(carried, subject.asks, &mut addresses, notes);
+    let (granted, unbound) = secrets.settle(policy, carried, &mut notes);
     let mut grants = by_addresses(merged(rules, &mut notes), tcp, &addresses, &mut notes);
     for (at, grant) in grants.iter_mut().enumerate() {
         grant.plugins = vec![NamePattern::Exactly(subject.plugin.clone())];
         grant.actions = vec![subject.action.clone()];
         if at == 0 {
-            let secret = |(name, rungs): (&SecretName, &BTreeSet<Rung>)| SecretGrant {
-                name: name.clone(),
-                rungs: rungs.iter().copied().collect(),
-            };
-            grant.secrets = secrets.iter().map(secret).collect();
+            grant.secrets.clone_from(&granted);
         }
     }
     Suggestion {
@@ -201,13 +213,17 @@ fn allowed(
         });
         let place = Place::of_http(&rule);
         if let Some(why) = addresses.forbidden(&place, host) {
-            notes.add(why);
+            notes.add(About::Metadata, why);
         } else if asked {
-            note.into_iter().for_each(|note| notes.add(note));
+            note.into_iter()
+                .for_each(|note| notes.add(About::Wider, note));
             addresses.add_literal(place, host);
             allowed.push(rule);
         } else {
-            notes.add(unasked(format_args!("for http = [{}]", as_toml(&rule))));
+            notes.add(
+                About::Unasked,
+                unasked(format_args!("for http = [{}]", as_toml(&rule))),
+            );
         }
     }
     allowed
@@ -225,7 +241,10 @@ fn is_asked_for(
     ports.retain(|port| {
         let asked = asks.tcp.iter().any(|ask| ask.matches(host, *port));
         if !asked {
-            notes.add(unasked(format_args!("for TCP to {host}:{port}")));
+            notes.add(
+                About::Unasked,
+                unasked(format_args!("for TCP to {host}:{port}")),
+            );
         }
         asked
     });
@@ -234,7 +253,7 @@ fn is_asked_for(
     }
     let asked = asks.tcp.iter().any(|ask| ask.host.matches(host));
     if !asked {
-        notes.add(unasked(format_args!("for TCP to {host}")));
+        notes.add(About::Unasked, unasked(format_args!("for TCP to {host}")));
     }
     asked
 }
@@ -249,8 +268,19 @@ fn by_addresses(
 ) -> Vec<Grant> {
     let mut grants: BTreeMap<BTreeSet<IpNet>, Grant> = BTreeMap::new();
     let mut of = |place: Place| {
-        addresses.gateways(&place).for_each(|note| notes.add(note));
-        addresses.networks(&place)
+        let (networks, more) = addresses.networks(&place, MOST_NETWORKS);
+        if more > 0 {
+            notes.add(
+                About::Gateway,
+                format!(
+                    "{place} led to more addresses than {MOST_NETWORKS}, and {more} of them are left out: a network may be what is meant"
+                ),
+            );
+        }
+        addresses
+            .gateways(&place)
+            .for_each(|note| notes.add(About::Gateway, note));
+        networks
     };
     for rule in http {
         let networks = of(Place::of_http(&rule));

@@ -336,7 +336,10 @@ fn a_secret_that_only_the_manifest_names_gets_a_block_to_fill_in() {
     let suggestion = asking.suggest(&[]);
     let shown = |note: &String| note.starts_with("`reveal` gives the plugin the value of `key`");
     assert_eq!(suggestion.notes.iter().filter(|n| shown(n)).count(), 1);
-    assert_eq!(suggestion.unbound, ["key".parse().unwrap()]);
+    let [unbound] = &suggestion.unbound[..] else {
+        panic!("{:?}", suggestion.unbound);
+    };
+    assert_eq!(unbound.name, "key".parse().unwrap());
     let policy = parsed(&suggestion);
     assert!(asking.rights(&policy).allows(Interface::Reveal));
     assert!(!asking.rights(&policy).allows(Interface::Secrets));
@@ -506,6 +509,189 @@ fn more_places_than_can_be_read_are_left_out_and_counted() {
         suggestion.notes
     );
     parsed(&suggestion);
+}
+
+#[test]
+fn more_methods_and_notes_than_can_be_read_are_left_out_and_counted_and_hide_nothing_of_another_kind()
+ {
+    let method = |n: usize| {
+        format!(
+            "{}{}",
+            char::from(b'A' + (n / 26) as u8),
+            char::from(b'A' + (n % 26) as u8)
+        )
+    };
+    let mut observed: Vec<_> = (0..40)
+        .map(|n| request(&method(n), "https://a.test/v1"))
+        .collect();
+    observed
+        .extend((0..100).map(|n| Observed::Secret(format!("s{n}").parse().unwrap(), Rung::Attach)));
+    observed.push(Observed::Secret("key".parse().unwrap(), Rung::Reveal));
+    let suggestion = Asking::new(&[]).suggest(&observed);
+    assert_eq!(suggestion.grants[0].http[0].methods.len(), 32);
+    let said = |what: &str| {
+        suggestion
+            .notes
+            .iter()
+            .filter(|note| note.contains(what))
+            .count()
+    };
+    assert_eq!(said("32 at https://a.test/v1, and 8 of them"), 1);
+    assert_eq!(said("the manifest does not ask to attach"), 64);
+    assert_eq!(
+        said("36 more notes about what the manifest does not ask for"),
+        1
+    );
+    assert_eq!(said("`reveal` gives the plugin the value of `key`"), 1);
+    parsed(&suggestion);
+}
+
+#[test]
+fn hosts_and_ports_that_the_manifest_does_not_ask_for_crowd_out_none_that_it_does() {
+    let mut asking = Asking::new(&[]);
+    asking.asks.tcp = toml::from_str::<Capabilities>(
+        "tcp = [{ host = 'zz.test', ports = [5432] }, { host = '*.many.test', ports = '*' }]",
+    )
+    .unwrap()
+    .tcp;
+    let mut observed: Vec<_> = (0..300)
+        .map(|n| connection(&format!("h{n}.test:1")))
+        .collect();
+    observed.extend((1..300).map(|port| connection(&format!("zz.test:{port}"))));
+    observed.push(connection("zz.test:5432"));
+    let suggestion = asking.suggest(&observed);
+    let rules = &suggestion.grants[0].tcp;
+    assert_eq!(rules.len(), 1, "{rules:?}");
+    assert!(rules[0].matches(&crate::tcp_host("zz.test").unwrap(), 5432));
+    // What is asked for is not without end either.
+    observed.extend((0..300).map(|n| connection(&format!("h{n}.many.test:1"))));
+    observed.extend((1..100).map(|port| connection(&format!("a.many.test:{port}"))));
+    let suggestion = asking.suggest(&observed);
+    assert_eq!(suggestion.grants[0].tcp.len(), 256);
+    let said = |what: &str| suggestion.notes.iter().any(|note| note.contains(what));
+    assert!(
+        said("no rule is made for 46 of them"),
+        "{:?}",
+        suggestion.notes
+    );
+    assert!(
+        said("a.many.test than 64, and 35 of them"),
+        "{:?}",
+        suggestion.notes
+    );
+    parsed(&suggestion);
+}
+
+#[test]
+fn more_addresses_and_secrets_than_can_be_read_are_left_out_and_counted() {
+    let mut observed = vec![request("GET", "https://a.test/")];
+    observed.extend((0..100).map(|n| address("https://a.test/", &format!("10.0.0.{n}"))));
+    observed
+        .extend((0..300).map(|n| Observed::Secret(format!("s{n}").parse().unwrap(), Rung::Inject)));
+    let suggestion = Asking::new(&[]).suggest(&observed);
+    assert_eq!(suggestion.grants[0].networks.iter().count(), 64);
+    assert_eq!(
+        (suggestion.grants[0].secrets.len(), suggestion.unbound.len()),
+        (256, 256)
+    );
+    let said = |what: &str| suggestion.notes.iter().any(|note| note.contains(what));
+    assert!(
+        said("than 64, and 36 of them") && said("than 256, and 44 of them"),
+        "{:?}",
+        suggestion.notes
+    );
+    parsed(&suggestion);
+}
+
+fn carried(secret: &str, rung: Rung, destination: &str) -> [Observed; 3] {
+    let secret: SecretName = secret.parse().unwrap();
+    let method = "GET".to_owned();
+    let carried = Observed::Carried {
+        secret: secret.clone(),
+        method,
+        destination: destination.to_owned(),
+    };
+    [
+        request("GET", destination),
+        carried,
+        Observed::Secret(secret, rung),
+    ]
+}
+
+#[test]
+fn the_block_of_a_secret_that_the_policy_has_not_lets_it_go_where_it_went_and_nowhere_else() {
+    let mut asking = Asking::new(&[]);
+    asking.asks.http = toml::from_str::<Capabilities>("http = [{ origin = 'https://*' }]")
+        .unwrap()
+        .http;
+    let mut observed = vec![request("GET", "https://other.test/")];
+    observed.extend(carried("new", Rung::Inject, "https://b.test/v1/x"));
+    // What is not asked for and what is a metadata service is no place for it.
+    observed.extend(carried("new", Rung::Inject, "https://b.test:8443/"));
+    observed.extend(carried("new", Rung::Inject, "https://meta.test/"));
+    observed.push(address("https://meta.test/", "169.254.169.254"));
+    let suggestion = asking.suggest(&observed);
+    let policy = parsed(&suggestion);
+    let to = &policy.secret(&"new".parse().unwrap()).unwrap().to;
+    let wanted = narrowest("GET", "https://b.test/v1/x").unwrap().rule;
+    assert_eq!(to[..], [wanted], "{}", suggestion.to_toml());
+    let rows = asking.with(|subject| check(subject, &policy));
+    let injects = |row: &&crate::Row| row.granted.as_deref() == Some("new");
+    assert_eq!(
+        rows.iter().find(injects).unwrap().finding,
+        crate::Finding::Granted
+    );
+}
+
+#[test]
+fn a_rung_that_no_policy_grants_without_a_destination_is_left_out_with_the_line_that_it_needs() {
+    let asking = Asking::new(&[]);
+    for (rung, block) in [
+        (Rung::Inject, ""),
+        (Rung::Attach, ""),
+        (Rung::Operate, "operations=['hmac','basic']"),
+    ] {
+        let block = |to: &str| format!("[[secret]]\nname='key'\nfrom='env:T'\n{block}\n{to}\n");
+        let suggest = |block: &str, observed: &[Observed]| {
+            let policy = Policy::from_toml(block).unwrap();
+            asking.with(|subject| suggest(subject, &policy, observed))
+        };
+        let observed = carried("key", rung, "https://b.test/v1");
+        let first = suggest(&block(""), &observed);
+        Policy::from_toml(&format!("{}{}", block(""), first.to_toml())).unwrap();
+        assert!(first.grants[0].secrets.is_empty() && first.unbound.is_empty());
+        let note = first
+            .notes
+            .iter()
+            .find(|note| note.contains("left out"))
+            .unwrap();
+        let to = crate::hints_tests::line(note, "to");
+        let then = suggest(&block(&to), &observed);
+        assert!(then.notes.is_empty(), "{:?}", then.notes);
+        assert_eq!(then.grants[0].secrets[0].rungs, [rung]);
+        Policy::from_toml(&format!("{}{}", block(&to), then.to_toml())).unwrap();
+        // Where the record does not tell where it is to go.
+        let unknown = suggest(&block(""), &observed[2..]);
+        assert!(
+            unknown.notes[0].contains("say there where it may go"),
+            "{:?}",
+            unknown.notes
+        );
+        assert!(unknown.grants[0].secrets.is_empty());
+        // And where it went elsewhere than its block says now.
+        let other = suggest(&block("to=[{origin='https://c.test'}]"), &observed);
+        assert!(other.notes[0].contains(&to), "{:?}", other.notes);
+    }
+    // What needs no destination is granted without one.
+    let policy = "[[secret]]\nname='key'\nfrom='env:T'\noperations=['hmac']\n";
+    let observed =
+        [Rung::Operate, Rung::Reveal].map(|rung| Observed::Secret("key".parse().unwrap(), rung));
+    let policy = Policy::from_toml(policy).unwrap();
+    let suggestion = asking.with(|subject| suggest(subject, &policy, &observed));
+    assert_eq!(
+        suggestion.grants[0].secrets[0].rungs,
+        [Rung::Operate, Rung::Reveal]
+    );
 }
 
 /// As it is told what is covered: each with each.

@@ -76,6 +76,14 @@ impl Ports {
         PortList::try_from(ports?).ok().map(Self::These)
     }
 
+    /// How many are listed; all of them are one.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::These(list) => list.0.len(),
+            Self::Any(Star::Star) => 1,
+        }
+    }
+
     /// Whether all ports of the other are in it, in whatever order they are listed.
     fn cover(&self, other: &Self) -> bool {
         match (self, other) {

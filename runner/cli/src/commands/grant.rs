@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde::Serialize;
 use wharf_bundle::{Manifest, TrustPolicy};
-use wharf_policy::{ActionName, Finding, Policy, Row, Subject};
+use wharf_policy::{ActionName, Digest, Finding, PluginName, Row, Subject};
 
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::local::{self, Papers};
@@ -59,7 +59,7 @@ impl Command {
 /// A plugin as its file tells, and whether a policy trusts it.
 struct Plugin {
     manifest: Manifest,
-    digest: wharf_policy::Digest,
+    digest: Digest,
     imports: Vec<String>,
     /// Why it is not trusted, if it is not.
     distrust: Option<String>,
@@ -103,11 +103,10 @@ impl Plugin {
             imports: &self.imports,
         }
     }
-
-    fn rows(&self, action: &ActionName, policy: &Policy) -> Vec<Row> {
-        wharf_policy::check(&self.subject(action), policy)
-    }
 }
+
+/// Actions that stand alike, and how.
+type Group<'a> = (Vec<&'a ActionName>, Vec<Row>);
 
 impl Check {
     fn run(self) -> Result<Exit> {
@@ -120,40 +119,66 @@ impl Check {
             Some(action) => vec![plugin.known(action)?],
             None => plugin.manifest.actions.keys().collect(),
         };
-        let tables: Vec<_> = actions
-            .into_iter()
-            .map(|action| (action, plugin.rows(action, &policy)))
-            .collect();
+        let Some(first) = actions.first() else {
+            return Err(Failure::usage("the plugin has no actions"));
+        };
+        let subject = plugin.subject(first);
+        let groups = wharf_policy::check_each(&subject, actions.iter().copied(), &policy);
         let can_run =
-            plugin.distrust.is_none() && tables.iter().all(|(_, rows)| wharf_policy::can_run(rows));
+            plugin.distrust.is_none() && groups.iter().all(|(_, rows)| wharf_policy::can_run(rows));
         if self.json {
-            terminal::print_json(&document(&plugin, &tables, can_run));
+            terminal::print_json(&Document::new(&plugin, &groups, can_run));
         } else {
-            print(&plugin, &tables, can_run);
+            print(&plugin, groups, can_run);
         }
         Ok(if can_run { Exit::Done } else { Exit::Refused })
     }
 }
 
-fn document(plugin: &Plugin, tables: &[(&ActionName, Vec<Row>)], can_run: bool) -> Value {
-    let actions: Vec<_> = tables
-        .iter()
-        .map(|(action, rows)| {
-            json!({ "action": action, "can_run": wharf_policy::can_run(rows), "rows": rows })
-        })
-        .collect();
-    json!({
-        "ok": can_run,
-        "plugin": plugin.manifest.name,
-        "version": plugin.manifest.version,
-        "digest": plugin.digest,
-        "trusted": plugin.distrust.is_none(),
-        "distrust": plugin.distrust,
-        "actions": actions,
-    })
+/// The answer as JSON. It borrows the rows, which actions that stand alike have in common.
+#[derive(Serialize)]
+struct Document<'a> {
+    ok: bool,
+    plugin: &'a PluginName,
+    version: String,
+    digest: &'a Digest,
+    trusted: bool,
+    distrust: Option<&'a str>,
+    actions: Vec<Answer<'a>>,
 }
 
-fn print(plugin: &Plugin, tables: &[(&ActionName, Vec<Row>)], can_run: bool) {
+#[derive(Serialize)]
+struct Answer<'a> {
+    action: &'a ActionName,
+    can_run: bool,
+    rows: &'a [Row],
+}
+
+impl<'a> Document<'a> {
+    fn new(plugin: &'a Plugin, groups: &'a [Group<'_>], can_run: bool) -> Self {
+        let answer = |(names, rows): &'a Group<'_>| {
+            let can_run = wharf_policy::can_run(rows);
+            names.iter().map(move |action| Answer {
+                action,
+                can_run,
+                rows,
+            })
+        };
+        let mut actions: Vec<Answer<'_>> = groups.iter().flat_map(answer).collect();
+        actions.sort_by_key(|answer| answer.action);
+        Self {
+            ok: can_run,
+            plugin: &plugin.manifest.name,
+            version: plugin.manifest.version.to_string(),
+            digest: &plugin.digest,
+            trusted: plugin.distrust.is_none(),
+            distrust: plugin.distrust.as_deref(),
+            actions,
+        }
+    }
+}
+
+fn print(plugin: &Plugin, mut groups: Vec<Group<'_>>, can_run: bool) {
     let manifest = &plugin.manifest;
     terminal::print(format_args!(
         "{}@{} {}",
@@ -162,15 +187,17 @@ fn print(plugin: &Plugin, tables: &[(&ActionName, Vec<Row>)], can_run: bool) {
     if let Some(why) = &plugin.distrust {
         terminal::print(format_args!("NOT TRUSTED  {why}"));
     }
-    // Actions that stand alike are told together.
-    let mut told: Vec<(Vec<&str>, &Vec<Row>)> = Vec::new();
-    for (action, rows) in tables {
+    groups.sort_by_key(|(names, _)| names.first().copied());
+    // Those that other grants cover may stand alike as well.
+    let mut told: Vec<Group<'_>> = Vec::new();
+    for (names, rows) in groups {
         match told.iter_mut().find(|(_, known)| *known == rows) {
-            Some((names, _)) => names.push(action.as_str()),
-            None => told.push((vec![action.as_str()], rows)),
+            Some((known, _)) => known.extend(names),
+            None => told.push((names, rows)),
         }
     }
     for (names, rows) in told {
+        let names: Vec<&str> = names.into_iter().map(ActionName::as_str).collect();
         terminal::print(format_args!("\naction {}", names.join(", ")));
         if rows.is_empty() {
             terminal::print("asks for nothing and is granted nothing");

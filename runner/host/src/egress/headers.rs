@@ -82,13 +82,9 @@ fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, EgressError> {
 /// Removes a header, and those that a gateway in the manner of CGI takes for the same, because it
 /// does not tell `-` from `_`.
 pub(super) fn remove_alike(headers: &mut HeaderMap, name: &str) {
-    strip(headers, |other| are_alike(name, other.as_str()));
-}
-
-/// Whether such a gateway takes two names in small letters for the same.
-pub(super) fn are_alike(one: &str, other: &str) -> bool {
-    let alike = |(a, b)| a == b || matches!((a, b), (b'-', b'_') | (b'_', b'-'));
-    one.len() == other.len() && one.bytes().zip(other.bytes()).all(alike)
+    strip(headers, |other| {
+        wharf_policy::are_alike(name, other.as_str())
+    });
 }
 
 /// Takes out what is only about the connection between us and the server.

@@ -35,12 +35,7 @@ impl Destination for HttpRule {
         self.origin.is_any_host()
     }
     fn differs_in_scheme_alone(&self, other: &Self) -> bool {
-        let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
-        self.is_plain() != other.is_plain()
-            && self.is_any_host() == other.is_any_host()
-            && self.path == other.path
-            && among(self, other)
-            && among(other, self)
+        self.is_twin_of(other)
     }
     fn unwise(&self) -> Option<String> {
         let any = self.is_any_host().then(|| ANY_HOST.to_owned());
@@ -102,6 +97,16 @@ fn uncovered<'r, R: Destination + 'r>(
     parts
 }
 
+/// The most rules that are told of one ask.
+const MOST: usize = 32;
+
+/// Rules as they are told, if there are any.
+fn told<R: Destination>(rules: &[&R]) -> Option<String> {
+    let more = rules.len().saturating_sub(MOST);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    joined(rules.iter().take(MOST).map(as_toml).chain(more))
+}
+
 fn compare<R: Destination>(
     kind: Kind,
     (member, example): (&str, &str),
@@ -155,7 +160,7 @@ fn compare<R: Destination>(
             kind,
             finding,
             asked: Some(as_toml(ask)),
-            granted: joined(within_it.into_iter().map(as_toml)),
+            granted: told(&within_it),
             note,
         });
     }

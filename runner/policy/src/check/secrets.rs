@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Finding, Kind, Row, granted_row, joined};
+use super::reach::Reach;
+use super::{Finding, Kind, Row, as_toml, granted_row, joined};
 use crate::{
     Capabilities, Grant, HttpRule, Operation, Placement, Policy, Rights, Rung, SecretAsk,
     SecretBinding, SecretPattern,
 };
 
-pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, rows: &mut Vec<Row>) {
-    let asked = by_method(&asks.http);
-    let granted: Vec<_> = grants
-        .iter()
-        .flat_map(|grant| by_method(&grant.http))
-        .collect();
+pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, rows: &mut Vec<Row>) {
     // A manifest may ask for the same in many ways.
     let mut uses = BTreeMap::new();
     for ask in &asks.secrets {
@@ -23,7 +19,7 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
                 .filter(|(binding, rungs)| rungs.contains(rung) && ask.covers(&binding.name, *rung))
                 .map(|(binding, _)| binding)
                 .partition(|binding| {
-                    let use_of = || has_use(binding, *rung, &asked, &granted);
+                    let use_of = || has_use(binding, *rung, reach);
                     *uses.entry((&binding.name, *rung)).or_insert_with(use_of)
                 });
             let names = |bindings: &[&SecretBinding]| {
@@ -38,10 +34,17 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
             let lost = names(&lost).map(|names| {
                 format!("`to` of the [[secret]] block of {names} is for nothing that manifest and grant let the plugin reach")
             });
+            let needed = match idle {
+                Some(_) => OPERATIONS.to_owned(),
+                None => destination(reach),
+            };
             let nowhere = joined(idle.into_iter().chain(lost));
             let (finding, note) = match (&ask.name, useful.is_empty(), nowhere) {
                 (_, false, nowhere) => (Finding::Granted, nowhere.unwrap_or_default()),
-                (_, true, Some(nowhere)) => (Finding::Unused, nowhere),
+                (SecretPattern::Any, true, Some(nowhere)) => (Finding::Unused, nowhere),
+                (SecretPattern::Exactly(_), true, Some(nowhere)) => {
+                    (Finding::Missing, format!("{nowhere}: {needed}"))
+                }
                 (SecretPattern::Any, true, None) => (Finding::Optional, String::new()),
                 (SecretPattern::Exactly(name), true, None) => (
                     Finding::Missing,
@@ -66,48 +69,30 @@ pub(super) fn asked(asks: &Capabilities, grants: &[&Grant], rights: &Rights, row
     }
 }
 
+const OPERATIONS: &str =
+    "list there what the host may compute with it for the plugin, such as operations = [\"hmac\"]";
+
+/// What a secret needs that goes nowhere.
+fn destination(reach: &Reach<'_>) -> String {
+    match reach.first(|rule| !rule.is_any_host() && rule.all_below().is_none()) {
+        Some(rule) => format!(
+            "there to = [{}], or the part of it that is meant, beside those that it has, would allow it",
+            as_toml(&rule)
+        ),
+        None => "grant the plugin the destination that it is for, and name that in `to`".to_owned(),
+    }
+}
+
 /// Whether anything may be done with a secret, and where all that is for requests, whether there is
 /// one that it can go onto.
-fn has_use(binding: &SecretBinding, rung: Rung, asked: &[HttpRule], granted: &[HttpRule]) -> bool {
+fn has_use(binding: &SecretBinding, rung: Rung, reach: &Reach<'_>) -> bool {
     let onto_requests = match rung {
         Rung::Inject | Rung::Attach => true,
         Rung::Operate if binding.operations.is_empty() => return false,
         Rung::Operate => binding.operations.iter().all(|o| o.needs_destination()),
         Rung::Reveal => false,
     };
-    !onto_requests
-        || by_method(&binding.to).iter().any(|to| {
-            asked.iter().filter(|ask| ask.overlaps(to)).any(|ask| {
-                let both = |rule: &&HttpRule| rule.overlaps(to) && rule.overlaps(ask);
-                granted.iter().any(|rule| both(&rule))
-            })
-        })
-}
-
-/// Rules of one method or all, of which those that overlap two by two allow something together.
-fn by_method(rules: &[HttpRule]) -> Vec<HttpRule> {
-    rules.iter().flat_map(HttpRule::by_method).collect()
-}
-
-/// Secrets that are injected into the same place of the same requests.
-pub(super) fn shared(rights: &Rights, rows: &mut Vec<Row>) {
-    let injected = rights
-        .secrets()
-        .filter(|(_, rungs)| rungs.contains(&Rung::Inject));
-    let injected: Vec<&SecretBinding> = injected.map(|(binding, _)| binding).collect();
-    for (at, one) in injected.iter().enumerate() {
-        for other in &injected[..at] {
-            let both = one
-                .to
-                .iter()
-                .any(|to| other.to.iter().any(|o| o.overlaps(to)));
-            if both && one.placement.place() == other.placement.place() {
-                let note = "both go into the same place, and a request that is in `to` of both is refused as ambiguous: give them `to` that share nothing";
-                let what = format!("inject {}, {}", other.name, one.name);
-                rows.push(granted_row(Kind::Secret, Finding::Wider, what, note));
-            }
-        }
-    }
+    !onto_requests || binding.to.iter().any(|to| reach.meets(to))
 }
 
 pub(super) fn granted(

@@ -21,6 +21,44 @@ impl HttpRule {
         methods && self.origin.overlaps(&other.origin) && self.path.overlaps(&other.path)
     }
 
+    /// The rule for exactly what is allowed by both, if anything is.
+    pub(crate) fn common(&self, other: &Self) -> Option<Self> {
+        if !self.overlaps(other) {
+            return None;
+        }
+        // Of two hosts that overlap one holds the other, and so of two paths.
+        let host = match self.origin.host.covers(&other.origin.host) {
+            true => &other.origin.host,
+            false => &self.origin.host,
+        };
+        let port = match self.origin.port {
+            PortPattern::Any => other.origin.port,
+            exact @ PortPattern::Exactly(_) => exact,
+        };
+        let path = match self.path.covers(other.path.as_str()) {
+            true => &other.path,
+            false => &self.path,
+        };
+        let methods = match (&self.methods[..], &other.methods[..]) {
+            ([], theirs) => theirs.to_vec(),
+            (ours, []) => ours.to_vec(),
+            (ours, theirs) => ours
+                .iter()
+                .filter(|m| theirs.contains(m))
+                .cloned()
+                .collect(),
+        };
+        Some(Self {
+            origin: OriginPattern {
+                scheme: self.origin.scheme,
+                host: host.clone(),
+                port,
+            },
+            path: path.clone(),
+            methods,
+        })
+    }
+
     /// The same in rules of one method each, where it lists methods.
     pub(crate) fn by_method(&self) -> Vec<Self> {
         if self.methods.is_empty() {
@@ -31,6 +69,15 @@ impl HttpRule {
             ..self.clone()
         };
         self.methods.iter().map(alone).collect()
+    }
+
+    /// Whether both allow the same but for the scheme, each by its own port or by the same one.
+    pub(crate) fn is_twin_of(&self, other: &Self) -> bool {
+        let among = |one: &Self, two: &Self| one.methods.iter().all(|m| two.methods.contains(m));
+        self.origin.is_twin_of(&other.origin)
+            && self.path == other.path
+            && among(self, other)
+            && among(other, self)
     }
 
     /// Whether requests that it allows are not encrypted.
@@ -52,6 +99,13 @@ impl OriginPattern {
                 || self.port == PortPattern::Any
                 || other.port == PortPattern::Any)
             && self.host.overlaps(&other.host)
+    }
+
+    fn is_twin_of(&self, other: &Self) -> bool {
+        let is_own = |one: &Self| one.port == PortPattern::Exactly(one.scheme.default_port());
+        self.scheme != other.scheme
+            && self.host == other.host
+            && (self.port == other.port || (is_own(self) && is_own(other)))
     }
 }
 
@@ -142,6 +196,16 @@ mod tests {
             let requests = requests();
             let some = requests.iter().any(|(m, t)| a.matches(m, t) && b.matches(m, t));
             prop_assert_eq!(a.overlaps(&b), some, "{:?} {:?}", a, b);
+        }
+
+        #[test]
+        fn what_two_rules_have_in_common_is_what_both_allow(a in rule(), b in rule()) {
+            let common = a.common(&b);
+            for (method, target) in requests() {
+                let both = a.matches(method, &target) && b.matches(method, &target);
+                let in_it = common.as_ref().is_some_and(|c| c.matches(method, &target));
+                prop_assert_eq!(in_it, both, "{:?} {:?} {} {:?}", a, b, method, target);
+            }
         }
     }
 }

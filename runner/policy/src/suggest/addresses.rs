@@ -86,9 +86,11 @@ impl Addresses {
         }
     }
 
-    /// Networks of exactly the addresses that a place led to.
-    pub(super) fn networks(&self, place: &Place) -> BTreeSet<IpNet> {
-        self.of(place).map(IpNet::from).collect()
+    /// Networks of exactly the addresses that a place led to, but not more than that; and how many
+    /// are left out.
+    pub(super) fn networks(&self, place: &Place, most: usize) -> (BTreeSet<IpNet>, usize) {
+        let networks = self.of(place).take(most).map(IpNet::from).collect();
+        (networks, self.of(place).count().saturating_sub(most))
     }
 
     /// What is to be said of the addresses of a place that carry others inside.

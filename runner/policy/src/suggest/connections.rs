@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use url::Host;
 
-use super::notes::Notes;
+use super::notes::{About, Notes};
 use crate::rights::LOOKUP;
 use crate::tcp::tcp_host;
 use crate::{HostRule, Ports, Subject, TcpRule};
@@ -13,8 +13,9 @@ use crate::{HostRule, Ports, Subject, TcpRule};
 /// A host that never resolves, for a rule that links TCP and lets nothing out.
 const NOWHERE: &str = "nowhere.invalid";
 
-/// The most rules. A run has far fewer destinations, unless it searches.
+/// The most rules, and the most ports of one. A run has far fewer, unless it searches.
 const MOST: usize = 256;
+const MOST_PORTS: usize = 64;
 
 /// Hosts, each with the ports that were wanted of it; none where only its name was looked up.
 #[derive(Debug, Default)]
@@ -41,11 +42,7 @@ impl Connections {
         let Some((host, port)) = read(destination) else {
             return false;
         };
-        let known = self.0.contains_key(&host);
-        if port == Some(0)
-            || HostRule::try_from(host.clone()).is_err()
-            || (!known && self.0.len() == MOST)
-        {
+        if port == Some(0) || HostRule::try_from(host.clone()).is_err() {
             return false;
         }
         self.0.entry(host).or_default().extend(port);
@@ -65,19 +62,32 @@ impl Connections {
         let sockets = |import: &String| import.starts_with("wasi:sockets/");
         let connects = !subject.asks.tcp.is_empty() && subject.imports.iter().any(sockets);
         if self.0.is_empty() && connects {
-            notes.add(format!(
+            notes.add(About::Import, format!(
                 "it was not seen to connect: the rule for {NOWHERE} only links TCP; run it again to see where it goes"
             ));
             self.0.insert(NOWHERE.to_owned(), BTreeSet::from([LOOKUP]));
         }
-        let rules = self.0.into_iter().map(|(host, mut ports)| {
+        if let Some(more) = self.0.len().checked_sub(MOST).filter(|more| *more > 0) {
+            notes.add(
+                About::Record,
+                format!(
+                    "it connected to more hosts than {MOST}, and no rule is made for {more} of them"
+                ),
+            );
+        }
+        let rules = self.0.into_iter().take(MOST).map(|(host, mut ports)| {
+            if let Some(more) = ports.len().checked_sub(MOST_PORTS).filter(|more| *more > 0) {
+                notes.add(About::Record, format!(
+                    "it connected to more ports of {host} than {MOST_PORTS}, and {more} of them are left out: `ports = \"*\"` may be what is meant"
+                ));
+            }
             if ports.is_empty() {
-                notes.add(format!(
+                notes.add(About::Wider, format!(
                     "the name {host} was looked up and its port is not known: port {LOOKUP} only lets it be looked up; run it again to see the port"
                 ));
                 ports.insert(LOOKUP);
             }
-            let ports = Ports::these(ports)?;
+            let ports = Ports::these(ports.into_iter().take(MOST_PORTS))?;
             let host = HostRule::try_from(host).ok()?;
             Some(TcpRule { host, ports })
         });

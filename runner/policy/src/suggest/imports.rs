@@ -1,8 +1,9 @@
 //! What the imports of a component need to be linked at all.
 
-use super::notes::Notes;
+use super::NOWHERE;
+use super::notes::{About, Notes};
 use super::requests::narrowest;
-use super::{NOWHERE, Secrets};
+use super::secrets::Secrets;
 use crate::{HttpRule, Interface, Policy, Rung, SecretPattern, Subject};
 
 /// What an import needs to be linked, where nothing that was observed does that, and what is to be
@@ -17,7 +18,7 @@ pub(super) fn link(
 ) {
     let (sends, rung) = match Interface::of_import(import) {
         None => {
-            notes.add(format!(
+            notes.add(About::Import, format!(
                 "no grant links {import}: this host offers it to no plugin, or not in that version"
             ));
             return;
@@ -31,9 +32,9 @@ pub(super) fn link(
         Some(_) => return,
     };
     if sends && subject.asks.http.is_empty() {
-        notes.add(unlinked(import, "for `http`"));
+        notes.add(About::Import, unlinked(import, "for `http`"));
     } else if sends && rules.is_empty() {
-        notes.add(format!(
+        notes.add(About::Import, format!(
             "it was not seen to send anything that can be suggested: the rule for {NOWHERE} only links {import}; run it again to see where it goes"
         ));
         rules.extend(narrowest("GET", NOWHERE).map(|wanted| wanted.rule).ok());
@@ -53,9 +54,9 @@ fn settings(import: &str, subject: &Subject<'_>, policy: &Policy, notes: &mut No
         !grant.config.is_empty() && grant.covers(subject.plugin, subject.action)
     };
     if !subject.asks.config {
-        notes.add(unlinked(import, "for `config`"));
+        notes.add(About::Import, unlinked(import, "for `config`"));
     } else if !policy.grants.iter().any(there) {
-        notes.add(format!(
+        notes.add(About::Import, format!(
             "{import} needs settings to be linked, and they are yours to choose: add `config = {{ name = \"value\" }}` to a [[grant]], with those that the plugin reads"
         ));
     }
@@ -69,7 +70,7 @@ fn secret(
     secrets: &mut Secrets,
     notes: &mut Notes,
 ) {
-    if secrets.values().any(|rungs| rungs.contains(&rung)) {
+    if secrets.has(rung) {
         return;
     }
     let asks = subject.asks.secrets.iter();
@@ -81,13 +82,13 @@ fn secret(
     });
     match named {
         Some(name) => {
-            notes.add(format!("{import} needs a secret to be linked: `{name}` is the one that the manifest asks for"));
-            secrets.entry(name.clone()).or_default().insert(rung);
+            notes.add(About::Import, format!("{import} needs a secret to be linked: `{name}` is the one that the manifest asks for"));
+            secrets.add(name, rung);
         }
         None if names.is_empty() => {
-            notes.add(unlinked(import, &format!("for a secret with rung `{rung}`")));
+            notes.add(About::Import, unlinked(import, &format!("for a secret with rung `{rung}`")));
         }
-        None => notes.add(format!(
+        None => notes.add(About::Import, format!(
             "{import} needs a secret to be linked, and the manifest leaves to you which: grant one with rungs = [\"{rung}\"]"
         )),
     }

@@ -1,22 +1,24 @@
 //! The smallest `http` rules for the requests that were seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::notes::Notes;
+use super::notes::{About, Notes};
 use crate::{HttpRule, Method, PathPrefix, Target, ambiguous};
 
 /// The longest path of a rule that is made here. A longer one would be hard to read.
 const LONGEST: usize = 256;
 
-/// The most rules. A run has far fewer destinations, unless it searches.
+/// The most rules, and the most methods of one. A run has far fewer, unless it searches.
 const MOST: usize = 256;
+const MOST_METHODS: usize = 32;
 
 /// What a record has in place of what it left out, and how that ends.
 const MARKS: [(&str, &str); 2] = [("…", "…"), ("[secret ", "]")];
 
 /// A request of a record, as a rule.
+#[derive(Debug)]
 pub(super) struct Wanted {
     /// The narrowest rule that it fits.
     pub(super) rule: HttpRule,
@@ -133,20 +135,32 @@ fn path(path: &str) -> PathPrefix {
 /// Rules for the same place become one with all their methods; what another covers goes, and what
 /// is more than can be read. The rules are of one origin each.
 pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
-    let mut by_place: BTreeMap<(String, String), HttpRule> = BTreeMap::new();
+    let mut seen: BTreeMap<(String, String), (HttpRule, BTreeSet<Method>)> = BTreeMap::new();
     for rule in rules {
         let place = (rule.origin.to_string(), String::from(rule.path.clone()));
-        match by_place.get_mut(&place) {
-            Some(known) => {
-                known.methods.extend(rule.methods);
-                known.methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-                known.methods.dedup();
-            }
-            None => {
-                by_place.insert(place, rule);
-            }
-        }
+        let (_, methods) = seen
+            .entry(place)
+            .or_insert_with(|| (rule.clone(), BTreeSet::new()));
+        methods.extend(rule.methods);
     }
+    let with_methods = |((origin, path), (mut rule, methods)): (_, (HttpRule, BTreeSet<_>))| {
+        if let Some(more) = methods
+            .len()
+            .checked_sub(MOST_METHODS)
+            .filter(|more| *more > 0)
+        {
+            notes.add(
+                About::Record,
+                format!(
+                    "it used more methods than {MOST_METHODS} at {origin}{path}, and {more} of them are left out"
+                ),
+            );
+        }
+        rule.methods = methods.into_iter().take(MOST_METHODS).collect();
+        ((origin, path), rule)
+    };
+    let by_place: BTreeMap<(String, String), HttpRule> =
+        seen.into_iter().map(with_methods).collect();
     let is_covered = |(origin, path): &(String, String), rule: &HttpRule| {
         above(path).any(|path| {
             let higher = by_place.get(&(origin.clone(), path.to_owned()));
@@ -159,7 +173,7 @@ pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
         .map(|(_, rule)| rule.clone())
         .collect();
     if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
-        notes.add(format!(
+        notes.add(About::Record, format!(
             "it sent requests to more places than {MOST}, and no rule is made for {more} of them: a shorter path may be what is meant"
         ));
         all.truncate(MOST);

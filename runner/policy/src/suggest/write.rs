@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{NOWHERE, Suggestion};
+use super::{NOWHERE, Suggestion, Unbound};
 use crate::check::as_toml;
 use crate::{Grant, Rung};
 
@@ -13,10 +13,17 @@ impl Suggestion {
         for note in &self.notes {
             let _ = writeln!(text, "# {}", note.replace(char::is_control, " "));
         }
-        for name in &self.unbound {
+        for Unbound { name, to } in &self.unbound {
+            let (say, to) = match &to[..] {
+                [] => (
+                    ", and where it may go",
+                    format!("[{{ origin = \"{NOWHERE}\" }}]"),
+                ),
+                to => ("; it went where `to` says", as_toml(&to)),
+            };
             let _ = writeln!(
                 text,
-                "# Say where the value of `{name}` is, and where it may go.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = [{{ origin = \"{NOWHERE}\" }}]",
+                "# Say where the value of `{name}` is{say}.\n[[secret]]\nname = \"{name}\"\nfrom = \"file:{}.secret\"\nto = {to}",
                 name.as_str().replace('/', "-")
             );
             let mut granted = self.grants.iter().flat_map(|grant| &grant.secrets);

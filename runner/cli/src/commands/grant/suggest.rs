@@ -3,6 +3,7 @@
 //! A run that is refused says what it wanted, so a record of refused runs is enough: grant what is
 //! suggested, run again, and the next suggestion goes as far as the run then came.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -13,6 +14,9 @@ use wharf_policy::{ActionName, Observed, Policy, Rung};
 use super::Plugin;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
+
+/// The most different things of a record that are looked at.
+const MOST: usize = 100_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct Suggest {
@@ -42,19 +46,27 @@ impl Suggest {
                 .help("what is not trusted does not run, whatever it is granted"));
         }
         let digest = plugin.digest.to_string();
-        let mut observed = Vec::new();
+        let mut observed = Seen::default();
         let mut lines = 0;
         wharf_audit::read(&self.audit, |record| {
             if self.is_about(&record, &digest) {
                 lines += 1;
-                observed.extend(seen(&record.event, &record.members));
+                seen(&record.event, &record.members)
+                    .into_iter()
+                    .for_each(|one| observed.add(one));
             } else if is_folded(&record) {
-                observed.push(Observed::Untold);
+                observed.add(Observed::Untold);
             }
         })
         .or_exit(Exit::Refused, "the record does not hold")?;
-        let suggestion = self.suggestion(&plugin, &policy, &observed);
+        let suggestion = self.suggestion(&plugin, &policy, &observed.all);
         terminal::print(suggestion.trim_end());
+        if observed.more > 0 {
+            terminal::note(format_args!(
+                "the record tells of more than {MOST} things that runs did, and {} of what came after is left out: name one run with --execution",
+                observed.more
+            ));
+        }
         terminal::note(format_args!(
             "from {lines} lines about {} of {}; read it before you paste it, and see what `wharf grant check` says of it",
             self.action, plugin.manifest.name
@@ -72,6 +84,29 @@ impl Suggest {
         let ran = record.text("digest") == Some(digest) && record.text("action") == action;
         let wanted = self.execution.as_deref();
         ran && wanted.is_none_or(|execution| record.text("execution") == Some(execution))
+    }
+}
+
+/// What a record tells, each thing once and no more than can be looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    all: Vec<Observed>,
+    known: HashSet<Observed>,
+    /// How much there was beyond that.
+    more: usize,
+}
+
+impl Seen {
+    fn add(&mut self, one: Observed) {
+        if self.known.contains(&one) {
+            return;
+        }
+        if self.all.len() == MOST {
+            self.more += 1;
+            return;
+        }
+        self.known.insert(one.clone());
+        self.all.push(one);
     }
 }
 
@@ -102,7 +137,7 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
                     (wanted, place)
                 }
             };
-            let mut all = vec![wanted];
+            let mut all = vec![wanted.clone()];
             // A member of its own: words of a refusal may be the plugin's.
             all.extend(
                 text("address")
@@ -115,7 +150,24 @@ fn seen(event: &str, members: &Map<String, Value>) -> Vec<Observed> {
             );
             let credentials = member("credentials").and_then(Value::as_array);
             for credential in credentials.into_iter().flatten() {
-                all.extend(secret(&credential["secret"], &credential["rung"]));
+                let Some(used) = secret(&credential["secret"], &credential["rung"]) else {
+                    continue;
+                };
+                if let (
+                    Observed::Secret(secret, _),
+                    Observed::Request {
+                        method,
+                        destination,
+                    },
+                ) = (&used, &wanted)
+                {
+                    all.push(Observed::Carried {
+                        secret: secret.clone(),
+                        method: method.clone(),
+                        destination: destination.clone(),
+                    });
+                }
+                all.push(used);
             }
             all
         }
@@ -211,6 +263,36 @@ mod tests {
             destination: "https://a.test/x".to_owned(),
         };
         assert_eq!(of("request", sent), [wanted]);
+    }
+
+    #[test]
+    fn a_request_tells_which_secrets_it_carried() {
+        let credentials = [json!({ "secret": "token", "rung": "inject" })];
+        let sent = json!({ "method": "GET", "destination": "https://a.test/x", "credentials": credentials });
+        let told = of("request", sent);
+        let carried = Observed::Carried {
+            secret: "token".parse().unwrap(),
+            method: "GET".to_owned(),
+            destination: "https://a.test/x".to_owned(),
+        };
+        let used = Observed::Secret("token".parse().unwrap(), Rung::Inject);
+        assert_eq!(told[1..], [carried, used]);
+    }
+
+    #[test]
+    fn what_a_record_tells_again_is_looked_at_once_and_no_more_of_it_than_there_is_a_limit_for() {
+        let request = |n: usize| Observed::Request {
+            method: "GET".to_owned(),
+            destination: format!("https://a.test/{n}"),
+        };
+        let mut seen = Seen::default();
+        for n in (0..MOST).chain(0..MOST) {
+            seen.add(request(n));
+        }
+        assert_eq!((seen.all.len(), seen.more), (MOST, 0));
+        seen.add(request(MOST));
+        seen.add(request(0));
+        assert_eq!((seen.all.len(), seen.more), (MOST, 1));
     }
 
     #[test]

@@ -110,8 +110,8 @@ pub(super) async fn sign(
             Placement::AwsSigv4(with_id).line(),
         ))
     })?;
-    parameter::remove(&mut request.url, &sigv4::PARAMETERS);
-    for name in sigv4::HEADERS {
+    parameter::remove(&mut request.url, &AwsSigv4::PARAMETERS);
+    for name in AwsSigv4::HEADERS {
         headers::remove_alike(&mut request.headers, name);
     }
     let payload = payload(run, request, how).await?;

@@ -107,7 +107,7 @@ pub(super) fn plan<'r>(
     }
     for (at, planned) in plan.iter().enumerate() {
         for other in &plan[..at] {
-            let Some(place) = place::shared(&other.placement, &planned.placement) else {
+            let Some(place) = other.placement.shared_with(&planned.placement) else {
                 continue;
             };
             // What the guest names is planned first, and the line must leave it what it names.

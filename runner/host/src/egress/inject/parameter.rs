@@ -1,7 +1,7 @@
-//! Parameters of a query by name, as any server may read it. What one server takes for another name
-//! is the host's parameter for the next.
+//! Taking parameters out of a query, by names as any server may read them.
 
 use url::Url;
+use wharf_policy::Parameter;
 
 use crate::percent;
 
@@ -34,43 +34,6 @@ pub(super) fn without(query: &str, name: &str) -> String {
         })
         .collect();
     kept.join("&")
-}
-
-/// The name of a parameter, in all the ways in which servers may read it: in either case; as a list
-/// or a map of its own (`key[]`, `key[x]`, `[key]`); as PHP does, which takes `.`, a space and a
-/// stray `[` for `_`, does not see spaces before it, and nothing behind a zero byte.
-pub(super) struct Parameter {
-    whole: Vec<u8>,
-    base: Vec<u8>,
-}
-
-impl Parameter {
-    /// A name as it is, decoded.
-    pub(super) fn new(name: &str) -> Self {
-        Self::read(name.as_bytes())
-    }
-
-    fn read(name: &[u8]) -> Self {
-        let end = name.iter().position(|byte| *byte == 0);
-        let begin = |byte: &u8| !b" +[".contains(byte);
-        let name = &name[..end.unwrap_or(name.len())];
-        let name = &name[name.iter().position(begin).unwrap_or(name.len())..];
-        let alike = |byte: &u8| match byte {
-            b' ' | b'+' | b'.' | b'[' => b'_',
-            other => other.to_ascii_lowercase(),
-        };
-        let base = name.split(|byte| b"[]".contains(byte)).next();
-        Self {
-            whole: name.iter().map(alike).collect(),
-            base: base.unwrap_or_default().iter().map(alike).collect(),
-        }
-    }
-
-    /// Whether a server may read that name as this one.
-    pub(super) fn is(&self, other: &[u8]) -> bool {
-        let other = Self::read(other);
-        other.whole == self.whole || other.base == self.base
-    }
 }
 
 #[cfg(test)]

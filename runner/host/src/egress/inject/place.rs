@@ -3,40 +3,14 @@
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderName, HeaderValue};
 use bytes::Bytes;
-use wharf_policy::{BasicUser, CredentialHeader, Placement, QueryName, SecretBinding};
+use wharf_policy::{BasicUser, CredentialHeader, QueryName, SecretBinding};
 use wharf_stores::SecretValue;
 use zeroize::Zeroizing;
 
 use super::super::{EgressError, Outgoing, headers};
-use super::parameter::{self, Parameter};
-use super::sigv4;
+use super::parameter;
 use crate::percent;
 use crate::resolve::basic_token;
-
-/// What two credentials both want, in words, if there is such a thing.
-pub(super) fn shared(one: &Placement, other: &Placement) -> Option<String> {
-    if let (Placement::Query { name: one }, Placement::Query { name: other }) = (one, other) {
-        return Parameter::new(one.as_str())
-            .is(other.as_str().as_bytes())
-            .then(|| format!("the query parameter `{}`", one.as_str()));
-    }
-    let theirs = header_names(other);
-    header_names(one)
-        .into_iter()
-        .find(|name| theirs.iter().any(|other| headers::are_alike(name, other)))
-        .map(|name| format!("the header `{name}`"))
-}
-
-fn header_names(placement: &Placement) -> Vec<&str> {
-    match placement {
-        Placement::Bearer | Placement::Basic { .. } => vec![AUTHORIZATION_NAME],
-        Placement::Header { name, .. } => vec![name.as_str()],
-        Placement::AwsSigv4(_) => sigv4::HEADERS.to_vec(),
-        Placement::Query { .. } => Vec::new(),
-    }
-}
-
-const AUTHORIZATION_NAME: &str = "authorization";
 
 /// `authorization: Bearer VALUE`.
 pub(super) fn bearer(
@@ -121,43 +95,4 @@ fn joined(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
         text.extend_from_slice(part);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn credentials_that_want_the_same_place_are_told_apart_from_others() {
-        let place = |text: &str| -> Placement {
-            #[derive(serde::Deserialize)]
-            struct Binding {
-                r#as: Placement,
-            }
-            toml::from_str::<Binding>(&format!("as = {text}"))
-                .unwrap()
-                .r#as
-        };
-        let bearer = place("'bearer'");
-        let basic = place("{ basic = { user = 'a' } }");
-        let key = place("{ header = { name = 'x-key' } }");
-        let query = place("{ query = { name = 'key' } }");
-        let other = place("{ query = { name = 'KEY[]' } }");
-        let aws = place("{ aws-sigv4 = { region = 'r', service = 's' } }");
-        assert!(shared(&bearer, &basic).unwrap().contains("authorization"));
-        assert!(shared(&aws, &basic).unwrap().contains("authorization"));
-        assert!(shared(&query, &other).unwrap().contains("`key`"));
-        let alike = place("{ header = { name = 'x_key' } }");
-        assert!(shared(&key, &alike).unwrap().contains("`x-key`"));
-        let date = place("{ header = { name = 'x_amz_date' } }");
-        assert!(shared(&date, &aws).unwrap().contains("`x_amz_date`"));
-        for (one, two) in [
-            (&bearer, &key),
-            (&query, &key),
-            (&aws, &query),
-            (&aws, &key),
-        ] {
-            assert!(shared(one, two).is_none());
-        }
-    }
 }

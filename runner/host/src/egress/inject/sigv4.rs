@@ -14,25 +14,6 @@ use zeroize::Zeroizing;
 
 use crate::percent;
 
-/// The headers that a signature sets.
-pub(super) const HEADERS: [&str; 4] = [
-    "authorization",
-    "x-amz-content-sha256",
-    "x-amz-date",
-    "x-amz-security-token",
-];
-
-/// The parameters of a query that a signature can be in instead.
-pub(super) const PARAMETERS: [&str; 7] = [
-    "x-amz-algorithm",
-    "x-amz-credential",
-    "x-amz-date",
-    "x-amz-expires",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-amz-signedheaders",
-];
-
 /// What stands for the digest of a body that is not signed.
 pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 

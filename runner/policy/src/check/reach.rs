@@ -1,0 +1,34 @@
+//! Which requests can be sent at all.
+
+use crate::{Capabilities, Grant, HttpRule, OriginPattern};
+
+/// Where requests may go, as far as manifest and grants tell.
+pub(super) struct Reach<'a> {
+    asked: &'a [HttpRule],
+    granted: Vec<&'a HttpRule>,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn new(asks: &'a Capabilities, grants: &[&'a Grant]) -> Self {
+        Self {
+            asked: &asks.http,
+            granted: grants.iter().flat_map(|grant| &grant.http).collect(),
+        }
+    }
+
+    /// Whether there is a request that this rule is for.
+    pub(super) fn meets(&self, rule: &HttpRule) -> bool {
+        // With what cannot meet it left out first, for the lists may be long.
+        let asked = self.asked.iter().filter(|ask| ask.overlaps(rule));
+        let asked: Vec<&HttpRule> = asked.collect();
+        !asked.is_empty()
+            && (self.granted.iter().filter_map(|one| one.common(rule)))
+                .any(|both| asked.iter().any(|ask| ask.overlaps(&both)))
+    }
+
+    /// A rule for requests that can be sent, to an origin that fits.
+    pub(super) fn first(&self, fits: impl Fn(&OriginPattern) -> bool) -> Option<HttpRule> {
+        let common = |ask: &'a HttpRule| (self.granted.iter()).filter_map(|one| one.common(ask));
+        (self.asked.iter().flat_map(common)).find(|rule| fits(&rule.origin))
+    }
+}
