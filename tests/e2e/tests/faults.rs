@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use wharf_e2e::{Service, World, until};
 
 fn grant_http(origin: &str) -> String {

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
 use wharf_e2e::{
-    Build, Places, REFLECTED, Service, WireTap, World, broken, forms, holds, until, wharf_in,
+    Build, Places, REFLECTED, Service, WireTap, World, broken, forms, holds, wharf_in,
 };
 
 use crate::everywhere::{BUILT_IN, BY_FEATURE, Everywhere, Kept, private};
