@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::LARGEST;
 
 /// Why there is no value. Messages name the place, never what is in it, and never repeat what a
@@ -106,6 +108,29 @@ pub enum StoreError {
     Unavailable(String, String),
 }
 
+/// Whether this says nothing of a file: the system has no more room now, or a network or a disk that
+/// the file is on does not answer.
+fn passes(error: &std::io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::IO,
+            Errno::STALE,
+            Errno::TIMEDOUT,
+            Errno::NETDOWN,
+            Errno::NETUNREACH,
+            Errno::HOSTDOWN,
+            Errno::HOSTUNREACH,
+        ]
+        .contains(&errno)
+    })
+}
+
 /// What kind of trouble an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
@@ -121,7 +146,7 @@ pub enum Trouble {
 
 impl StoreError {
     /// What kind of trouble this is.
-    pub const fn trouble(&self) -> Trouble {
+    pub fn trouble(&self) -> Trouble {
         match self {
             Self::NoVariable(_)
             | Self::NoFile(_)
@@ -133,6 +158,8 @@ impl StoreError {
                 Trouble::Denied
             }
             Self::Unavailable(..) => Trouble::Outage,
+            Self::Unreadable { source, .. } if passes(source) => Trouble::Outage,
+            Self::NoCredential(why) if why.trouble() == Trouble::Outage => Trouble::Outage,
             Self::NotAFile(_)
             | Self::Unreadable { .. }
             | Self::TooLarge(_)

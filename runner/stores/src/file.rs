@@ -71,16 +71,7 @@ pub(crate) fn read(
     readers: Readers,
     most: usize,
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let unreadable = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => StoreError::NoFile(path.to_owned()),
-        _ if passes(&source) => {
-            StoreError::Unavailable(path.display().to_string(), source.to_string())
-        }
-        _ => StoreError::Unreadable {
-            path: path.to_owned(),
-            source,
-        },
-    };
+    let unreadable = |source| unreadable(path, source);
     // Opening a pipe would wait for a writer, so what it is comes first, and again below.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(StoreError::NotAFile(path.to_owned()));
@@ -114,28 +105,13 @@ pub(crate) fn read(
     Ok(bytes)
 }
 
-/// Whether it says nothing of the file: the system has no more room now, or a network or a disk that
-/// the file is on does not answer.
-fn passes(error: &std::io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| {
-        [
-            Errno::MFILE,
-            Errno::NFILE,
-            Errno::NOMEM,
-            Errno::AGAIN,
-            Errno::INTR,
-            Errno::IO,
-            Errno::STALE,
-            Errno::TIMEDOUT,
-            Errno::NETDOWN,
-            Errno::NETUNREACH,
-            Errno::HOSTDOWN,
-            Errno::HOSTUNREACH,
-        ]
-        .contains(&errno)
-    })
+/// What it means that the system does not read it.
+pub(crate) fn unreadable(path: &Path, source: std::io::Error) -> StoreError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::NotFound => StoreError::NoFile(path),
+        _ => StoreError::Unreadable { path, source },
+    }
 }
 
 /// Who else owns a file could put another secret in its place, or let others read it.
@@ -157,18 +133,32 @@ mod tests {
 
     #[test]
     fn a_system_without_room_is_an_outage_and_a_file_that_is_none_is_not() {
+        use crate::Trouble;
         use rustix::io::Errno;
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::STALE] {
-            assert!(passes(&errno.into()), "{errno}");
-        }
-        for errno in [Errno::ACCESS, Errno::NOENT, Errno::NOTDIR, Errno::LOOP] {
-            assert!(!passes(&errno.into()), "{errno}");
+        for (errno, expected) in [
+            (Errno::MFILE, Trouble::Outage),
+            (Errno::NFILE, Trouble::Outage),
+            (Errno::NOMEM, Trouble::Outage),
+            (Errno::STALE, Trouble::Outage),
+            (Errno::ACCESS, Trouble::Unusable),
+            (Errno::NOTDIR, Trouble::Unusable),
+            (Errno::NOENT, Trouble::Absent),
+        ] {
+            let error = unreadable(Path::new("a"), errno.into());
+            assert_eq!(error.trouble(), expected, "{errno}");
+            // The secret is not the file that a login is in.
+            let login = match expected {
+                Trouble::Outage => Trouble::Outage,
+                _ => Trouble::Unusable,
+            };
+            let error = StoreError::NoCredential(Box::new(error));
+            assert_eq!(error.trouble(), login, "{errno}");
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("round");
         std::os::unix::fs::symlink(&path, &path).unwrap();
         let error = read(&path, Readers::Owner, 10).unwrap_err();
-        assert_eq!(error.trouble(), crate::Trouble::Unusable, "{error}");
+        assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use http::header::{CONNECTION, HeaderValue};
 use http_body_util::Limited;
 use k8s_openapi::api::core::v1::Secret;
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
 use tower::util::MapResponseLayer;
 use wharf_policy::KubernetesConfig;
@@ -18,7 +18,7 @@ use crate::bounds::{LARGEST_ANSWER, is_too_large, too_large};
 use crate::client::Kept;
 use crate::open::Unusable;
 use crate::within::within;
-use crate::{Document, Place, SecretStore, SecretValue, StoreError, address};
+use crate::{Document, Place, SecretStore, SecretValue, StoreError, address, file};
 
 const WHOM: &str = "Kubernetes";
 
@@ -63,8 +63,13 @@ impl KubernetesStore {
                 };
                 let file = path.clone();
                 let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file));
-                let read = read.await.map_err(|_| unusable())?;
-                let read = read.map_err(|_| unusable())?;
+                let read = match read.await.map_err(|_| unusable())? {
+                    Err(KubeconfigError::ReadConfig(source, path)) => {
+                        let why = file::unreadable(&path, source);
+                        return Err(StoreError::NoCredential(Box::new(why)));
+                    }
+                    read => read.map_err(|_| unusable())?,
+                };
                 Config::from_custom_kubeconfig(read, &options)
                     .await
                     .map_err(|_| unusable())?

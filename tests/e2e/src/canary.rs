@@ -76,6 +76,26 @@ fn in_lines((name, form): &(String, Vec<u8>)) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
+/// The search for all of them at once.
+pub struct Search<'a> {
+    forms: &'a [(String, Vec<u8>)],
+    needles: AhoCorasick,
+}
+
+impl<'a> Search<'a> {
+    /// For each of these ways to write it down.
+    pub fn of(forms: &'a [(String, Vec<u8>)]) -> Self {
+        let needles = AhoCorasick::new(forms.iter().map(|(_, needle)| needle)).unwrap();
+        Self { forms, needles }
+    }
+
+    /// In which way it stands there.
+    pub fn find(&self, haystack: &[u8]) -> Option<&'a str> {
+        let found = self.needles.find(haystack)?;
+        Some(&self.forms[found.pattern()].0)
+    }
+}
+
 /// All files below a folder.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -138,10 +158,9 @@ impl Places {
 
     /// Fails if one of them has the secret in any of these forms.
     pub fn must_not_hold(&self, forms: &[(String, Vec<u8>)]) {
-        let needles = AhoCorasick::new(forms.iter().map(|(_, needle)| needle)).unwrap();
+        let search = Search::of(forms);
         for (place, bytes) in &self.0 {
-            if let Some(found) = needles.find(bytes) {
-                let form = &forms[found.pattern()].0;
+            if let Some(form) = search.find(bytes) {
                 panic!("the secret is in {place} as {form}");
             }
         }

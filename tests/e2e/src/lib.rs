@@ -18,7 +18,7 @@ mod wharf;
 mod world;
 
 pub use bundles::{Bundles, bundles};
-pub use canary::{Places, files, forms, holds};
+pub use canary::{Places, Search, files, forms, holds};
 pub use front::TlsFront;
 pub use memory::Memory;
 pub use others::{check_made, cosign_major, version, word};

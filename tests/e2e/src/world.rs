@@ -45,7 +45,7 @@ pub struct World {
 pub(crate) const GROUP: &str = "test";
 
 impl World {
-    /// A controller with short leases, a group, and every bundle published. All processes log
+    /// A controller, a group, and every bundle published. All processes log
     /// everything, so that a test can look for what must not be there.
     pub async fn start() -> Self {
         Self::with(&["-vv"]).await
@@ -250,10 +250,11 @@ impl World {
         .await;
     }
 
-    /// Waits until so many results are in that runner's journal, not yet known to the controller.
-    pub async fn journaled(&self, name: &str, results: u64) {
-        until(&format!("{results} results in the journal"), async || {
-            (self.status(name)?["journaled"] == results).then_some(())
+    /// Waits until that runner says this of itself.
+    pub async fn until_says(&self, name: &str, what: &str, value: impl Into<Value>) {
+        let value = value.into();
+        until(&format!("{what} is {value}"), async || {
+            (self.status(name)?[what] == value).then_some(())
         })
         .await;
     }

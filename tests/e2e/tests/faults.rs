@@ -125,7 +125,8 @@ async fn a_result_that_was_journaled_arrives_though_both_sides_were_killed() {
     let id = fetching(&world, &service).await;
     world.kill_controller().await;
     service.answer();
-    world.journaled("runner", 1).await;
+    // Results that the controller does not know of yet.
+    world.until_says("runner", "journaled", 1).await;
     runner.kill().await;
 
     world.start_controller().await;
@@ -143,10 +144,7 @@ async fn a_runner_that_is_told_to_stop_finishes_what_it_runs_and_delivers_it() {
     let runner = world.runner("runner", &policy).await;
     let id = fetching(&world, &service).await;
     runner.signal();
-    until("it drains", async || {
-        runner.said().contains("draining").then_some(())
-    })
-    .await;
+    world.until_says("runner", "draining", true).await;
     service.answer();
     assert_eq!(runner.wait().await, 0);
     let execution = world.execution(&id).await;

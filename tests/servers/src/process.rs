@@ -53,7 +53,7 @@ impl Drop for Process {
     }
 }
 
-/// None of these is given to those who take any port, for a listener or a connection of theirs.
+/// By default the system gives none of these to those who take any port, for a listener or a connection of theirs.
 const CHOSEN: Range<u16> = 10_000..32_000;
 
 /// From one to the next. Some servers take the one behind their own as well.

@@ -18,7 +18,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use rustls::ClientConfig;
 use serde_bytes::ByteBuf;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use wharf_policy::{CallRights, Digest};
 use wharf_protocol::{
@@ -214,11 +214,14 @@ impl Fake {
     }
 }
 
-/// One welcomed connection. It is read, and pings are answered, whether or not the test waits for a frame.
+/// One welcomed connection. That for control is read, and pings are answered, whether or not the test waits
+/// for a frame; that for logs only from the first time on that it does.
 pub(super) struct Peer {
     pub(super) hello: Hello,
     socket: SplitSink<WebSocket, Message>,
-    frames: mpsc::UnboundedReceiver<ToController>,
+    /// What was read, or why it is not understood.
+    frames: mpsc::UnboundedReceiver<Result<ToController, String>>,
+    wanted: Arc<Notify>,
     reader: JoinHandle<()>,
 }
 
@@ -256,7 +259,9 @@ impl Peer {
 
     /// The next frame, or nothing once the runner has closed.
     pub(super) async fn next(&mut self) -> Option<ToController> {
-        soon("a frame", self.frames.recv()).await
+        self.wanted.notify_one();
+        let frame = soon("a frame", self.frames.recv()).await?;
+        Some(frame.expect("the runner sends whole frames"))
     }
 
     /// The next frame that `wanted` takes; others are passed over.
@@ -286,12 +291,18 @@ impl Peer {
 }
 
 /// Reads until the runner has closed, or nobody wants to know.
-async fn read(mut socket: SplitStream<WebSocket>, frames: mpsc::UnboundedSender<ToController>) {
+async fn read(
+    mut socket: SplitStream<WebSocket>,
+    frames: mpsc::UnboundedSender<Result<ToController, String>>,
+) {
     while let Some(Ok(message)) = socket.next().await {
         let Message::Binary(bytes) = message else {
             continue;
         };
-        let decoded = decode::<ToController>(&bytes).expect("the runner sends whole frames");
+        let decoded = match decode::<ToController>(&bytes) {
+            Ok(decoded) => decoded.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error.to_string())],
+        };
         for frame in decoded {
             if frames.send(frame).is_err() {
                 return;
@@ -362,11 +373,20 @@ async fn shake_hands(mut socket: WebSocket, shared: &Shared) -> Option<Peer> {
     socket.send(Message::Binary(message.into())).await.ok()?;
     let (socket, incoming) = socket.split();
     let (sender, frames) = mpsc::unbounded_channel();
+    let wanted = Arc::new(Notify::new());
+    if hello.pipe != Pipe::Logs {
+        wanted.notify_one();
+    }
+    let begin = Arc::clone(&wanted);
     Some(Peer {
         hello: *hello,
         socket,
         frames,
-        reader: tokio::spawn(read(incoming, sender)),
+        wanted,
+        reader: tokio::spawn(async move {
+            begin.notified().await;
+            read(incoming, sender).await;
+        }),
     })
 }
 

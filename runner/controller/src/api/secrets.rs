@@ -200,16 +200,21 @@ async fn put_secret(
         // Held to the end of this, whether or not anyone waits for it.
         let _turn = turn;
         let place = place(&kept.group, &kept.name);
-        if let Some(replaces) = replaces
-            && !replaces.is(at(&blobs, &place)?.as_ref())
-        {
-            return Err(ApiError::conflict(
-                "another-is-kept",
-                format!(
-                    "somebody else has put or removed `{}` in the meantime: look whose value should count, and put it again",
-                    kept.name
-                ),
-            ));
+        if let Some(replaces) = replaces {
+            let there = at(&blobs, &place)?;
+            if there.as_ref().is_some_and(|there| there.sealed == kept.sealed) {
+                // Asked again, because the answer did not arrive.
+                return Ok(());
+            }
+            if !replaces.is(there.as_ref()) {
+                return Err(ApiError::conflict(
+                    "another-is-kept",
+                    format!(
+                        "somebody else has put or removed `{}` in the meantime: agree whose value counts, and put that one again",
+                        kept.name
+                    ),
+                ));
+            }
         }
         let there = blobs.list(Shelf::Sealed)?;
         if there.len() >= MOST && !there.contains(&place) {

@@ -8,6 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use futures_util::stream;
+use wharf_policy::Policy;
 use wharf_stores::{Stores, Trouble};
 use wharf_test_servers::free_port;
 
@@ -54,8 +55,7 @@ async fn asking(url: &str) -> Result<String, (Trouble, String)> {
 async fn asking_with(url: &str, table: &str) -> Result<String, (Trouble, String)> {
     let folder = tempfile::tempdir().unwrap();
     let policy = policy(url, table, &["vault:kv/app#token"]);
-    token(folder.path());
-    let stores = Stores::open(&policy, folder.path(), None).unwrap();
+    let stores = stores_with(&policy, folder.path());
     let resolution = stores.resolve(&policy.secrets).await;
     values(&resolution).remove(0).map_err(|error| {
         let text = format!("{error} {error:?}");
@@ -76,8 +76,12 @@ fn token(folder: &std::path::Path) {
 }
 
 fn stores(url: &str, folder: &std::path::Path) -> Stores {
+    stores_with(&policy(url, TABLE, &["vault:kv/app#token"]), folder)
+}
+
+fn stores_with(policy: &Policy, folder: &std::path::Path) -> Stores {
     token(folder);
-    Stores::open(&policy(url, TABLE, &["vault:kv/app#token"]), folder, None).unwrap()
+    Stores::open(policy, folder, None).unwrap()
 }
 
 const GOOD: &str = r#"{"data": {"token": "hunter2hunter2"}}"#;
