@@ -36,9 +36,7 @@ pub enum BundleError {
         limit: usize,
     },
     /// A manifest with more of something than any plugin needs.
-    #[error(
-        "the manifest has {count} {what}, more than the {limit} that are allowed: name what they have in common, such as `*.example.com` or `ports = \"*\"`, or make several plugins of it"
-    )]
+    #[error("the manifest has {count} {what}, more than the {limit} that are allowed: {mend}")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -46,6 +44,8 @@ pub enum BundleError {
         count: usize,
         /// How many there may be.
         limit: usize,
+        /// What to do.
+        mend: &'static str,
     },
     /// A component that was never packed.
     #[error(

@@ -173,9 +173,18 @@ impl Manifest {
         if self.actions.is_empty() {
             return Err(BundleError::NoActions);
         }
-        at_most("actions", self.actions.len(), MAX_ACTIONS)?;
-        let what = "asks in its capabilities, each method, port and rung counted";
-        at_most(what, self.capabilities.count(), MAX_ASKS)?;
+        at_most(
+            MAX_ACTIONS,
+            self.actions.len(),
+            "actions",
+            "make several plugins of it",
+        )?;
+        at_most(
+            MAX_ASKS,
+            self.capabilities.count(),
+            "asks in its capabilities, each method, port and rung counted",
+            "name what they have in common, such as `*.example.com`, a shorter `path`, no `methods` or `ports = \"*\"`, or make several plugins of it",
+        )?;
         for (name, action) in &self.actions {
             if let Some(command) = &action.command {
                 command.check().map_err(|why| BundleError::BadCommand {
@@ -204,9 +213,19 @@ impl Command {
     }
 }
 
-fn at_most(what: &'static str, count: usize, limit: usize) -> Result<(), BundleError> {
+fn at_most(
+    limit: usize,
+    count: usize,
+    what: &'static str,
+    mend: &'static str,
+) -> Result<(), BundleError> {
     if count > limit {
-        return Err(BundleError::TooMany { what, count, limit });
+        return Err(BundleError::TooMany {
+            what,
+            count,
+            limit,
+            mend,
+        });
     }
     Ok(())
 }

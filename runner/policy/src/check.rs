@@ -2,7 +2,8 @@
 //! wider than it need be. For people to read before they let something run.
 //!
 //! This decides nothing: what a run may do is [`Rights`], and where a row says that something is
-//! missing or has no effect, it is because the rights of the run say so.
+//! missing or has no effect, it is because the rights of the run say so, or because no request that
+//! they allow is one that a secret may go onto.
 
 mod destinations;
 mod limits;

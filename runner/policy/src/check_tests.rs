@@ -477,14 +477,36 @@ fn the_line_for_a_secret_that_goes_nowhere_lets_it_go_where_the_plugin_may() {
         row(asks, granted, &line, "inject").finding,
         Finding::Granted
     );
-    // Where nothing can be reached, or anything, there is no such line.
-    for asks in ["", "{origin='https://*'}"] {
-        let lost = row(
-            asks,
-            "{origin='https://*'}",
-            "to=[{origin='http://b.test'}]",
-            "inject",
+    // Rather than that the secret goes elsewhere, the plugin is let go where the secret may.
+    let to = "to=[{origin='http://api.test'},{origin='https://api.test',path='/v2'}]";
+    let anywhere = "{origin='https://*'},{origin='http://*'}";
+    for granted in [
+        "{origin='https://nowhere.invalid'}",
+        "{origin='https://other.test'}",
+    ] {
+        let lost = row(anywhere, granted, to, "inject");
+        let line = crate::hints_tests::line(&lost.note, "http");
+        let rule = line.trim_start_matches("http = [").trim_end_matches(']');
+        assert!(
+            rule.contains("https://api.test") && !rule.contains("http://"),
+            "{line}"
         );
+        let then = row(anywhere, &format!("{granted},{rule}"), to, "inject");
+        assert_eq!(then.finding, Finding::Granted, "{line}");
+    }
+    // An encrypted destination comes first, and one that is none is no line.
+    let granted =
+        "{origin='http://b.test'},{origin='https://c.test'},{origin='https://nowhere.invalid'}";
+    let elsewhere = row(granted, granted, other, "inject");
+    assert!(elsewhere.note.contains("https://c.test"), "{elsewhere:?}");
+    // Where nothing can be reached, or anything, there is no such line.
+    for asks in [
+        "",
+        "{origin='https://*'}",
+        "{origin='https://nowhere.invalid'}",
+    ] {
+        let granted = "{origin='https://*'}";
+        let lost = row(asks, granted, "to=[{origin='http://b.test'}]", "inject");
         assert!(lost.note.contains("grant the plugin"), "{lost:?}");
     }
     let idle = row(asks, granted, other, "operate");

@@ -113,6 +113,11 @@ impl OriginPattern {
         }
     }
 
+    /// Whether it is about a name that is reserved for never leading anywhere (RFC 2606).
+    pub(crate) fn is_nowhere(&self) -> bool {
+        matches!(self.exact_host(), Some(Host::Domain(name)) if name.ends_with(".invalid"))
+    }
+
     pub(crate) fn all_below(&self) -> Option<&str> {
         self.host.all_below()
     }

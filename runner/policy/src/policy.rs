@@ -173,7 +173,7 @@ impl Policy {
                     }
                 }
                 let onto_requests = secret.rungs.contains(&Rung::Operate)
-                    && binding.needs_destination(Rung::Operate);
+                    && binding.is_refused_without_to(Rung::Operate);
                 if onto_requests && binding.to.is_empty() {
                     return Err(PolicyError::NoDestination(
                         secret.name.to_string(),

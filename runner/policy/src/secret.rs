@@ -153,8 +153,8 @@ pub struct SecretBinding {
 }
 
 impl SecretBinding {
-    /// Whether nothing can be done with it on that rung without a destination in `to`.
-    pub(crate) fn needs_destination(&self, rung: Rung) -> bool {
+    /// Whether no policy is taken that grants it on that rung while `to` is empty.
+    pub(crate) fn is_refused_without_to(&self, rung: Rung) -> bool {
         match rung {
             Rung::Inject | Rung::Attach => true,
             Rung::Operate => self.operations.iter().any(|o| o.needs_destination()),

@@ -174,7 +174,7 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
     let carried =
         |carried, notes: &mut Notes| allowed(carried, subject.asks, &mut addresses, notes);
     let (granted, unbound) = secrets.settle(policy, carried, &mut notes);
-    let mut grants = by_addresses(merged(rules, &mut notes), tcp, &addresses, &mut notes);
+    let mut grants = by_addresses(merged(rules, "it", &mut notes), tcp, &addresses, &mut notes);
     for (at, grant) in grants.iter_mut().enumerate() {
         grant.plugins = vec![NamePattern::Exactly(subject.plugin.clone())];
         grant.actions = vec![subject.action.clone()];
@@ -215,8 +215,9 @@ fn allowed(
         if let Some(why) = addresses.forbidden(&place, host) {
             notes.add(About::Metadata, why);
         } else if asked {
-            note.into_iter()
-                .for_each(|note| notes.add(About::Wider, note));
+            if let Some(note) = note {
+                notes.add_of_rule(as_toml(&rule), note);
+            }
             addresses.add_literal(place, host);
             allowed.push(rule);
         } else {
@@ -303,3 +304,11 @@ fn by_addresses(
 #[cfg(test)]
 #[path = "suggest_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "suggest_limits_tests.rs"]
+mod limits_tests;
+
+#[cfg(test)]
+#[path = "suggest_secrets_tests.rs"]
+mod secrets_tests;

@@ -196,7 +196,8 @@ fn print(plugin: &Plugin, mut groups: Vec<Group<'_>>, can_run: bool) {
             None => told.push((names, rows)),
         }
     }
-    for (names, rows) in told {
+    for (mut names, rows) in told {
+        names.sort();
         let names: Vec<&str> = names.into_iter().map(ActionName::as_str).collect();
         terminal::print(format_args!("\naction {}", names.join(", ")));
         if rows.is_empty() {

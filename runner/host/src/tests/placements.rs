@@ -141,6 +141,29 @@ async fn two_credentials_for_one_parameter_are_ambiguous_and_nothing_is_sent() {
     assert!(server.requests().is_empty());
 }
 
+#[tokio::test]
+async fn a_parameter_that_signing_takes_out_is_ambiguous_beside_a_signature_and_nothing_is_sent() {
+    let server = Server::echo().await;
+    let origin = server.url("");
+    let aws = "{ aws-sigv4 = { region = 'eu-west-1', service = 's3', access-key-id = 'AKID' } }";
+    for (parameter, is_refused) in [
+        ("X-Amz-Date", true),
+        ("x-amz-signature", true),
+        ("key", false),
+    ] {
+        let policy = format!(
+            "[[secret]]\nname='a'\nfrom='mem:a'\nto=[{{origin='{origin}'}}]\nas={{query={{name='{parameter}'}}}}\n\
+             [[secret]]\nname='b'\nfrom='mem:a'\nto=[{{origin='{origin}'}}]\nas={aws}\n{}",
+            open_grant("secrets = [{ name = 'a' }, { name = 'b' }]")
+        );
+        let mut run = bound(&rights(&policy), &stores(&[("a", "some-secret")])).await;
+        let sent = send(&mut run, get(server.url("/"))).await;
+        let refused = matches!(&sent, Err(HttpError::Denied(why)) if why.contains("ambiguous"));
+        assert_eq!(refused, is_refused, "{parameter}: {sent:?}");
+    }
+    assert_eq!(server.requests().len(), 1);
+}
+
 /// The policy with the line that a refusal names in the place of the one that grants secrets.
 fn pasted(why: &str, policy: impl Fn(&str) -> String) -> String {
     let (_, rest) = why.split_once("secrets = ").unwrap();

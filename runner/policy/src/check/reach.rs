@@ -26,9 +26,18 @@ impl<'a> Reach<'a> {
                 .any(|both| asked.iter().any(|ask| ask.overlaps(&both)))
     }
 
-    /// A rule for requests that can be sent, to an origin that fits.
+    /// A rule for requests that can be sent, to an origin that fits: an encrypted one, if there is any.
     pub(super) fn first(&self, fits: impl Fn(&OriginPattern) -> bool) -> Option<HttpRule> {
         let common = |ask: &'a HttpRule| (self.granted.iter()).filter_map(|one| one.common(ask));
-        (self.asked.iter().flat_map(common)).find(|rule| fits(&rule.origin))
+        let all = self.asked.iter().flat_map(common);
+        all.filter(|rule| fits(&rule.origin))
+            .min_by_key(HttpRule::is_plain)
+    }
+
+    /// What is asked for of these rules, none of which meets what is granted.
+    pub(super) fn asked_and_not_granted(&self, rules: &[HttpRule]) -> Option<HttpRule> {
+        let common = |ask: &'a HttpRule| rules.iter().filter_map(|rule| rule.common(ask));
+        let all = self.asked.iter().flat_map(common);
+        all.min_by_key(HttpRule::is_plain)
     }
 }

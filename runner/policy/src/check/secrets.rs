@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::reach::Reach;
 use super::{Finding, Kind, Row, as_toml, granted_row, joined};
 use crate::{
-    Capabilities, Grant, HttpRule, Operation, Placement, Policy, Rights, Rung, SecretAsk,
-    SecretBinding, SecretPattern,
+    Capabilities, Grant, HttpRule, Operation, OriginPattern, Placement, Policy, Rights, Rung,
+    SecretAsk, SecretBinding, SecretPattern,
 };
 
 pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, rows: &mut Vec<Row>) {
@@ -34,15 +34,17 @@ pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, row
             let lost = names(&lost).map(|names| {
                 format!("`to` of the [[secret]] block of {names} is for nothing that manifest and grant let the plugin reach")
             });
-            let needed = match idle {
-                Some(_) => OPERATIONS.to_owned(),
-                None => destination(reach),
-            };
+            let is_idle = idle.is_some();
             let nowhere = joined(idle.into_iter().chain(lost));
             let (finding, note) = match (&ask.name, useful.is_empty(), nowhere) {
                 (_, false, nowhere) => (Finding::Granted, nowhere.unwrap_or_default()),
                 (SecretPattern::Any, true, Some(nowhere)) => (Finding::Unused, nowhere),
                 (SecretPattern::Exactly(_), true, Some(nowhere)) => {
+                    // It is the only one that the ask covers.
+                    let needed = match useless.first() {
+                        Some(binding) if !is_idle => destination(binding, reach),
+                        _ => OPERATIONS.to_owned(),
+                    };
                     (Finding::Missing, format!("{nowhere}: {needed}"))
                 }
                 (SecretPattern::Any, true, None) => (Finding::Optional, String::new()),
@@ -72,14 +74,24 @@ pub(super) fn asked(asks: &Capabilities, reach: &Reach<'_>, rights: &Rights, row
 const OPERATIONS: &str =
     "list there what the host may compute with it for the plugin, such as operations = [\"hmac\"]";
 
-/// What a secret needs that goes nowhere.
-fn destination(reach: &Reach<'_>) -> String {
-    match reach.first(|rule| !rule.is_any_host() && rule.all_below().is_none()) {
+/// What a secret needs that goes nowhere: that the plugin may go where the secret may, rather than the
+/// other way about.
+fn destination(binding: &SecretBinding, reach: &Reach<'_>) -> String {
+    if let Some(rule) = reach.asked_and_not_granted(&binding.to) {
+        return format!(
+            "in a [[grant]] for this plugin http = [{}], or the part of it that is meant, would allow it",
+            as_toml(&rule)
+        );
+    }
+    let named = |rule: &OriginPattern| {
+        !rule.is_any_host() && rule.all_below().is_none() && !rule.is_nowhere()
+    };
+    match reach.first(named) {
         Some(rule) => format!(
-            "there to = [{}], or the part of it that is meant, beside those that it has, would allow it",
+            "there to = [{}], or the part of it that is meant, beside those that it has, would allow it, if the secret is for that",
             as_toml(&rule)
         ),
-        None => "grant the plugin the destination that it is for, and name that in `to`".to_owned(),
+        None => "name in `to` what the secret is for, and grant the plugin that".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use url::Host;
 
-use super::notes::{About, Notes};
+use super::notes::{About, Notes, beyond};
 use crate::rights::LOOKUP;
 use crate::tcp::tcp_host;
 use crate::{HostRule, Ports, Subject, TcpRule};
@@ -67,22 +67,22 @@ impl Connections {
             ));
             self.0.insert(NOWHERE.to_owned(), BTreeSet::from([LOOKUP]));
         }
-        if let Some(more) = self.0.len().checked_sub(MOST).filter(|more| *more > 0) {
+        if let Some(more) = beyond(self.0.len(), MOST) {
             notes.add(
-                About::Record,
+                About::LeftOut,
                 format!(
                     "it connected to more hosts than {MOST}, and no rule is made for {more} of them"
                 ),
             );
         }
         let rules = self.0.into_iter().take(MOST).map(|(host, mut ports)| {
-            if let Some(more) = ports.len().checked_sub(MOST_PORTS).filter(|more| *more > 0) {
+            if let Some(more) = beyond(ports.len(), MOST_PORTS) {
                 notes.add(About::Record, format!(
                     "it connected to more ports of {host} than {MOST_PORTS}, and {more} of them are left out: `ports = \"*\"` may be what is meant"
                 ));
             }
             if ports.is_empty() {
-                notes.add(About::Wider, format!(
+                notes.add(About::Lookup, format!(
                     "the name {host} was looked up and its port is not known: port {LOOKUP} only lets it be looked up; run it again to see the port"
                 ));
                 ports.insert(LOOKUP);

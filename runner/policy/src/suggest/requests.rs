@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use url::Url;
 
-use super::notes::{About, Notes};
+use super::notes::{About, Notes, beyond};
 use crate::{HttpRule, Method, PathPrefix, Target, ambiguous};
 
 /// The longest path of a rule that is made here. A longer one would be hard to read.
@@ -133,8 +133,8 @@ fn path(path: &str) -> PathPrefix {
 }
 
 /// Rules for the same place become one with all their methods; what another covers goes, and what
-/// is more than can be read. The rules are of one origin each.
-pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
+/// is more than can be read. The rules are of one origin each; `who` begins what is said of them.
+pub(super) fn merged(rules: Vec<HttpRule>, who: &str, notes: &mut Notes) -> Vec<HttpRule> {
     let mut seen: BTreeMap<(String, String), (HttpRule, BTreeSet<Method>)> = BTreeMap::new();
     for rule in rules {
         let place = (rule.origin.to_string(), String::from(rule.path.clone()));
@@ -144,15 +144,11 @@ pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
         methods.extend(rule.methods);
     }
     let with_methods = |((origin, path), (mut rule, methods)): (_, (HttpRule, BTreeSet<_>))| {
-        if let Some(more) = methods
-            .len()
-            .checked_sub(MOST_METHODS)
-            .filter(|more| *more > 0)
-        {
+        if let Some(more) = beyond(methods.len(), MOST_METHODS) {
             notes.add(
                 About::Record,
                 format!(
-                    "it used more methods than {MOST_METHODS} at {origin}{path}, and {more} of them are left out"
+                    "{who} used more methods than {MOST_METHODS} at {origin}{path}, and {more} of them are left out"
                 ),
             );
         }
@@ -172,9 +168,9 @@ pub(super) fn merged(rules: Vec<HttpRule>, notes: &mut Notes) -> Vec<HttpRule> {
         .filter(|(place, rule)| !is_covered(place, rule))
         .map(|(_, rule)| rule.clone())
         .collect();
-    if let Some(more) = all.len().checked_sub(MOST).filter(|more| *more > 0) {
-        notes.add(About::Record, format!(
-            "it sent requests to more places than {MOST}, and no rule is made for {more} of them: a shorter path may be what is meant"
+    if let Some(more) = beyond(all.len(), MOST) {
+        notes.add(About::LeftOut, format!(
+            "{who} sent requests to more places than {MOST}, and no rule is made for {more} of them: a shorter path may be what is meant"
         ));
         all.truncate(MOST);
     }

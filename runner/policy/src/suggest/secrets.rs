@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::notes::{About, Notes};
+use super::notes::{About, Notes, beyond};
 use super::requests::{Wanted, merged};
 use crate::check::as_toml;
 use crate::{HttpRule, Policy, Rung, SecretBinding, SecretGrant, SecretName};
@@ -49,16 +49,25 @@ impl Secrets {
         mut allowed: impl FnMut(Vec<Wanted>, &mut Notes) -> Vec<HttpRule>,
         notes: &mut Notes,
     ) -> (Vec<SecretGrant>, Vec<Unbound>) {
-        if let Some(more) = self.rungs.len().checked_sub(MOST).filter(|more| *more > 0) {
+        let mut wanted: Vec<_> = self.rungs.into_iter().collect();
+        if let Some(more) = beyond(wanted.len(), MOST) {
             notes.add(
-                About::Record,
+                About::LeftOut,
                 format!("it wanted more secrets than {MOST}, and {more} of them are left out"),
             );
+            // What is only guessed takes nobody's room.
+            wanted.sort_by_cached_key(|(name, _)| {
+                let is_unbound = policy.secret(name).is_none();
+                (is_unbound, !self.carried.contains_key(name))
+            });
+            wanted.truncate(MOST);
+            wanted.sort();
         }
         let (mut granted, mut unbound) = (Vec::new(), Vec::new());
-        for (name, mut rungs) in self.rungs.into_iter().take(MOST) {
+        for (name, mut rungs) in wanted {
             let carried = self.carried.remove(&name).unwrap_or_default();
-            let to = merged(allowed(carried, notes), notes);
+            let who = format!("with the secret `{name}` it");
+            let to = merged(allowed(carried, notes), &who, notes);
             match policy.secret(&name) {
                 None => unbound.push(Unbound {
                     name: name.clone(),
@@ -96,7 +105,7 @@ fn without_to(
     notes: &mut Notes,
 ) {
     let (name, all) = (&binding.name, rungs.clone());
-    rungs.retain(|rung| !binding.needs_destination(*rung));
+    rungs.retain(|rung| !binding.is_refused_without_to(*rung));
     for rung in all.difference(rungs) {
         let needed = match to {
             [] => "say there where it may go".to_owned(),
@@ -113,8 +122,10 @@ fn without_to(
 
 /// Tells of requests that carried a secret and that its block does not let carry it now.
 fn elsewhere(binding: &SecretBinding, to: &[HttpRule], notes: &mut Notes) {
+    // Rules of one method each: several of the block may cover what is one here.
     let covered = |rule: &HttpRule| binding.to.iter().any(|one| one.covers(rule));
-    let rest: Vec<&HttpRule> = to.iter().filter(|rule| !covered(rule)).collect();
+    let parts = to.iter().flat_map(HttpRule::by_method);
+    let rest: Vec<HttpRule> = parts.filter(|rule| !covered(rule)).collect();
     if !rest.is_empty() {
         notes.add(
             About::Secret,

@@ -19,7 +19,10 @@ impl Suggestion {
                     ", and where it may go",
                     format!("[{{ origin = \"{NOWHERE}\" }}]"),
                 ),
-                to => ("; it went where `to` says", as_toml(&to)),
+                to => (
+                    ", and what it is on a request, if no bearer token (`as`); it went where `to` says",
+                    as_toml(&to),
+                ),
             };
             let _ = writeln!(
                 text,

@@ -15,7 +15,8 @@ use super::Plugin;
 use crate::exit::{Context, Exit, Failure, Result};
 use crate::{local, terminal};
 
-/// The most different things of a record that are looked at.
+/// The most different things of a record that are looked at: so many that runs did, and so many that are
+/// known of where they led to.
 const MOST: usize = 100_000;
 
 #[derive(Debug, Args)]
@@ -59,14 +60,8 @@ impl Suggest {
             }
         })
         .or_exit(Exit::Refused, "the record does not hold")?;
-        let suggestion = self.suggestion(&plugin, &policy, &observed.all);
+        let suggestion = self.suggestion(&plugin, &policy, &observed);
         terminal::print(suggestion.trim_end());
-        if observed.more > 0 {
-            terminal::note(format_args!(
-                "the record tells of more than {MOST} things that runs did, and {} of what came after is left out: name one run with --execution",
-                observed.more
-            ));
-        }
         terminal::note(format_args!(
             "from {lines} lines about {} of {}; read it before you paste it, and see what `wharf grant check` says of it",
             self.action, plugin.manifest.name
@@ -74,8 +69,16 @@ impl Suggest {
         Ok(Exit::Done)
     }
 
-    fn suggestion(&self, plugin: &Plugin, policy: &Policy, observed: &[Observed]) -> String {
-        wharf_policy::suggest(&plugin.subject(&self.action), policy, observed).to_toml()
+    fn suggestion(&self, plugin: &Plugin, policy: &Policy, observed: &Seen) -> String {
+        let subject = plugin.subject(&self.action);
+        let mut suggestion = wharf_policy::suggest(&subject, policy, &observed.all);
+        if observed.more > 0 {
+            suggestion.notes.push(format!(
+                "the record tells of more than {MOST} things, and {} times of one that is left out here: name one run with --execution",
+                observed.more
+            ));
+        }
+        suggestion.to_toml()
     }
 
     /// Whether a line is of a run of this action of this component.
@@ -92,7 +95,9 @@ impl Suggest {
 struct Seen {
     all: Vec<Observed>,
     known: HashSet<Observed>,
-    /// How much there was beyond that.
+    wanted: usize,
+    addresses: usize,
+    /// How often there was something beyond that.
     more: usize,
 }
 
@@ -101,10 +106,16 @@ impl Seen {
         if self.known.contains(&one) {
             return;
         }
-        if self.all.len() == MOST {
+        // What is not to be suggested takes part, however much else there is.
+        let count = match one {
+            Observed::Address { .. } | Observed::Untold => &mut self.addresses,
+            _ => &mut self.wanted,
+        };
+        if *count == MOST {
             self.more += 1;
             return;
         }
+        *count += 1;
         self.known.insert(one.clone());
         self.all.push(one);
     }
@@ -293,6 +304,14 @@ mod tests {
         seen.add(request(MOST));
         seen.add(request(0));
         assert_eq!((seen.all.len(), seen.more), (MOST, 1));
+        // Where they led to has room of its own.
+        let destination = "https://a.test/0".to_owned();
+        let address = "169.254.169.254".parse().unwrap();
+        seen.add(Observed::Address {
+            destination,
+            address,
+        });
+        assert_eq!((seen.all.len(), seen.more), (MOST + 1, 1));
     }
 
     #[test]
