@@ -499,6 +499,13 @@ fn the_line_for_a_secret_that_goes_nowhere_lets_it_go_where_the_plugin_may() {
         "{origin='http://b.test'},{origin='https://c.test'},{origin='https://nowhere.invalid'}";
     let elsewhere = row(granted, granted, other, "inject");
     assert!(elsewhere.note.contains("https://c.test"), "{elsewhere:?}");
+    let nowhere = "to=[{origin='https://nowhere.invalid'}]";
+    let lost = row(anywhere, "{origin='https://c.test'}", nowhere, "inject");
+    assert!(
+        lost.note
+            .contains("there to = [{ origin = \"https://c.test\""),
+        "{lost:?}"
+    );
     // Where nothing can be reached, or anything, there is no such line.
     for asks in [
         "",

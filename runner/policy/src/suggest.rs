@@ -171,10 +171,11 @@ pub fn suggest(subject: &Subject<'_>, policy: &Policy, observed: &[Observed]) ->
         is_asked_for(host, ports, subject.asks, &mut notes)
     });
     let tcp = connections.rules(subject, &mut notes);
+    let rules = merged(rules, "it", &mut notes);
     let carried =
         |carried, notes: &mut Notes| allowed(carried, subject.asks, &mut addresses, notes);
     let (granted, unbound) = secrets.settle(policy, carried, &mut notes);
-    let mut grants = by_addresses(merged(rules, "it", &mut notes), tcp, &addresses, &mut notes);
+    let mut grants = by_addresses(rules, tcp, &addresses, &mut notes);
     for (at, grant) in grants.iter_mut().enumerate() {
         grant.plugins = vec![NamePattern::Exactly(subject.plugin.clone())];
         grant.actions = vec![subject.action.clone()];
@@ -216,7 +217,7 @@ fn allowed(
             notes.add(About::Metadata, why);
         } else if asked {
             if let Some(note) = note {
-                notes.add_of_rule(as_toml(&rule), note);
+                notes.add_of_rule(format!("{}{}", rule.origin, rule.path.as_str()), note);
             }
             addresses.add_literal(place, host);
             allowed.push(rule);

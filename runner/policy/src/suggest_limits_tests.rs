@@ -131,8 +131,9 @@ fn what_is_said_of_each_place_hides_no_total() {
 
 #[test]
 fn of_one_rule_is_said_once_why_it_is_wider() {
+    let method = |n: usize| ["GET", "POST", "PUT"][n % 3];
     let mut observed: Vec<_> = (0..100)
-        .map(|n| request("GET", &format!("https://a.test/v1/{n}%2f..")))
+        .map(|n| request(method(n), &format!("https://a.test/v1/{n}%2f..")))
         .collect();
     observed.push(request("GET", "https://z.test/%2fadmin"));
     let suggestion = Asking::new(&[]).suggest(&observed);
@@ -156,10 +157,30 @@ fn names_that_are_only_guessed_take_no_room_of_a_secret_that_is_there_or_was_sen
     let suggestion = Asking::new(&[]).suggest(&observed);
     let granted = &suggestion.grants[0].secrets;
     assert_eq!(granted.len(), 256);
+    assert!(granted.is_sorted_by_key(|secret| &secret.name));
     for name in ["sent", "token"] {
         assert!(
             granted.iter().any(|secret| secret.name.as_str() == name),
             "{name}"
         );
     }
+}
+
+#[test]
+fn names_that_are_only_guessed_hide_nothing_that_is_said_of_a_secret_that_is_there() {
+    let mut asking = Asking::new(&[]);
+    for ask in &mut asking.asks.secrets {
+        ask.rungs = vec![Rung::Reveal];
+    }
+    let reveal = |name: &str| Observed::Secret(name.parse().unwrap(), Rung::Reveal);
+    let mut observed: Vec<_> = (0..100).map(|n| reveal(&format!("a{n}"))).collect();
+    observed.push(reveal("token"));
+    let suggestion = asking.suggest(&observed);
+    let said = |what: &str| suggestion.notes.iter().any(|note| note.contains(what));
+    assert!(said("the value of `token`"), "{:?}", suggestion.notes);
+    assert!(
+        said("37 more notes about secrets"),
+        "{:?}",
+        suggestion.notes
+    );
 }

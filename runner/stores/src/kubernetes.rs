@@ -9,7 +9,7 @@ use http::header::{CONNECTION, HeaderValue};
 use http_body_util::Limited;
 use k8s_openapi::api::core::v1::Secret;
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
 use kube::{Api, Client, Config};
 use tower::util::MapResponseLayer;
 use wharf_policy::KubernetesConfig;
@@ -55,24 +55,18 @@ impl KubernetesStore {
             None => Config::incluster()
                 .map_err(|_| refused("this is no pod with a service account".to_owned()))?,
             Some(path) => {
-                // Not what the parser says: it may quote a line, and a line may be a token.
-                let unusable = || refused(format!("{} cannot be used", path.display()));
                 let options = KubeConfigOptions {
                     context: self.config.context.clone(),
                     ..KubeConfigOptions::default()
                 };
                 let file = path.clone();
                 let read = tokio::task::spawn_blocking(move || Kubeconfig::read_from(file));
-                let read = match read.await.map_err(|_| unusable())? {
-                    Err(KubeconfigError::ReadConfig(source, path)) => {
-                        let why = file::unreadable(&path, source);
-                        return Err(StoreError::NoCredential(Box::new(why)));
-                    }
-                    read => read.map_err(|_| unusable())?,
-                };
+                let stopped = |_| refused(format!("{} cannot be read", path.display()));
+                let read = read.await.map_err(stopped)?;
+                let read = read.map_err(|error| unusable(path, error))?;
                 Config::from_custom_kubeconfig(read, &options)
                     .await
-                    .map_err(|_| unusable())?
+                    .map_err(|error| unusable(path, error))?
             }
         };
         if address::parse(&config.cluster_url.to_string(), self.config.plain_http).is_err() {
@@ -120,6 +114,21 @@ impl SecretStore for KubernetesStore {
     async fn fetch(&self, place: &Place) -> Result<Document, StoreError> {
         let answer = within(self.config.timeout, WHOM, self.ask(place)).await;
         self.client.learn(answer).await
+    }
+}
+
+/// Why a configuration file is of no use. Not what the parser says: it may quote a line, and a line may be a
+/// token.
+fn unusable(file: &Path, error: KubeconfigError) -> StoreError {
+    match error {
+        KubeconfigError::ReadConfig(source, path)
+        | KubeconfigError::LoadCertificateAuthority(LoadDataError::ReadFile(source, path)) => {
+            StoreError::NoCredential(Box::new(file::unreadable(&path, source)))
+        }
+        _ => StoreError::Login(
+            WHOM.to_owned(),
+            format!("{} cannot be used", file.display()),
+        ),
     }
 }
 

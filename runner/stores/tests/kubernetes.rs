@@ -36,6 +36,18 @@ async fn a_key_of_a_secret_is_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_configuration_names_and_is_not_there_is_told_and_taken_for_no_refusal() {
+    let cluster = Kubernetes::start().await;
+    cluster.put("prod/app", "token", b"the-token");
+    let mut kubeconfig = cluster.kubeconfig();
+    kubeconfig["clusters"][0]["cluster"]["certificate-authority"] = json!("gone.pem");
+    let error = get(&kubeconfig, "cluster:prod/app#token").await;
+    let error = error.unwrap_err();
+    assert_eq!(error.trouble(), Trouble::Unusable, "{error}");
+    assert!(error.to_string().contains("gone.pem: create it"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_not_taken_is_looked_for_anew() {
     let cluster = Kubernetes::start().await;
     cluster.put("prod/app", "token", b"the-token");

@@ -55,10 +55,12 @@ async fn heartbeats_name_what_runs_while_results_and_logs_flow_and_progress_come
         .await;
     assert_eq!(progress.0, key(1));
     assert_eq!(progress.1.message, "half");
-    // Nobody reads the logs, and results are large: the lease is renewed all the same.
+    // Nobody reads the logs, more of them than the system keeps for who does not, and results are large: the
+    // lease is renewed all the same.
     for number in 2..5 {
-        peer.assign(key(number), "chatty", "10000").await;
+        peer.assign(key(number), "chatty", "60000").await;
     }
+    peer.assign(key(5), "large", "200000").await;
     for _ in 0..5 {
         peer.find("a heartbeat", |frame| {
             matches!(frame, ToController::Heartbeat { running, .. } if running.contains(&key(1)))

@@ -40,7 +40,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         needs: Needs::Operator,
         query: &[(
             "replaces",
-            "What is kept now: the digest of its sealed bytes, or `none`. If it is something else, nothing is done. If not said, it may be anything.",
+            "What is kept now: the digest of its sealed bytes, or `none`. If it is something else than that and than what is put, nothing is done. If not said, it may be anything.",
         )],
         body: Some((JSON, Some("SealedSecret"))),
         limit: MAX_SEALED,
@@ -202,7 +202,10 @@ async fn put_secret(
         let place = place(&kept.group, &kept.name);
         if let Some(replaces) = replaces {
             let there = at(&blobs, &place)?;
-            if there.as_ref().is_some_and(|there| there.sealed == kept.sealed) {
+            let same = |there: &Kept| {
+                there.sealed == kept.sealed && there.signature.get() == kept.signature.get()
+            };
+            if there.as_ref().is_some_and(same) {
                 // Asked again, because the answer did not arrive.
                 return Ok(());
             }

@@ -38,6 +38,7 @@ impl<'a> Reach<'a> {
     pub(super) fn asked_and_not_granted(&self, rules: &[HttpRule]) -> Option<HttpRule> {
         let common = |ask: &'a HttpRule| rules.iter().filter_map(|rule| rule.common(ask));
         let all = self.asked.iter().flat_map(common);
-        all.min_by_key(HttpRule::is_plain)
+        all.filter(|rule| !rule.origin.is_nowhere())
+            .min_by_key(HttpRule::is_plain)
     }
 }

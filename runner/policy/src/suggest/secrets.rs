@@ -50,18 +50,17 @@ impl Secrets {
         notes: &mut Notes,
     ) -> (Vec<SecretGrant>, Vec<Unbound>) {
         let mut wanted: Vec<_> = self.rungs.into_iter().collect();
+        // What is only guessed comes last, and takes nobody's room.
+        wanted.sort_by_cached_key(|(name, _)| {
+            let is_unbound = policy.secret(name).is_none();
+            (is_unbound, !self.carried.contains_key(name))
+        });
         if let Some(more) = beyond(wanted.len(), MOST) {
             notes.add(
                 About::LeftOut,
                 format!("it wanted more secrets than {MOST}, and {more} of them are left out"),
             );
-            // What is only guessed takes nobody's room.
-            wanted.sort_by_cached_key(|(name, _)| {
-                let is_unbound = policy.secret(name).is_none();
-                (is_unbound, !self.carried.contains_key(name))
-            });
             wanted.truncate(MOST);
-            wanted.sort();
         }
         let (mut granted, mut unbound) = (Vec::new(), Vec::new());
         for (name, mut rungs) in wanted {
@@ -93,6 +92,8 @@ impl Secrets {
                 });
             }
         }
+        granted.sort_by(|one, other| one.name.cmp(&other.name));
+        unbound.sort_by(|one, other| one.name.cmp(&other.name));
         (granted, unbound)
     }
 }
@@ -122,10 +123,17 @@ fn without_to(
 
 /// Tells of requests that carried a secret and that its block does not let carry it now.
 fn elsewhere(binding: &SecretBinding, to: &[HttpRule], notes: &mut Notes) {
-    // Rules of one method each: several of the block may cover what is one here.
+    // Method by method: several rules of the block may cover what is one here.
     let covered = |rule: &HttpRule| binding.to.iter().any(|one| one.covers(rule));
-    let parts = to.iter().flat_map(HttpRule::by_method);
-    let rest: Vec<HttpRule> = parts.filter(|rule| !covered(rule)).collect();
+    let uncovered = |rule: &HttpRule| {
+        let mut parts = rule.by_method();
+        parts.retain(|part| !covered(part));
+        (!parts.is_empty()).then(|| HttpRule {
+            methods: parts.into_iter().flat_map(|part| part.methods).collect(),
+            ..rule.clone()
+        })
+    };
+    let rest: Vec<HttpRule> = to.iter().filter_map(uncovered).collect();
     if !rest.is_empty() {
         notes.add(
             About::Secret,
