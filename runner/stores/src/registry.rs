@@ -192,16 +192,6 @@ impl Stores {
         }
     }
 
-    /// Whether a secret is to be had. What is lent for the question is given back.
-    ///
-    /// # Errors
-    /// The store cannot be asked, or the binding cannot be used as it is.
-    pub async fn test(&self, binding: &SecretBinding) -> Result<Presence, ResolveError> {
-        let mut resolution = self.resolve([binding]).await;
-        let answer = resolution.values.remove(&binding.name);
-        answer.map_or(Ok(Presence::Absent), Presence::of)
-    }
-
     /// Waits until everything that was lent is given back, no longer than this, and leaves the
     /// stores. For a runner that leaves.
     pub async fn finish(&self, within: Duration) {

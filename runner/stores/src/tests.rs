@@ -227,7 +227,10 @@ async fn what_was_lent_to_a_run_that_lacks_another_secret_is_given_back() {
 async fn a_test_says_whether_it_is_there_and_gives_back_what_that_took() {
     let store = Arc::new(Pairs::default());
     let stores = Stores::none().with("db", Arc::clone(&store) as _);
-    let test = async |from: &str| stores.test(&binding(from)).await;
+    let test = async |from: &str| {
+        let mut resolution = stores.resolve([&binding(from)]).await;
+        Presence::of(resolution.values.pop_first().unwrap().1)
+    };
     assert_eq!(test("db:lent/app#user").await.unwrap(), Presence::Present);
     assert_eq!(test("db:lent/app#none").await.unwrap(), Presence::Absent);
     assert!(test("nostore:x").await.is_err());
