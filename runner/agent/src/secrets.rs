@@ -36,17 +36,16 @@ impl KeptSecrets {
     }
 
     fn fresh(&self) -> Option<Arc<Secrets>> {
-        let kept = self.kept();
-        let (secrets, until) = kept.as_ref()?;
-        (Instant::now() < *until).then(|| Arc::clone(secrets))
+        fresh(&self.kept())
     }
 
     /// Keeps them, unless another run's are kept by now, which are then used.
     fn keep(&self, secrets: Arc<Secrets>, until: Instant) -> Arc<Secrets> {
-        if let Some(kept) = self.fresh() {
-            return kept;
+        let mut kept = self.kept();
+        if let Some(others) = fresh(&kept) {
+            return others;
         }
-        *self.kept() = Some((Arc::clone(&secrets), until));
+        *kept = Some((Arc::clone(&secrets), until));
         wipe_later(&self.0, until);
         secrets
     }
@@ -54,6 +53,11 @@ impl KeptSecrets {
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn fresh(kept: &Kept) -> Option<Arc<Secrets>> {
+    let (secrets, until) = kept.as_ref()?;
+    (Instant::now() < *until).then(|| Arc::clone(secrets))
 }
 
 /// Lets go of values when their time is over, whether or not the action is run again.
