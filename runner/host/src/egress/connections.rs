@@ -2,8 +2,9 @@
 //! request to the same origin.
 //!
 //! Those in use, those that are kept and the TCP sockets of a run are never more than its
-//! `connections`; one that is being opened may try a few addresses in its place. No connection is kept for another run, and none outlives its own: what is still
-//! being sent or read is cut off when the run is over.
+//! `connections`; one that is being opened may try a few addresses in its place. No connection is kept
+//! for another run, and none outlives its own: what is still being sent or read is cut off when the run
+//! is over.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};

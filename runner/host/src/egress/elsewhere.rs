@@ -1,9 +1,10 @@
 //! Headers that name another path, method, host or sender than those that were checked.
 //!
 //! What proxies and frameworks heed in place of the request line is the host's to say and is
-//! dropped. What a protocol takes for somebody else's request is refused where a credential goes. What a protocol defines as a second path, such as the source of a copy, is refused
-//! where the first one is bound: a credential for one folder would otherwise work in all of them. Nor
-//! may it lead to another server, or another bucket, than those that are granted and bound.
+//! dropped. What a protocol takes for somebody else's request is refused where a credential goes. What
+//! a protocol defines as a second path, such as the source of a copy, is refused where the first one is
+//! bound: a credential for one folder would otherwise work in all of them. Nor may it lead to another
+//! server, or another bucket, than those that are granted and bound.
 
 use ::http::{HeaderMap, HeaderName};
 use url::Url;
@@ -86,8 +87,9 @@ fn is_stand_in(plain: &str) -> bool {
     STAND_INS.contains(&plain) || plain.starts_with(STAND_IN_PREFIX)
 }
 
-/// Whether the headers ask for nobody else where a credential goes, and name no other place, or every path of that server may be asked for: by the
-/// grant, and by the binding of each credential that goes onto the request.
+/// Whether the headers ask for nobody else where a credential goes, and name no other place, or every
+/// path of that server may be asked for: by the grant, and by the binding of each credential that goes
+/// onto the request.
 ///
 /// # Errors
 /// The header, and the line that would allow it.
